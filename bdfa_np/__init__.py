@@ -1,0 +1,79 @@
+"""bdfa-np: learning with feedback alignment, from scratch, on NumPy.
+
+The public names below are imported when first used, so that ``import bdfa_np`` and the command line stay quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bdfa_np.build import Model, build_model, load_run
+    from bdfa_np.config import Config
+    from bdfa_np.backend import make_backend
+    from bdfa_np.data import load_dataset
+    from bdfa_np.layers import ErrorFeedback, Flatten, Layer, Linear, ReLU, Sigmoid, Tanh
+    from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
+    from bdfa_np.metrics import ConfusionMatrix, alignment_angle
+    from bdfa_np.network import Sequential
+    from bdfa_np.optim import SGD, Adam, RMSprop
+    from bdfa_np.rules import BDFA, BFA, BP, DFA, FA
+    from bdfa_np.trainer import Trainer
+
+_HOMES = {
+    "backend": ("make_backend",),
+    "build": ("Model", "build_model", "load_run"),
+    "config": ("Config",),
+    "data": ("load_dataset",),
+    "layers": ("ErrorFeedback", "Flatten", "Layer", "Linear", "ReLU", "Sigmoid", "Tanh"),
+    "losses": ("BinaryCrossEntropy", "CrossEntropy"),
+    "metrics": ("ConfusionMatrix", "alignment_angle"),
+    "network": ("Sequential",),
+    "optim": ("SGD", "Adam", "RMSprop"),
+    "rules": ("BDFA", "BFA", "BP", "DFA", "FA"),
+    "trainer": ("Trainer",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Adam",
+    "BDFA",
+    "BFA",
+    "BP",
+    "BinaryCrossEntropy",
+    "Config",
+    "ConfusionMatrix",
+    "CrossEntropy",
+    "DFA",
+    "ErrorFeedback",
+    "FA",
+    "Flatten",
+    "Layer",
+    "Linear",
+    "Model",
+    "RMSprop",
+    "ReLU",
+    "SGD",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "Trainer",
+    "alignment_angle",
+    "build_model",
+    "load_dataset",
+    "load_run",
+    "make_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'bdfa_np' has no attribute {name!r}")
+    value = getattr(import_module(f"bdfa_np.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

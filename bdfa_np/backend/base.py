@@ -1,0 +1,79 @@
+"""What every backend offers: the shared array API as ``xp``, and a short list of named kernels."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+# The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array: TypeAlias = npt.NDArray[Any]
+else:
+    Array = Any  # an array of the backend in use; NumPy's type stands for it where types are checked
+
+DTYPES = ("float32", "float64")
+
+
+class Backend(ABC):
+    """The one seam between the maths and the machine.
+
+    Layers, rules, losses and optimizers know a backend and nothing below it: elementwise functions are taken
+    from ``xp``, everything whose best form differs between machines is a method here.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        The precision of every floating-point array; chosen here and nowhere else.
+
+    Raises
+    ------
+    ValueError
+        If ``dtype`` is another type.
+    """
+
+    name: str
+    xp: Any
+    dtype: str
+
+    def __init__(self, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
+        self.dtype = dtype
+
+    @abstractmethod
+    def asarray(self, array: "npt.ArrayLike") -> Array:
+        """Bring an array to this backend: floats in its dtype, integers as int64; no copy where none is needed."""
+
+    @abstractmethod
+    def to_host(self, array: Array) -> Array:
+        """Return the array as a NumPy array (the same one on the CPU)."""
+
+    @abstractmethod
+    def empty(self, shape: tuple[int, ...], dtype: "npt.DTypeLike" = None) -> Array:
+        """Return an uninitialised array, in the backend's dtype unless another is given."""
+
+    @abstractmethod
+    def zeros(self, shape: tuple[int, ...]) -> Array:
+        """Return an array of zeros in the backend's dtype."""
+
+    @abstractmethod
+    def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write the matrix product ``a b`` into ``out``, or add it where ``accumulate`` is true; return ``out``."""
+
+    @abstractmethod
+    def column_sum(self, a: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
+
+    @abstractmethod
+    def row_dot(self, a: Array, b: Array, out: Array) -> Array:
+        """Write the inner product of each row of ``a`` with the same row of ``b`` into ``out`` (N,); return it."""
+
+    @abstractmethod
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Cut a flat vector into pieces over which a chain of elementwise operations runs fastest."""
+
+    @abstractmethod
+    def non_finite_allowed(self) -> AbstractContextManager[Any]:
+        """Return a context in which inf and NaN raise no warning, for code that checks its results itself."""

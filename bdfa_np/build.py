@@ -1,0 +1,155 @@
+"""From options to objects: the network with its rule, loss and optimizer, new or from a run folder."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.backend import make_backend
+from bdfa_np.backend.base import Backend
+from bdfa_np.checkpoint import Checkpoint
+from bdfa_np.config import Config
+from bdfa_np.errors import RunError
+from bdfa_np.layers.base import Shape
+from bdfa_np.losses import LOSSES, Loss
+from bdfa_np.network import Sequential
+from bdfa_np.networks import build_network
+from bdfa_np.optim import OPTIMIZERS, Optimizer
+from bdfa_np.rules import RULES, Rule
+from bdfa_np.run_folder import RunFolder
+from bdfa_np.streams import Streams
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is trained and how: the objects that one configuration stands for.
+
+    Attributes
+    ----------
+    config : Config
+        The resolved options.
+    backend : Backend
+        Where everything computes.
+    streams : Streams
+        The run's random streams.
+    network, rule, loss, optimizer
+        As `Trainer` takes them.
+    """
+
+    config: Config
+    backend: Backend
+    streams: Streams
+    network: Sequential
+    rule: Rule
+    loss: Loss
+    optimizer: Optimizer
+
+    def state(self) -> dict[str, Any]:
+        """Return parameters, feedback and optimizer state, by the names that `Checkpoint` has for them."""
+        return {
+            "weights": self.network.weights.state(),
+            "feedback": self.network.feedback.state(),
+            "optimizer": self.optimizer.state(),
+            "learning_rate": self.optimizer.learning_rate,
+            "steps": self.optimizer.steps,
+        }
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Take over what a checkpoint holds.
+
+        Raises
+        ------
+        ValueError
+            If it belongs to another network, rule or optimizer.
+        """
+        self.network.weights.load_state(checkpoint.weights)
+        self.network.feedback.load_state(checkpoint.feedback)
+        self.optimizer.load_state(checkpoint.optimizer)
+        self.optimizer.learning_rate = checkpoint.learning_rate
+        self.optimizer.steps = checkpoint.steps
+
+
+def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: str = "float32") -> Model:
+    """Build everything that a configuration stands for.
+
+    Parameters
+    ----------
+    config : Config
+        The options; they are resolved here.
+    input_shape : tuple of int
+        Shape of one sample, (H, W, C) for images.
+    num_classes : int
+        Number of classes.
+    dtype : {"float32", "float64"}, default "float32"
+        Precision; float64 is for checks.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ConfigError
+        If options cannot be used, or not together.
+    BackendError
+        If the backend cannot be used.
+
+    Examples
+    --------
+    >>> from bdfa_np import Config, build_model
+    >>> model = build_model(Config(gradient="dfa", num_hidden=20), (28, 28, 1), 10)
+    >>> model.network["feedback1"].B.shape
+    (10, 20)
+    """
+    config = config.resolve()
+    backend = make_backend(config.backend, dtype)
+    streams = Streams(config.seed)
+    network = build_network(config, input_shape, num_classes, streams, backend)
+    rule = RULES[config.gradient].from_config(network, config)
+    optimizer = OPTIMIZERS[config.optimization](
+        rule.trained,
+        config.lr,
+        lr_decay=config.lr_decay,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+    )
+    return Model(config, backend, streams, network, rule, LOSSES[config.criterion](backend), optimizer)
+
+
+def load_run(path: str | os.PathLike[str]) -> Model:
+    """Build the model of a run folder, as its last checkpoint left it.
+
+    Parameters
+    ----------
+    path : path
+        A run folder that ``bdfa train`` wrote.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    RunError
+        If there is no usable run.
+    """
+    folder = RunFolder(Path(path))
+    config, document = folder.read_config()
+    data = document["data"]
+    model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
+    restore(model, folder.read_checkpoint(), folder.path)
+    return model
+
+
+def restore(model: Model, checkpoint: Checkpoint, path: Path) -> None:
+    """Load a checkpoint into the model of the same run.
+
+    Raises
+    ------
+    RunError
+        If the two do not belong together.
+    """
+    try:
+        model.load(checkpoint)
+    except ValueError as error:
+        raise RunError(f"the checkpoint in {path} is not that of its config.toml: {error}") from error

@@ -1,0 +1,134 @@
+"""Checkpoints: everything a run needs to go on, in one HDF5 file with a checksum on every array."""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from bdfa_np.errors import RunError
+from bdfa_np.files import replace_file
+from bdfa_np.trainer import EpochRecord, Progress
+
+FORMAT = 1
+"""Version of the layout below; a reader refuses any other."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+COLUMNS = tuple(item.name for item in fields(EpochRecord))
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after a whole epoch.
+
+    Random states are not among it: every random number is a function of the seed, the stream's name and the
+    epoch (see `bdfa_np.streams`).
+
+    Attributes
+    ----------
+    weights, feedback, optimizer : dict of str to array
+        Parameters, feedback matrices and optimizer state, by name.
+    learning_rate : float
+        The rate with its halvings, without decay.
+    steps : int
+        Optimizer steps taken.
+    progress : Progress
+        Epochs done, running mean, halvings, and whether the run has ended by itself.
+    confusion : integer array (K, K)
+        Of the last test pass.
+    history : list of EpochRecord
+        One for each epoch done.
+    """
+
+    weights: Arrays
+    feedback: Arrays
+    optimizer: Arrays
+    learning_rate: float
+    steps: int
+    progress: Progress
+    confusion: npt.NDArray[np.int64]
+    history: list[EpochRecord] = field(default_factory=list)
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, replacing the one at ``path`` in one step.
+
+    The file is put together in memory first, so that a full disk is an ordinary `OSError`.
+    """
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["learning_rate"] = checkpoint.learning_rate
+        file.attrs["steps"] = checkpoint.steps
+        file.attrs.update(asdict(checkpoint.progress))
+        for group in ("weights", "feedback", "optimizer"):
+            _write_arrays(file.create_group(group), getattr(checkpoint, group))
+        history = np.array([[getattr(record, name) for name in COLUMNS] for record in checkpoint.history], dtype="f8")
+        tables = {"confusion": checkpoint.confusion, "history": history.reshape(-1, len(COLUMNS))}
+        _write_arrays(file, tables)
+        file["history"].attrs["columns"] = list(COLUMNS)
+    with replace_file(path) as out:
+        out.write(memory.getbuffer())
+
+
+def _write_arrays(group: h5py.Group, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        # HDF5 checks sums a chunk at a time, and an empty array can have no chunks.
+        checked = {"chunks": array.shape, "fletcher32": True} if array.size else {}
+        group.create_dataset(name, data=array, track_times=False, **checked)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    RunError
+        If it is missing, unreadable, damaged, or written by a later version.
+    """
+    try:
+        size = os.path.getsize(path)
+        with h5py.File(path, "r") as file:
+            version = int(file.attrs["format"])
+            if version > FORMAT:
+                raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
+            groups = {name: _read_arrays(file[name], size) for name in ("weights", "feedback", "optimizer")}
+            tables = _read_arrays(file, size)
+            return Checkpoint(
+                **groups,
+                learning_rate=float(file.attrs["learning_rate"]),
+                steps=int(file.attrs["steps"]),
+                progress=Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()}),
+                confusion=tables["confusion"],
+                history=[_record(row) for row in tables["history"]],
+            )
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: the run cannot be read; start it anew with --force") from None
+    except PermissionError:
+        raise RunError(f"{path} may not be read: check its permissions") from None
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip("'\"").splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path} is damaged ({reason}): restore it from a copy, or start anew with --force") from error
+
+
+_PROGRESS_TYPES = {"epoch": int, "train_error_mean": float, "halvings": int, "stop_reason": str}
+
+
+def _read_arrays(group: h5py.Group, file_size: int) -> Arrays:
+    arrays: Arrays = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            if item.nbytes > file_size:  # nothing in a checkpoint is compressed
+                raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")
+            arrays[name] = item[()]
+    return arrays
+
+
+def _record(row: npt.NDArray[np.float64]) -> EpochRecord:
+    values = dict(zip(COLUMNS, map(float, row), strict=True))
+    return EpochRecord(epoch=int(values.pop("epoch")), **values)

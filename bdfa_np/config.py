@@ -1,0 +1,228 @@
+"""Every option of a run in one frozen dataclass: its default, its check, its help and its spelling in Torch."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from typing import Any
+
+from bdfa_np.backend import BACKENDS
+from bdfa_np.data.registry import dataset_names
+from bdfa_np.errors import ConfigError
+from bdfa_np.layers import NON_LINEARITIES
+from bdfa_np.losses import LOSSES
+from bdfa_np.networks import NETWORKS
+from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.rules import RULES
+from bdfa_np.rules.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR, TARGETS, TARGETS_WITH_ALPHA
+from bdfa_np.rules.bfa import OUTPUTS
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - click's own word for it
+    *,
+    torch: str | None = None,
+    choices: tuple[str, ...] = (),
+    check: Callable[[Any], str | None] | None = None,
+    is_flag: bool = False,
+) -> Any:
+    """Declare an option: a dataclass field whose metadata the command line and the checks read."""
+    metadata = {"help": help, "torch": torch, "choices": choices, "check": check, "is_flag": is_flag}
+    return field(default=default, metadata=metadata)
+
+
+def positive(value: float) -> str | None:
+    """Say what is wrong unless the value is a finite number above 0."""
+    return None if math.isfinite(value) and value > 0 else "must be a finite number greater than 0"
+
+
+def not_negative(value: float) -> str | None:
+    """Say what is wrong unless the value is a finite number of 0 or more."""
+    return None if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
+
+
+def fraction(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 (included) and 1 (excluded)."""
+    return None if 0 <= value < 1 else "must be at least 0 and less than 1"
+
+
+def at_least(lowest: int, *, at_most: int | None = None) -> Callable[[int], str | None]:
+    """Return a check for whole numbers from ``lowest`` up to ``at_most``."""
+
+    def check(value: int) -> str | None:
+        if at_most is not None and not lowest <= value <= at_most:
+            return f"must be a whole number from {lowest} to {at_most}"
+        return None if value >= lowest else f"must be a whole number of {lowest} or more"
+
+    return check
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """The options of a run. Defaults are the original's, but for ``gradient``, ``backend`` and ``threads``.
+
+    None means "not given". `resolve` checks everything together and fills in what depends on other options.
+    """
+
+    dataset: str = option("mnist", "Data set.", torch="-dataset", choices=dataset_names())
+    datapath: str | None = option(
+        None, "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]", torch="-datapath"
+    )
+    validate: bool = option(False, "Test on the training set's last 10,000 (or last fifth).", torch="-validate", is_flag=True)
+    train_limit: int | None = option(None, "Train on a stratified part of N images.", check=at_least(1))
+    test_limit: int | None = option(None, "Test on a stratified part of N images.", check=at_least(1))
+    network: str = option("mlp", "Net to build.", torch="-network", choices=NETWORKS)
+    nonlin: str = option("tanh", "Hidden non-linearity.", torch="-nonlin", choices=tuple(NON_LINEARITIES))
+    num_layers: int = option(2, "Hidden layers of mlp.", torch="-num_layers", check=at_least(1, at_most=1000))
+    num_hidden: int = option(
+        800, "Units of each hidden layer.", torch="-num_hidden", check=at_least(1, at_most=1_000_000)
+    )
+    bias: bool = option(True, "0: no biases.", torch="-bias")
+    gradient: str = option("bdfa", "Learning rule.", torch="-gradient", choices=tuple(RULES))
+    criterion: str = option(
+        "bce",
+        "Loss. The error of bce is summed over the batch, not divided by its size, as published rates assume.",
+        torch="-criterion",
+        choices=tuple(LOSSES),
+    )
+    rfb_mag: float = option(0.0, "Feedback is drawn within ±X; 0: from its size.", torch="-rfb_mag", check=not_negative)
+    feedback_target: str | None = option(None, "bdfa: what B learns to predict from. [default: torch]", choices=TARGETS)
+    feedback_lr: float | None = option(
+        None, f"bdfa: learning rate of the feedback. [default: {FEEDBACK_LR:g}]", check=not_negative
+    )
+    feedback_alpha: float | None = option(
+        None, f"bdfa: α of the targets torch and mixed. [default: {FEEDBACK_ALPHA:g}]", check=not_negative
+    )
+    feedback_output: str | None = option(
+        None,
+        "bfa: σ of the drawn input; auto: sigmoid for inputs in [0, 1].  [default: auto]",
+        choices=("auto", *OUTPUTS),
+    )
+    optimization: str = option("rmsprop", "Optimizer.", torch="-optimization", choices=tuple(OPTIMIZERS))
+    lr: float = option(1e-4, "Learning rate.", torch="-LR", check=positive)
+    lr_decay: float = option(0.0, "Rate is lr / (1 + steps · X); sgd, adam.", torch="-LRDecay", check=not_negative)
+    weight_decay: float = option(0.0, "L2 penalty.", torch="-weightDecay", check=not_negative)
+    momentum: float = option(0.0, "Momentum; sgd.", torch="-momentum", check=fraction)
+    batch_size: int = option(64, "Images a batch.", torch="-batchSize", check=at_least(1))
+    epochs: int = option(300, "Epochs; -1: no bound.", torch="-epoch", check=at_least(-1))
+    epoch_step: int = option(
+        -1,
+        "Halve the rate: k>0 every k epochs; 0 whenever the training error stops falling, 8 times; -1 never.",
+        torch="-epoch_step",
+        check=at_least(-1),
+    )
+    seed: int = option(0, "Seed of everything random.", check=at_least(0))
+    threads: int | None = option(None, "CPU threads.  [default: usable cores]", torch="-threads", check=at_least(1))
+    backend: str = option("auto", "Where to compute.", choices=BACKENDS)
+
+    def resolve(self) -> Config:
+        """Check every option and their combinations; return a configuration with nothing left open.
+
+        Returns
+        -------
+        Config
+            With ``threads`` filled in and, for the chosen rule, its feedback options.
+
+        Raises
+        ------
+        ConfigError
+            Naming the option, its value and what is wanted.
+        """
+        for item in fields(self):
+            self._check(item)
+        if self.epochs == 0:
+            raise ConfigError("--epochs must be 1 or more, or -1 for no bound")
+        self._check_rule_options()
+        self._check_optimizer_options()
+        filled: dict[str, Any] = {}
+        if self.gradient == "bdfa":
+            target = self.feedback_target or "torch"
+            filled["feedback_target"] = target
+            filled["feedback_lr"] = FEEDBACK_LR if self.feedback_lr is None else self.feedback_lr
+            if target in TARGETS_WITH_ALPHA:
+                filled["feedback_alpha"] = FEEDBACK_ALPHA if self.feedback_alpha is None else self.feedback_alpha
+            elif self.feedback_alpha is not None:
+                raise ConfigError(f"--feedback-alpha has no part in --feedback-target {target}: leave it out")
+        if self.gradient == "bfa" and self.feedback_output in (None, "auto"):
+            # Inputs are always scaled to [0, 1] by the training images' minimum and maximum.
+            filled["feedback_output"] = "sigmoid"
+        if self.threads is None:
+            filled["threads"] = usable_cores()
+        return replace(self, **filled)
+
+    def _check(self, item: Field[Any]) -> None:
+        value = getattr(self, item.name)
+        if value is None:
+            return
+        choices, check = item.metadata["choices"], item.metadata["check"]
+        if choices and value not in choices:
+            raise ConfigError(f"{flag(item.name)} {value}: choose from {', '.join(choices)}")
+        problem = check(value) if check else None
+        if problem:
+            raise ConfigError(f"{flag(item.name)} {problem}, not {value}")
+
+    def _check_rule_options(self) -> None:
+        rule = RULES[self.gradient]
+        for name in sorted(set().union(*(other.options for other in RULES.values())) - rule.options):
+            if getattr(self, name) not in (None, 0.0):
+                owners = [key for key, other in RULES.items() if name in other.options]
+                raise ConfigError(
+                    f"{flag(name)} has no part in --gradient {self.gradient} (only in {', '.join(owners)}): leave it out"
+                )
+
+    def _check_optimizer_options(self) -> None:
+        optimizer = OPTIMIZERS[self.optimization]
+        for name in ("lr_decay", "momentum", "weight_decay"):
+            if getattr(self, name) and name not in optimizer.options:
+                owners = [key for key, other in OPTIMIZERS.items() if name in other.options]
+                raise ConfigError(
+                    f"--optimization {self.optimization} has no {flag(name)} (only {', '.join(owners)}): leave it out"
+                )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the options that have a value, for a run's ``config.toml``."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:
+        """Make a configuration of what ``to_mapping`` gave.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown, or its value is of another type than the option's default.
+        """
+        known = {item.name: item for item in fields(cls)}
+        for name, value in mapping.items():
+            if name not in known:
+                raise ConfigError(f"unknown option '{name}'")
+            if not has_option_type(known[name], value):
+                raise ConfigError(f"option '{name}' has a value of the wrong type: {value!r}")
+        return cls(**mapping)
+
+
+def flag(name: str) -> str:
+    """Return an option's spelling on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def option_type(item: Field[Any]) -> type:
+    """Return the type of an option's values, None set aside."""
+    return {"str": str, "bool": bool, "int": int, "float": float}[str(item.type).removesuffix(" | None")]
+
+
+def has_option_type(item: Field[Any], value: object) -> bool:
+    """Return whether a value read from a file is of the option's type; a whole number will do for a float."""
+    wanted = option_type(item)
+    if wanted is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is wanted

@@ -1,0 +1,25 @@
+"""The errors a user can cause; the command line prints each as one line and exits with code 2."""
+
+
+class UserError(Exception):
+    """Something the user can mend: the message says what is wrong, where, and what to do, in one line."""
+
+
+class ConfigError(UserError):
+    """An option has a value that cannot be used, or does not go with another option."""
+
+
+class DataError(UserError):
+    """A data set is missing, damaged, or not what it should be."""
+
+
+class RunError(UserError):
+    """A run folder is in use, is missing, or holds something other than a usable run."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on, for example because the loss is not a number."""
+
+
+class BackendError(UserError):
+    """The requested backend or device cannot be used."""

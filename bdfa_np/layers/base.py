@@ -1,0 +1,118 @@
+"""What a layer is: shapes, parameters, buffers, and the three methods each kind writes by hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bdfa_np.backend.base import Array, Backend
+
+Shape = tuple[int, ...]
+"""The shape of one sample: without the batch axis, which always comes first."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter's shape and initial values: uniform in ``constant ± bound``.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    bound : float, default 0
+        Half the width of the interval; 0 gives the constant itself.
+    constant : float, default 0
+        Middle of the interval.
+    """
+
+    shape: Shape
+    bound: float = 0.0
+    constant: float = 0.0
+
+
+class Layer:
+    """A step of a network, with explicit ``forward``, ``backward`` and ``project_feedback``.
+
+    A layer is made with its own settings alone. `Sequential` then *binds* it: gives it a name, a backend and
+    the shape of its input. Arrays that a layer returns are buffers, overwritten by its next call.
+
+    Attributes
+    ----------
+    name : str
+        Its kind and its number among the layers of that kind, for example ``linear2``.
+    input_shape, output_shape : tuple of int
+        Shapes of one sample.
+    accumulate : bool
+        Whether the next ``backward`` adds to the parameter gradients or overwrites them. True after a
+        ``backward``; `Sequential.forget_gradients` makes it false.
+    """
+
+    kind = "layer"
+    feedback_site: str | None = None
+    """Where this layer's feedback weights act: ``layerwise`` (FA, BFA), ``direct`` (DFA, BDFA), or None."""
+
+    def __init__(self) -> None:
+        self.name = self.kind
+        self.accumulate = False
+        self.backend: Backend
+        self.xp: Any
+        self.input_shape: Shape
+        self.output_shape: Shape
+        self._buffers: dict[str, Array] = {}
+
+    def bind(self, name: str, input_shape: Shape, backend: Backend) -> None:
+        """Fix the layer's name, backend and shapes; a layer is bound once.
+
+        Raises
+        ------
+        ValueError
+            If the layer stands in a network already, or cannot take inputs of this shape.
+        """
+        if hasattr(self, "backend"):
+            raise ValueError(f"{self.name} stands in a network already: make a new {type(self).__name__} for this one")
+        self.name = name
+        self.backend = backend
+        self.xp = backend.xp
+        self.input_shape = input_shape
+        self.output_shape = self.infer_shape(input_shape)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one output sample; a layer that changes the shape overrides this."""
+        return input_shape
+
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """Return what is trained by the optimizer, by attribute name (``W``, ``b``); known once bound."""
+        return {}
+
+    def feedback(self, num_outputs: int) -> ParameterSpec | None:
+        """Return the feedback matrix ``B`` that belongs here in a net of ``num_outputs`` outputs, if any."""
+        del num_outputs
+        return None
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """Return the layer's output for a batch (N, ...) and keep what ``backward`` needs."""
+        raise NotImplementedError
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """Apply the exact transposed Jacobian: accumulate parameter gradients, return the input's gradient.
+
+        Parameters
+        ----------
+        grad_y : array (N, ...)
+            Gradient with respect to the output of the last ``forward``.
+        need_grad_in : bool, default True
+            If false, the input's gradient is not computed and None may be returned.
+        """
+        raise NotImplementedError
+
+    def project_feedback(self, signal: Array) -> Array:
+        """Carry a teaching signal to this layer's input through the feedback weights ``B``."""
+        raise NotImplementedError(f"{self.name} has no feedback weights")
+
+    def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
+        """Return an uninitialised array of this shape (batch axis first), the same memory at every call.
+
+        Memory grows with the largest batch seen; a smaller batch gets the front of it.
+        """
+        held = self._buffers.get(name)
+        if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
+            held = self._buffers[name] = self.backend.empty(shape, dtype)
+        return held if held.shape[0] == shape[0] else held[: shape[0]]

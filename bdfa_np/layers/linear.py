@@ -1,0 +1,91 @@
+"""The fully connected layer."""
+
+from math import prod
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+
+INITIAL = ("uniform", "zero")
+
+
+class Linear(Layer):
+    """``y = x W + b``, with ``W`` (fan_in, units) and ``b`` (units,).
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    bias : bool, default True
+        Whether there is a ``b``.
+    initial : {"uniform", "zero"}, default "uniform"
+        Initial ``W`` and ``b``: uniform within ±1/√fan_in, or zero, which a net of tanh or sigmoid units may
+        start from when its errors do not travel through ``W`` (Nøkland, arXiv 1609.01596, section 3).
+
+    Raises
+    ------
+    ValueError
+        If ``units`` is less than 1, or ``initial`` is unknown.
+    """
+
+    kind = "linear"
+    feedback_site = "layerwise"
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+    B: Array
+
+    def __init__(self, units: int, *, bias: bool = True, initial: str = "uniform") -> None:
+        super().__init__()
+        if units < 1:
+            raise ValueError(f"Linear needs at least one unit, not {units}")
+        if initial not in INITIAL:
+            raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+        self.units = units
+        self.bias = bias
+        self.initial = initial
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """Return (units,); the input must be a vector."""
+        if len(input_shape) != 1:
+            raise ValueError(f"{self.name} takes vectors, not samples of shape {input_shape}: put Flatten() before it")
+        return (self.units,)
+
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """Return ``W`` and, unless switched off, ``b``."""
+        (fan_in,) = self.input_shape
+        bound = fan_in**-0.5 if self.initial == "uniform" else 0.0
+        specs = {"W": ParameterSpec((fan_in, self.units), bound)}
+        if self.bias:
+            specs["b"] = ParameterSpec((self.units,), bound)
+        return specs
+
+    def feedback(self, num_outputs: int) -> ParameterSpec:
+        """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
+        del num_outputs
+        (fan_in,) = self.input_shape
+        return ParameterSpec((fan_in, self.units), fan_in**-0.5)
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """``y = x W + b``."""
+        del train
+        self.x = x  # (N, fan_in)
+        y = self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
+        if self.bias:
+            y += self.b
+        return y  # (N, units)
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """``dW += xᵀ grad_y``, ``db += Σ_N grad_y``; return ``grad_y Wᵀ``."""
+        self.backend.matmul(self.x.T, grad_y, out=self.dW, accumulate=self.accumulate)
+        if self.bias:
+            self.backend.column_sum(grad_y, out=self.db, accumulate=self.accumulate)
+        self.accumulate = True
+        if not need_grad_in:
+            return None
+        return self.backend.matmul(grad_y, self.W.T, out=self.buffer("grad_x", self.x.shape))  # (N, fan_in)
+
+    def project_feedback(self, signal: Array) -> Array:
+        """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""
+        shape = (len(signal), prod(self.input_shape))
+        return self.backend.matmul(signal, self.B.T, out=self.buffer("grad_x", shape))  # (N, fan_in)

@@ -1,0 +1,176 @@
+"""A network: an ordered list of layers over flat vectors of parameters."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
+
+from bdfa_np.backend.base import Array, Backend
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.parameters import ParameterVector
+from bdfa_np.streams import Streams
+
+
+class Sequential:
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From input to output; each is bound to this network and can stand in no other.
+    input_shape : tuple of int
+        Shape of one input sample, (H, W, C) for images.
+    backend : Backend, optional
+        Where to compute; NumPy in float32 unless given.
+    rng : Streams or int, default 0
+        The random streams that initial values are drawn from, or the seed to make them from.
+
+    Attributes
+    ----------
+    weights : ParameterVector
+        ``W``, ``b`` and whatever else the layers have, with gradients.
+    feedback : ParameterVector
+        The feedback matrices ``B``; empty until a learning rule asks for them.
+    output_shape : tuple of int
+        Shape of one output sample.
+
+    Raises
+    ------
+    ValueError
+        If there are no layers, or neighbouring layers' shapes do not fit.
+
+    Examples
+    --------
+    >>> from bdfa_np import Flatten, Linear, Tanh
+    >>> network = Sequential([Flatten(), Linear(5), Tanh(), Linear(3)], input_shape=(2, 2, 1))
+    >>> network["linear1"].W.shape
+    (4, 5)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        *,
+        backend: Backend | None = None,
+        rng: Streams | int = 0,
+    ) -> None:
+        if not layers:
+            raise ValueError("a network needs at least one layer")
+        if backend is None:
+            from bdfa_np.backend.numpy_backend import NumpyBackend
+
+            backend = NumpyBackend()
+        self.backend = backend
+        self.streams = rng if isinstance(rng, Streams) else Streams(rng)
+        self.layers = list(layers)
+        self.input_shape = tuple(input_shape)
+        self.output_shape = self._bind()
+        specs = {f"{layer.name}.{key}": spec for layer in self.layers for key, spec in layer.parameters().items()}
+        self.weights = ParameterVector(specs, backend, trained=True)
+        self.weights.draw(self.streams, "weights")
+        for layer in self.layers:
+            for key in layer.parameters():
+                setattr(layer, key, self.weights[f"{layer.name}.{key}"])
+                setattr(layer, f"d{key}", self.weights.gradient(f"{layer.name}.{key}"))
+        self.feedback = ParameterVector({}, backend, trained=False)
+
+    def _bind(self) -> Shape:
+        shape = self.input_shape
+        numbers: dict[str, int] = {}
+        for layer in self.layers:
+            numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
+            layer.bind(f"{layer.kind}{numbers[layer.kind]}", shape, self.backend)
+            shape = layer.output_shape
+        return shape
+
+    def allocate_feedback(self, layers: Sequence[Layer], magnitude: float = 0.0, *, trained: bool = False) -> None:
+        """Give these layers their feedback weights, drawn anew; every other layer is left without.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            Layers of this network that can hold a ``B``.
+        magnitude : float, default 0
+            Draw uniform within ±magnitude; 0 takes each layer's own bound.
+        trained : bool, default False
+            Whether an optimizer trains the feedback, so that it needs gradients.
+
+        Raises
+        ------
+        ValueError
+            If a layer cannot hold feedback weights.
+        """
+        specs: dict[str, ParameterSpec] = {}
+        for layer in layers:
+            spec = layer.feedback(prod(self.output_shape))
+            if spec is None:
+                raise ValueError(f"{layer.name} cannot hold feedback weights")
+            specs[f"{layer.name}.B"] = replace(spec, bound=magnitude) if magnitude else spec
+        self.feedback = ParameterVector(specs, self.backend, trained=trained)
+        self.feedback.draw(self.streams, "feedback")
+        for layer in self.layers:
+            vars(layer).pop("B", None)
+        for layer in layers:
+            layer.B = self.feedback[f"{layer.name}.B"]  # type: ignore[attr-defined]
+
+    def __getitem__(self, name: str) -> Layer:
+        """Return the layer of this name.
+
+        Raises
+        ------
+        KeyError
+            If there is none; the message lists those there are.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
+
+    def __iter__(self) -> Iterator[Layer]:
+        """Iterate over the layers, from input to output."""
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self.layers)
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """Return the logits of a batch.
+
+        Parameters
+        ----------
+        x : array (N, *input_shape)
+            The batch; brought to the backend's dtype if it is of another.
+        train : bool, default True
+            Whether layers that differ between training and use behave as in training.
+
+        Returns
+        -------
+        array (N, *output_shape)
+            A buffer that the next call overwrites; `predict` returns an array of its own.
+
+        Raises
+        ------
+        ValueError
+            If the samples do not have the network's input shape.
+        """
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(f"samples have the shape {tuple(x.shape[1:])}; this network takes {self.input_shape}")
+        x = self.backend.asarray(x)
+        for layer in self.layers:
+            x = layer.forward(x, train)
+        return x
+
+    def predict(self, x: Array) -> Array:
+        """Return the logits of a batch, outside training, in an array of their own."""
+        return self.forward(x, train=False).copy()
+
+    def forget_gradients(self) -> None:
+        """Let the next ``backward`` of each layer overwrite its parameter gradients instead of adding to them."""
+        for layer in self.layers:
+            layer.accumulate = False
+
+    def all_finite(self) -> bool:
+        """Return whether every weight and feedback weight is a finite number."""
+        isfinite = self.backend.xp.isfinite
+        return all(bool(isfinite(vector.values).all()) for vector in (self.weights, self.feedback))

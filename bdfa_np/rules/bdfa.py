@@ -1,0 +1,109 @@
+"""Bidirectional direct feedback alignment: DFA whose feedback matrices learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bdfa_np.backend.base import Array
+from bdfa_np.losses import LossResult
+from bdfa_np.rules.dfa import DFA
+
+if TYPE_CHECKING:
+    from bdfa_np.config import Config
+    from bdfa_np.network import Sequential
+
+FEEDBACK_LR = 5e-5
+FEEDBACK_ALPHA = 0.25
+TARGETS_WITH_ALPHA = ("torch", "mixed")
+TARGETS = (*TARGETS_WITH_ALPHA, "label", "centred")
+
+
+class BDFA(DFA):
+    """DFA in which each hidden layer trains its own ``B`` to predict its activity from a feedback target ``Y``.
+
+    After ``B_l`` has carried a batch's error, with ``h_l`` the block's output (Luo et al., arXiv 1702.07097,
+    eq. 30-42 and 51, in the form of their Torch code)::
+
+        s_i = <Y_i B_l, h_{l,i}>
+        B_l += η_B Σ_i (1 - σ(s_i)) Y_iᵀ h_{l,i}
+
+    It is plain ascent on Σ log σ(s_i), outside the optimizer: no halving or decay touches ``η_B``.
+
+    Parameters
+    ----------
+    network : Sequential
+        The network to train, with an `ErrorFeedback` at the end of every hidden block.
+    magnitude : float, default 0
+        The initial ``B`` is uniform within ±magnitude; 0 takes ±1/√n of its site's n entries.
+    learning_rate : float, default 5e-5
+        ``η_B``.
+    target : {"torch", "label", "mixed", "centred"}, default "torch"
+        The feedback target ``Y`` (N, K); see `feedback_target`.
+    alpha : float, default 0.25
+        ``α`` of the targets ``torch`` and ``mixed``.
+
+    Raises
+    ------
+    ValueError
+        If the target is unknown, or the network has no feedback site.
+    """
+
+    name = "bdfa"
+    options = frozenset({"rfb_mag", "feedback_lr", "feedback_target", "feedback_alpha"})
+
+    def __init__(
+        self,
+        network: Sequential,
+        *,
+        magnitude: float = 0.0,
+        learning_rate: float = FEEDBACK_LR,
+        target: str = "torch",
+        alpha: float = FEEDBACK_ALPHA,
+    ) -> None:
+        super().__init__(network, magnitude=magnitude)
+        if target not in TARGETS:
+            raise ValueError(f"unknown feedback target {target!r}: choose from {', '.join(TARGETS)}")
+        self.learning_rate = learning_rate
+        self.target = target
+        self.alpha = alpha
+
+    @classmethod
+    def from_config(cls, network: Sequential, config: Config) -> BDFA:
+        """Make the rule with ``rfb_mag`` and the options of the feedback's training."""
+        return cls(
+            network,
+            magnitude=config.rfb_mag,
+            learning_rate=FEEDBACK_LR if config.feedback_lr is None else config.feedback_lr,
+            target=config.feedback_target or "torch",
+            alpha=FEEDBACK_ALPHA if config.feedback_alpha is None else config.feedback_alpha,
+        )
+
+    def feedback_target(self, result: LossResult, k: int) -> Array:
+        """Return ``Y`` (N, K) for the k-th feedback site from the top, counted from 1.
+
+        ``torch`` is ``αᵏ o`` with the label's entry set to 1, what the Torch program computes by scaling one
+        shared tensor in place; ``label`` is ``t`` (Luo eq. 39); ``mixed`` is ``t + α ŷ`` (Luo eq. 51);
+        ``centred`` is ``t - 1/K``, which takes out what the rows of all classes would learn in common.
+        """
+        if self.target == "torch":
+            Y = self.alpha**k * result.outputs
+            Y[self.backend.xp.arange(len(Y)), result.labels] = 1
+            return Y
+        Y = self.one_hot(result.labels)
+        if self.target == "mixed":
+            Y += self.alpha * result.probabilities
+        elif self.target == "centred":
+            Y -= 1 / Y.shape[1]
+        return Y
+
+    def train_feedback(self, result: LossResult) -> None:
+        """Update every site's ``B`` in place."""
+        xp, matmul = self.backend.xp, self.backend.matmul
+        for k, site in enumerate(reversed(self.sites), start=1):
+            Y = self.feedback_target(result, k)  # (N, K)
+            h = site.h.reshape(len(Y), -1)  # (N, n)
+            prediction = matmul(Y, site.B, out=site.buffer("prediction", h.shape))
+            s = self.backend.row_dot(prediction, h, out=site.buffer("s", (len(Y),)))
+            miss = 0.5 * (1 - xp.tanh(0.5 * s))  # 1 - σ(s), which cannot overflow in this form
+            Y *= (self.learning_rate * miss)[:, None]
+            matmul(Y.T, h, out=site.B, accumulate=True)

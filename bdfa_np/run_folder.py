@@ -1,0 +1,187 @@
+"""A run folder: what a run was asked to do, what it has done, and the checkpoint it goes on from."""
+
+import contextlib
+import csv
+import io
+import platform
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+
+from bdfa_np.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.config import Config
+from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.files import remove_temporary_files, replace_text
+from bdfa_np.trainer import EpochRecord
+
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG = FILES = (
+    "config.toml",
+    "metrics.csv",
+    "ErrorRate.log",
+    "checkpoint.h5",
+    "confusion.csv",
+    "Log.txt",
+)
+
+
+class RunFolder:
+    """A folder that holds one run, with all its files, each replaced as a whole.
+
+    The checkpoint is the truth; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` are written from it.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.log_lines: list[str] = []
+
+    def check_free(self, *, force: bool) -> None:
+        """Raise `RunError` if the folder cannot be used for a new run: it holds one, or is a file."""
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"--save {self.path} is a file: name a folder")
+        held = self._files_held()
+        if held and not force:
+            raise RunError(
+                f"{self.path} holds a run already ({', '.join(held)}): "
+                "go on with it by --resume, replace it by --force, or name another folder"
+            )
+
+    @contextlib.contextmanager
+    def new(self, *, force: bool) -> Iterator[None]:
+        """Take the folder for a new run, made if need be, and keep other processes out meanwhile.
+
+        Raises
+        ------
+        RunError
+            If a run is in it and ``force`` is false, or another process is training there.
+        """
+        self.check_free(force=force)
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self.check_free(force=force)
+            for name in self._files_held():
+                (self.path / name).unlink()
+            yield
+
+    @contextlib.contextmanager
+    def resumed(self) -> Iterator[tuple[Config, dict[str, Any], Checkpoint]]:
+        """Take the folder to go on with its run, and keep other processes out meanwhile.
+
+        Yields
+        ------
+        Config, dict, Checkpoint
+            The run's options, the whole of its ``config.toml``, and its last checkpoint.
+
+        Raises
+        ------
+        RunError
+            If there is no usable run in it, or another process is training there.
+        """
+        self.read_config()
+        with self._locked():
+            config, document = self.read_config()
+            log = self.path / LOG
+            self.log_lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            yield config, document, self.read_checkpoint()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            lock = filelock.FileLock(self.path / ".lock", blocking=False).acquire()
+        except filelock.Timeout:
+            raise RunError(f"another process is training in {self.path}: wait for it, or name another folder") from None
+        with lock:
+            remove_temporary_files(self.path)
+            yield
+
+    def _files_held(self) -> list[str]:
+        return [name for name in FILES if (self.path / name).exists()]
+
+    def read_config(self) -> tuple[Config, dict[str, Any]]:
+        """Return the run's options, and the whole of its ``config.toml``.
+
+        Raises
+        ------
+        RunError
+            If there is no run, or its ``config.toml`` is damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            config = Config.from_mapping(document["options"]).resolve()
+            _ = (document["data"]["input_shape"], document["data"]["class_names"], document["data"]["checksums"])
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ConfigError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+        return config, document
+
+    def read_checkpoint(self) -> Checkpoint:
+        """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.checkpoint` for what it raises."""
+        return read_checkpoint(self.path / CHECKPOINT)
+
+    def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
+        """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
+        document = {
+            "options": config.to_mapping(),
+            "run": {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()},
+            "versions": versions(),
+            "data": dict(data),
+        }
+        replace_text(self.path / CONFIG, tomli_w.dumps(document))
+
+    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
+        """Write the checkpoint, then the readable files that follow from it."""
+        write_checkpoint(self.path / CHECKPOINT, checkpoint)
+        self.write_readable(checkpoint, class_names)
+
+    def write_readable(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
+        """Write ``metrics.csv``, ``ErrorRate.log``, ``confusion.csv`` and ``Log.txt``."""
+        replace_text(self.path / METRICS, metrics_csv(checkpoint.history))
+        replace_text(self.path / ERROR_RATE, error_rate_log(checkpoint.history))
+        replace_text(self.path / CONFUSION, confusion_csv(checkpoint.confusion.tolist(), class_names))
+        self.write_log()
+
+    def write_log(self) -> None:
+        """Write ``Log.txt`` from the lines collected so far."""
+        replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that can change a run's digits."""
+    packages = ("bdfa-np", "numpy", "scipy", "h5py")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def metrics_csv(history: Sequence[EpochRecord]) -> str:
+    """Return ``metrics.csv``: a row an epoch, every digit of every figure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(asdict(record).values() for record in history)
+    return text.getvalue()
+
+
+def error_rate_log(history: Sequence[EpochRecord]) -> str:
+    """Return ``ErrorRate.log``, as the Torch program's logger wrote it."""
+    rows = [f"{record.train_error:11.4e}\t{record.test_error:11.4e}\t\n" for record in history]
+    return "".join(["Training Error\tTest Error\t\n", *rows])
+
+
+def confusion_csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
+    """Return ``confusion.csv``: a row a true class, a column a predicted one."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["true / predicted", *class_names])
+    writer.writerows([name, *row] for name, row in zip(class_names, counts, strict=True))
+    return text.getvalue()

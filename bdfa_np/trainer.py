@@ -1,0 +1,246 @@
+"""The epoch loop. It knows no layer, no rule and no terminal."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from time import perf_counter
+from typing import Protocol
+
+from bdfa_np.backend.base import Array
+from bdfa_np.errors import TrainingError
+from bdfa_np.losses import Loss
+from bdfa_np.metrics import ConfusionMatrix
+from bdfa_np.network import Sequential
+from bdfa_np.optim import Optimizer
+from bdfa_np.rules.base import Rule
+
+STOP_AT_MEAN_ERROR = 1e-4
+"""Training ends once the running mean of the training error is at most this."""
+HALVINGS = 8
+"""With ``epoch_step`` 0, training ends one epoch after this many halvings."""
+
+
+class BatchSource(Protocol):
+    """Where batches come from: `bdfa_np.data.Batches`, or anything with the same two methods."""
+
+    def __len__(self) -> int:
+        """Return the number of batches an epoch."""
+
+    def epoch(self, number: int) -> Iterator[tuple[Array, Array]]:
+        """Yield (x, labels) for each batch of an epoch; arrays may be overwritten by the next batch."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """The figures of one epoch; errors are fractions, losses means over samples.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    lr : float
+        The learning rate at the epoch's first step.
+    train_loss, train_error : float
+        Over the epoch's training samples, each as it was just before its own update.
+    train_error_mean : float
+        The running mean ``m = 0.75 m + 0.25 train_error``, from 1.
+    test_loss, test_error : float
+        Over the test samples, after the epoch.
+    seconds : float
+        Wall time of training and testing.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_error: float
+    train_error_mean: float
+    test_loss: float
+    test_error: float
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """Where training stands: everything besides parameters and optimizer state that the next epoch depends on.
+
+    Attributes
+    ----------
+    epoch : int
+        Whole epochs done.
+    train_error_mean : float
+        The running mean of the training error.
+    halvings : int
+        How often ``epoch_step`` 0 has halved the learning rate.
+    stop_reason : str
+        Why training has ended by itself; empty while it has not.
+    """
+
+    epoch: int = 0
+    train_error_mean: float = 1.0
+    halvings: int = 0
+    stop_reason: str = ""
+
+
+def evaluate(network: Sequential, loss: Loss, batches: BatchSource) -> tuple[float, ConfusionMatrix]:
+    """Test a network.
+
+    Parameters
+    ----------
+    network : Sequential
+        The network.
+    loss : Loss
+        The loss to report.
+    batches : BatchSource
+        The samples; the order does not matter.
+
+    Returns
+    -------
+    loss : float
+        Mean over the samples.
+    confusion : ConfusionMatrix
+        Of all samples.
+    """
+    confusion = ConfusionMatrix(network.output_shape[0])
+    total = 0.0
+    with network.backend.non_finite_allowed():
+        for x, labels in batches.epoch(0):
+            logits = network.forward(x, train=False)
+            total += loss(logits, labels).value * len(labels)
+            confusion.add(labels, network.backend.to_host(logits.argmax(axis=1)))
+    return total / confusion.total, confusion
+
+
+class Trainer:
+    """Trains a network, epoch by epoch.
+
+    Parameters
+    ----------
+    network, rule, loss, optimizer
+        What is trained, by which rule, against which loss, with which optimizer; they belong together.
+    train, test : BatchSource
+        The training and test samples.
+    epoch_step : int, default -1
+        Halve the learning rate every k epochs (k > 0), or whenever an epoch's training error reaches or
+        exceeds its running mean (0), or never (-1).
+    on_batch : callable, optional
+        Called after every training step with the number of steps done in this epoch.
+
+    Attributes
+    ----------
+    progress : Progress
+        Where training stands; to be saved and restored with the parameters.
+    confusion : ConfusionMatrix
+        Of the last test pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Sequential,
+        rule: Rule,
+        loss: Loss,
+        optimizer: Optimizer,
+        train: BatchSource,
+        test: BatchSource,
+        epoch_step: int = -1,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.network = network
+        self.rule = rule
+        self.loss = loss
+        self.optimizer = optimizer
+        self.train = train
+        self.test = test
+        self.epoch_step = epoch_step
+        self.on_batch = on_batch
+        self.progress = Progress()
+        self.confusion = ConfusionMatrix(network.output_shape[0])
+
+    def run(self, epochs: int) -> Iterator[EpochRecord]:
+        """Train until ``epochs`` epochs are done in all, and yield each one's figures as it ends.
+
+        Parameters
+        ----------
+        epochs : int
+            Counted from the run's beginning, not from a resume; -1 sets no bound.
+
+        Raises
+        ------
+        TrainingError
+            If the loss or a weight stops being a finite number.
+        """
+        while not self.progress.stop_reason and (epochs == -1 or self.progress.epoch < epochs):
+            yield self._run_epoch()
+
+    def step(self, x: Array, labels: Array) -> tuple[float, int]:
+        """Train on one batch.
+
+        Returns
+        -------
+        loss : float
+            The batch's mean loss, before the update.
+        wrong : int
+            How many of its samples were predicted wrongly, before the update.
+        """
+        logits = self.network.forward(x)
+        result = self.loss(logits, labels)
+        wrong = int((logits.argmax(axis=1) != result.labels).sum())
+        self.network.forget_gradients()
+        self.rule.backward(result.error)
+        self.rule.train_feedback(result)
+        self.optimizer.step()
+        return result.value, wrong
+
+    def _run_epoch(self) -> EpochRecord:
+        start = perf_counter()
+        progress = self.progress
+        epoch, rate = progress.epoch + 1, self.optimizer.rate
+        train_loss, train_error = self._train_epoch(epoch)
+        test_loss, confusion = evaluate(self.network, self.loss, self.test)
+        if not (isfinite(test_loss) and self.network.all_finite()):
+            raise TrainingError(f"a weight is no longer a finite number after epoch {epoch}: try a smaller --lr")
+        self.confusion = confusion
+        progress.epoch = epoch
+        progress.train_error_mean = 0.75 * progress.train_error_mean + 0.25 * train_error
+        self._adapt(train_error)
+        return EpochRecord(
+            epoch=epoch,
+            lr=rate,
+            train_loss=train_loss,
+            train_error=train_error,
+            train_error_mean=progress.train_error_mean,
+            test_loss=test_loss,
+            test_error=confusion.error_rate,
+            seconds=perf_counter() - start,
+        )
+
+    def _train_epoch(self, epoch: int) -> tuple[float, float]:
+        total, wrong, samples = 0.0, 0, 0
+        with self.network.backend.non_finite_allowed():
+            for step, (x, labels) in enumerate(self.train.epoch(epoch), start=1):
+                value, missed = self.step(x, labels)
+                if not isfinite(value):
+                    raise TrainingError(
+                        f"the loss is {value} at step {step} of epoch {epoch} "
+                        f"(step {self.optimizer.steps} of the run): try a smaller --lr"
+                    )
+                total += value * len(labels)
+                wrong += missed
+                samples += len(labels)
+                if self.on_batch is not None:
+                    self.on_batch(step)
+        return total / samples, wrong / samples
+
+    def _adapt(self, train_error: float) -> None:
+        """Halve the learning rate or end training, where the epoch just done asks for it."""
+        progress = self.progress
+        if progress.train_error_mean <= STOP_AT_MEAN_ERROR:
+            progress.stop_reason = f"the running mean of the training error is at most {STOP_AT_MEAN_ERROR:g}"
+        elif progress.halvings == HALVINGS:
+            progress.stop_reason = f"the learning rate was halved {HALVINGS} times"
+        elif self.epoch_step == 0 and train_error >= progress.train_error_mean:
+            self.optimizer.learning_rate /= 2
+            progress.halvings += 1
+        elif self.epoch_step > 0 and progress.epoch % self.epoch_step == 0:
+            self.optimizer.learning_rate /= 2

@@ -1,0 +1,78 @@
+"""``bdfa evaluate``: test what a run has trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bdfa_np.cli.options import Command, config_options, debug_option, existing_run_argument
+
+if TYPE_CHECKING:
+    from bdfa_np.metrics import ConfusionMatrix
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa evaluate runs/dfa
+  bdfa evaluate runs/dfa --split validation""",
+)
+@existing_run_argument
+@click.option(
+    "--split",
+    "part",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="The data set's test images, or those that --validate held out of the training images.",
+)
+@config_options("datapath", "threads", "backend")
+@debug_option
+def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, backend: str) -> None:
+    """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
+
+    All images of the part are used, also where the run itself was given a --test-limit.
+    """
+    from bdfa_np.build import build_model, restore
+    from bdfa_np.cli.data import check_same_data, load_run_data
+    from bdfa_np.cli.train import thread_limit
+    from bdfa_np.errors import ConfigError
+    from bdfa_np.run_folder import RunFolder
+    from bdfa_np.trainer import evaluate as evaluate_network
+
+    folder = RunFolder(run)
+    config, document = folder.read_config()
+    if part == "validation" and not config.validate:
+        raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+    config = replace(config, backend=backend, threads=threads, test_limit=None).resolve()
+    with thread_limit(config):
+        data = load_run_data(config, datapath=datapath)
+        check_same_data(data, document, run)
+        if part == "test":
+            data = data.with_real_test_set()
+        model = build_model(config, data.split.image_shape, len(data.split.class_names))
+        checkpoint = folder.read_checkpoint()
+        restore(model, checkpoint, run)
+        loss, confusion = evaluate_network(model.network, model.loss, data.test_batches(config.batch_size))
+    click.echo(f"{run} after {checkpoint.progress.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}")
+    click.echo(f"error {confusion.error_rate:.2%}   loss {loss:.4f}")
+    click.echo()
+    click.echo(table(confusion, data.split.class_names))
+
+
+def table(confusion: "ConfusionMatrix", class_names: Sequence[str]) -> str:
+    """Return the confusion matrix as text, with each class's error in the last column."""
+    header = ["true \\ predicted", *class_names, "error"]
+    rows = [
+        [name, *map(str, counts), f"{rate:.2%}"]
+        for name, counts, rate in zip(
+            class_names, confusion.counts.tolist(), confusion.class_error_rates(), strict=True
+        )
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
+    )

@@ -1,0 +1,86 @@
+"""Command-line options made from the fields of `Config`, and the commands that take them."""
+
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from bdfa_np.config import Config, flag, option_type
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that names a misspelled option of the original's single-dash style in full."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; where click would complain of ``-d``, complain of ``-dropout``."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            named = error.option_name
+            if len(named) == 2:
+                named = next((arg for arg in given if arg.startswith(named)), named)
+            raise click.NoSuchOption(named, possibilities=error.possibilities, ctx=ctx) from None
+
+
+def debug_option(function: Function) -> Function:
+    """Add ``--debug``, so that it may follow the command's name too."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")(function)
+
+
+def existing_run_argument(function: Function) -> Function:
+    """Add the argument that names a run folder."""
+    return click.argument("run", type=click.Path(path_type=Path, file_okay=False))(function)
+
+
+def config_options(*names: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds the options of these `Config` fields, or of all of them where none is named."""
+    chosen = [item for item in fields(Config) if not names or item.name in names]
+
+    def decorate(function: Function) -> Function:
+        for item in reversed(chosen):
+            function = _config_option(item)(function)
+        return function
+
+    return decorate
+
+
+class TorchChoice(click.Choice[str]):
+    """A choice that takes ``mlp.lua`` for ``mlp`` and ``MNIST`` for ``mnist``, as the Torch program wrote them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the chosen name."""
+        return super().convert(value.lower().removesuffix(".lua") if isinstance(value, str) else value, param, ctx)
+
+
+def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
+    meta = item.metadata
+    spellings = [item.name, flag(item.name)] + ([meta["torch"]] if meta["torch"] else [])
+    kind = option_type(item)
+    settings: dict[str, Any] = {"default": item.default, "show_default": item.default is not None}
+    if meta["is_flag"]:
+        settings |= {"is_flag": True, "show_default": False}
+    elif kind is bool:
+        settings |= {"type": bool, "metavar": "0|1", "show_default": str(int(item.default))}
+    elif meta["choices"]:
+        settings["type"] = TorchChoice(meta["choices"])
+    elif item.name == "datapath":
+        settings["type"] = click.Path(file_okay=False)
+    else:
+        settings["type"] = kind
+    return click.option(*spellings, help=meta["help"], **settings)
+
+
+def given_options(ctx: click.Context) -> dict[str, Any]:
+    """Return the options of `Config` that the user typed, with their values."""
+    names = {item.name for item in fields(Config)}
+    return {
+        name: value
+        for name, value in ctx.params.items()
+        if name in names and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }

@@ -1,0 +1,100 @@
+"""One sitting at a run: training, showing and saving until the epochs are done or somebody interrupts."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bdfa_np.build import Model
+from bdfa_np.checkpoint import Checkpoint
+from bdfa_np.cli.display import Display
+from bdfa_np.run_folder import RunFolder
+from bdfa_np.trainer import EpochRecord, Trainer
+
+if TYPE_CHECKING:
+    from bdfa_np.cli.data import RunData
+
+
+class Session:
+    """Ties a model and its data to a run folder and a terminal.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Held by this process.
+    model : Model
+        As built, or as restored from the folder's checkpoint.
+    data : RunData
+        What it trains and tests on.
+    """
+
+    def __init__(self, folder: RunFolder, model: Model, data: "RunData") -> None:
+        self.folder = folder
+        self.model = model
+        self.data = data
+        self.display = Display(folder.log_lines.append)
+        self.trainer = Trainer(
+            network=model.network,
+            rule=model.rule,
+            loss=model.loss,
+            optimizer=model.optimizer,
+            train=data.train_batches(model.config.batch_size, model.streams),
+            test=data.test_batches(model.config.batch_size),
+            epoch_step=model.config.epoch_step,
+            on_batch=self.display.on_batch,
+        )
+        self.history: list[EpochRecord] = []
+
+    def begin(self) -> None:
+        """Save the untrained net, so that a run stopped in its first epoch can be resumed."""
+        self._save()
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Take over a checkpoint's progress, and write anew the files that follow from it."""
+        self.trainer.progress = checkpoint.progress
+        self.trainer.confusion.counts[...] = checkpoint.confusion
+        self.history = checkpoint.history
+        self.folder.write_readable(checkpoint, self.data.split.class_names)
+
+    def run(self, lines: list[str]) -> None:
+        """Train until the configured epochs are done; each is saved before the next begins."""
+        config, trainer, display = self.model.config, self.trainer, self.display
+        self.folder.write_config(config, self.data.description(), self.model.backend.name)
+        for line in [*lines, f"run folder: {self.folder.path}"]:
+            display.line(line)
+        try:
+            display.start_epoch(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
+            for record in trainer.run(config.epochs):
+                self.history.append(record)
+                display.epoch(record, config.epochs)
+                self._save()
+                display.start_epoch(record.epoch + 1, config.epochs, len(trainer.train))
+        except KeyboardInterrupt:
+            display.stop()
+            click.echo(
+                f"interrupted: {self.folder.path} holds {trainer.progress.epoch} whole epochs; "
+                f"go on with: bdfa train --save {self.folder.path} --resume",
+                err=True,
+            )
+            raise
+        finally:
+            display.stop()
+        display.line(self._ending())
+        self.folder.write_log()
+
+    def _save(self) -> None:
+        checkpoint = Checkpoint(
+            **self.model.state(),
+            progress=self.trainer.progress,
+            confusion=self.trainer.confusion.counts,
+            history=self.history,
+        )
+        self.folder.write_epoch(checkpoint, self.data.split.class_names)
+
+    def _ending(self) -> str:
+        best = min(self.history, key=lambda record: record.test_error)
+        last = self.history[-1]
+        reason = self.trainer.progress.stop_reason
+        return (
+            f"done{f' ({reason})' if reason else ''}: test error {last.test_error:.2%} after {last.epoch} epochs, "
+            f"lowest {best.test_error:.2%} after {best.epoch}"
+        )

@@ -1,0 +1,155 @@
+"""``bdfa train``: train a net, or go on with a run."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bdfa_np.cli.options import Command, config_options, debug_option, given_options
+from bdfa_np.config import Config, flag
+from bdfa_np.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bdfa_np.build import Model
+    from bdfa_np.cli.data import RunData
+
+CHANGEABLE = ("epochs", "threads", "backend", "datapath")
+"""What a resumed run may be given anew; the data in another folder must be the same bytes."""
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa train --dataset mnist-5k --epochs 10
+  bdfa train --gradient dfa --lr 1e-3 --epochs 5 --save runs/dfa
+  bdfa train --save runs/dfa --resume --epochs 10
+  bdfa train -dataset MNIST -network mlp.lua -LR 1e-4 -epoch 1    (as the Torch program was called)
+\b
+Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resume).""",
+)
+@config_options()
+@click.option(
+    "--save",
+    "-save",
+    type=click.Path(path_type=Path),
+    help="Run folder.  [default: a time stamp under runs/]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --save, with its own options.")
+@click.option("--force", is_flag=True, help="Replace the run in --save.")
+@debug_option
+@click.pass_context
+def train(ctx: click.Context, save: Path | None, resume: bool, force: bool, **_options: Any) -> None:
+    """Train a net and write a run folder.
+
+    Options have the Torch program's meaning, defaults and, with a single dash, spelling.
+    """
+    if resume and force:
+        raise ConfigError("--resume and --force exclude each other: go on with the run, or replace it")
+    given = given_options(ctx)
+    with terminate_like_interrupt():
+        if resume:
+            if save is None:
+                raise ConfigError("--resume needs --save RUN, the run to go on with")
+            resume_run(save, given)
+        else:
+            start_run(save or default_folder(), Config(**given).resolve(), given, force=force)
+
+
+def default_folder() -> Path:
+    """Return a folder under ``runs/`` named by the time, which is not there yet."""
+    stamp = Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    candidates = [stamp, *(stamp.with_name(f"{stamp.name}_{number}") for number in range(2, 1000))]
+    return next(path for path in candidates if not path.exists())
+
+
+@contextlib.contextmanager
+def terminate_like_interrupt() -> Iterator[None]:
+    """Treat a request to terminate as Ctrl-C: the run stays resumable, and says how."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def start_run(save: Path, config: Config, given: dict[str, Any], *, force: bool) -> None:
+    """Start a new run in a folder."""
+    from bdfa_np.build import build_model
+    from bdfa_np.cli.data import load_run_data
+    from bdfa_np.cli.session import Session
+    from bdfa_np.run_folder import RunFolder
+
+    folder = RunFolder(save)
+    folder.check_free(force=force)
+    with thread_limit(config):
+        data = load_run_data(config)
+        model = build_model(config, data.split.image_shape, len(data.split.class_names))
+        lines = heading(model, data)
+        if given.get("gradient") == "dfa":
+            lines.append("note: dfa keeps its feedback fixed; what the Torch program calls dfa is --gradient bdfa")
+        with folder.new(force=force):
+            session = Session(folder, model, data)
+            session.begin()
+            session.run(lines)
+
+
+def resume_run(save: Path, given: dict[str, Any]) -> None:
+    """Go on with the run in a folder."""
+    from bdfa_np.build import build_model, restore
+    from bdfa_np.cli.data import check_same_data, load_run_data
+    from bdfa_np.cli.session import Session
+    from bdfa_np.run_folder import RunFolder, versions
+
+    folder = RunFolder(save)
+    with folder.resumed() as (before, document, checkpoint):
+        for name, value in given.items():
+            if name not in CHANGEABLE and value != getattr(before, name):
+                raise ConfigError(
+                    f"{flag(name)} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
+                    f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
+                )
+        config = replace(before, **{name: given[name] for name in CHANGEABLE if name in given}).resolve()
+        with thread_limit(config):
+            data = load_run_data(config)
+            check_same_data(data, document, save)
+            model = build_model(config, data.split.image_shape, len(data.split.class_names))
+            restore(model, checkpoint, save)
+            lines = [f"resumed after epoch {checkpoint.progress.epoch}"]
+            for package, now in versions().items():
+                then = document.get("versions", {}).get(package)
+                if then != now:
+                    lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
+            session = Session(folder, model, data)
+            session.go_on_from(checkpoint)
+            session.run(lines)
+
+
+def thread_limit(config: Config) -> Any:
+    """Return a context in which BLAS uses as many threads as the configuration says."""
+    import numpy  # noqa: F401 - threadpoolctl limits the libraries that are loaded by now
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=config.threads)
+
+
+def heading(model: "Model", data: "RunData") -> list[str]:
+    """Return the lines that say what is about to be trained."""
+    config = model.config
+    shape = "x".join(map(str, data.split.image_shape))
+    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
+    return [
+        f"{data.split.description}, {shape}, {len(data.split.class_names)} classes",
+        f"{config.network} {config.num_layers}x{config.num_hidden} {config.nonlin}, {rule}, {config.criterion}, "
+        f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
+        f"{model.backend.name} {model.backend.dtype}, {config.threads} threads",
+    ]
