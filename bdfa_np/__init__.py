@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bdfa_np.backend import make_backend
     from bdfa_np.build import Model, build_model, load_run
     from bdfa_np.config import Config
-    from bdfa_np.backend import make_backend
     from bdfa_np.data import load_dataset
     from bdfa_np.layers import ErrorFeedback, Flatten, Layer, Linear, ReLU, Sigmoid, Tanh
     from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
@@ -37,24 +37,24 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 
 __all__ = [
-    "Adam",
     "BDFA",
     "BFA",
     "BP",
+    "DFA",
+    "FA",
+    "SGD",
+    "Adam",
     "BinaryCrossEntropy",
     "Config",
     "ConfusionMatrix",
     "CrossEntropy",
-    "DFA",
     "ErrorFeedback",
-    "FA",
     "Flatten",
     "Layer",
     "Linear",
     "Model",
     "RMSprop",
     "ReLU",
-    "SGD",
     "Sequential",
     "Sigmoid",
     "Tanh",

@@ -77,7 +77,9 @@ class Config:
     datapath: str | None = option(
         None, "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]", torch="-datapath"
     )
-    validate: bool = option(False, "Test on the training set's last 10,000 (or last fifth).", torch="-validate", is_flag=True)
+    validate: bool = option(
+        False, "Test on the training set's last 10,000 (or last fifth).", torch="-validate", is_flag=True
+    )
     train_limit: int | None = option(None, "Train on a stratified part of N images.", check=at_least(1))
     test_limit: int | None = option(None, "Test on a stratified part of N images.", check=at_least(1))
     network: str = option("mlp", "Net to build.", torch="-network", choices=NETWORKS)
@@ -174,18 +176,18 @@ class Config:
         rule = RULES[self.gradient]
         for name in sorted(set().union(*(other.options for other in RULES.values())) - rule.options):
             if getattr(self, name) not in (None, 0.0):
-                owners = [key for key, other in RULES.items() if name in other.options]
+                owners = ", ".join(key for key, other in RULES.items() if name in other.options)
                 raise ConfigError(
-                    f"{flag(name)} has no part in --gradient {self.gradient} (only in {', '.join(owners)}): leave it out"
+                    f"{flag(name)} has no part in --gradient {self.gradient}, only in {owners}: leave it out"
                 )
 
     def _check_optimizer_options(self) -> None:
         optimizer = OPTIMIZERS[self.optimization]
         for name in ("lr_decay", "momentum", "weight_decay"):
             if getattr(self, name) and name not in optimizer.options:
-                owners = [key for key, other in OPTIMIZERS.items() if name in other.options]
+                owners = ", ".join(key for key, other in OPTIMIZERS.items() if name in other.options)
                 raise ConfigError(
-                    f"--optimization {self.optimization} has no {flag(name)} (only {', '.join(owners)}): leave it out"
+                    f"--optimization {self.optimization} has no {flag(name)}, only {owners}: leave it out"
                 )
 
     def to_mapping(self) -> dict[str, Any]:

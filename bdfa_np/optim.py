@@ -131,7 +131,7 @@ class SGD(Optimizer):
 
     name = "sgd"
     options = frozenset({"lr_decay", "weight_decay", "momentum"})
-    state_names = ("m",)
+    state_names: tuple[str, ...] = ("m",)
 
     def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
         if not options.get("momentum"):

@@ -57,7 +57,9 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
         checkpoint = folder.read_checkpoint()
         restore(model, checkpoint, run)
         loss, confusion = evaluate_network(model.network, model.loss, data.test_batches(config.batch_size))
-    click.echo(f"{run} after {checkpoint.progress.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}")
+    click.echo(
+        f"{run} after {checkpoint.progress.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}"
+    )
     click.echo(f"error {confusion.error_rate:.2%}   loss {loss:.4f}")
     click.echo()
     click.echo(table(confusion, data.split.class_names))

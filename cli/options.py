@@ -66,7 +66,7 @@ def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
     if meta["is_flag"]:
         settings |= {"is_flag": True, "show_default": False}
     elif kind is bool:
-        settings |= {"type": bool, "metavar": "0|1", "show_default": str(int(item.default))}
+        settings |= {"type": bool, "metavar": "0|1", "show_default": "1" if item.default else "0"}
     elif meta["choices"]:
         settings["type"] = TorchChoice(meta["choices"])
     elif item.name == "datapath":

@@ -43,6 +43,7 @@ class Session:
             on_batch=self.display.on_batch,
         )
         self.history: list[EpochRecord] = []
+        self._epochs_saved = 0
 
     def begin(self) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed."""
@@ -53,11 +54,13 @@ class Session:
         self.trainer.progress = checkpoint.progress
         self.trainer.confusion.counts[...] = checkpoint.confusion
         self.history = checkpoint.history
+        self._epochs_saved = len(self.history)
         self.folder.write_readable(checkpoint, self.data.split.class_names)
 
     def run(self, lines: list[str]) -> None:
         """Train until the configured epochs are done; each is saved before the next begins."""
         config, trainer, display = self.model.config, self.trainer, self.display
+        done_before = len(self.history)
         self.folder.write_config(config, self.data.description(), self.model.backend.name)
         for line in [*lines, f"run folder: {self.folder.path}"]:
             display.line(line)
@@ -71,14 +74,14 @@ class Session:
         except KeyboardInterrupt:
             display.stop()
             click.echo(
-                f"interrupted: {self.folder.path} holds {trainer.progress.epoch} whole epochs; "
+                f"interrupted: {self.folder.path} holds {self._epochs_saved} whole epochs; "
                 f"go on with: bdfa train --save {self.folder.path} --resume",
                 err=True,
             )
             raise
         finally:
             display.stop()
-        display.line(self._ending())
+        display.line(self._ending(done_before))
         self.folder.write_log()
 
     def _save(self) -> None:
@@ -89,11 +92,15 @@ class Session:
             history=self.history,
         )
         self.folder.write_epoch(checkpoint, self.data.split.class_names)
+        self._epochs_saved = len(self.history)
 
-    def _ending(self) -> str:
+    def _ending(self, done_before: int) -> str:
+        reason = self.trainer.progress.stop_reason
+        if len(self.history) == done_before:
+            why = f"it ended since {reason}" if reason else "give a larger --epochs to go on"
+            return f"nothing to do: the run has its {done_before} epochs already; {why}"
         best = min(self.history, key=lambda record: record.test_error)
         last = self.history[-1]
-        reason = self.trainer.progress.stop_reason
         return (
             f"done{f' ({reason})' if reason else ''}: test error {last.test_error:.2%} after {last.epoch} epochs, "
             f"lowest {best.test_error:.2%} after {best.epoch}"

@@ -44,7 +44,7 @@ Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resum
 @click.option("--force", is_flag=True, help="Replace the run in --save.")
 @debug_option
 @click.pass_context
-def train(ctx: click.Context, save: Path | None, resume: bool, force: bool, **_options: Any) -> None:
+def train(ctx: click.Context, /, save: Path | None, resume: bool, force: bool, **_options: Any) -> None:
     """Train a net and write a run folder.
 
     Options have the Torch program's meaning, defaults and, with a single dash, spelling.

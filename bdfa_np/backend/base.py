@@ -51,7 +51,7 @@ class Backend(ABC):
         """Return the array as a NumPy array (the same one on the CPU)."""
 
     @abstractmethod
-    def empty(self, shape: tuple[int, ...], dtype: "npt.DTypeLike" = None) -> Array:
+    def empty(self, shape: tuple[int, ...], dtype: "npt.DTypeLike | None" = None) -> Array:
         """Return an uninitialised array, in the backend's dtype unless another is given."""
 
     @abstractmethod

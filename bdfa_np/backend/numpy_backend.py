@@ -30,7 +30,7 @@ class NumpyBackend(Backend):
         """Return the array itself: it is on the host already."""
         return array
 
-    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike = None) -> Array:
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """Return an uninitialised array, in the backend's dtype unless another is given."""
         return np.empty(shape, dtype=self.dtype if dtype is None else dtype)
 

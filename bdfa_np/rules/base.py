@@ -66,8 +66,8 @@ class Rule(ABC):
     def deltas(self, error: Array) -> dict[str, Array]:
         """Go backward once and return a copy of the signal that reached each layer's output.
 
-        For a `Linear` that is ``δ`` (N, units), with ``dW = xᵀ δ``. Parameter gradients are accumulated as
-        by `backward`.
+        For a `Linear` that is ``δ`` (N, units), with ``dW = xᵀ δ``. Parameter gradients are those of this
+        error alone, and the next `backward` starts anew.
 
         Parameters
         ----------
@@ -80,11 +80,13 @@ class Rule(ABC):
             By layer name, from the output layer down; layers that no signal reaches are left out.
         """
         self._record = {}
+        self.network.forget_gradients()
         try:
             self.backward(error)
             return self._record
         finally:
             self._record = None
+            self.network.forget_gradients()
 
     def reached(self, layer: Layer, signal: Array) -> None:
         """Note the signal at a layer's output, where somebody asked for it."""

@@ -1,0 +1,159 @@
+"""Options: defaults, what each accepts, which go together, and their way through a file."""
+
+import math
+from dataclasses import fields, replace
+
+import pytest
+
+from bdfa_np.config import Config, flag, usable_cores
+from bdfa_np.errors import ConfigError
+
+
+def test_defaults_are_the_originals_but_for_the_documented_ones():
+    expected = {
+        "dataset": "mnist",
+        "network": "mlp",
+        "criterion": "bce",
+        "nonlin": "tanh",
+        "num_layers": 2,
+        "num_hidden": 800,
+        "bias": True,
+        "rfb_mag": 0,
+        "lr": 1e-4,
+        "lr_decay": 0,
+        "weight_decay": 0,
+        "momentum": 0,
+        "batch_size": 64,
+        "optimization": "rmsprop",
+        "epochs": 300,
+        "epoch_step": -1,
+        "validate": False,
+        "gradient": "bdfa",
+        "backend": "auto",
+        "threads": None,
+    }
+    config = Config()
+    assert {name: getattr(config, name) for name in expected} == expected
+
+
+def test_resolving_fills_in_threads_and_the_rules_own_options():
+    config = Config().resolve()
+    assert config.threads == usable_cores()
+    assert (config.feedback_target, config.feedback_lr, config.feedback_alpha) == ("torch", 5e-5, 0.25)
+    assert Config(feedback_target="label").resolve().feedback_alpha is None
+    assert Config(gradient="dfa").resolve().feedback_lr is None
+    assert Config(gradient="bfa").resolve().feedback_output == "sigmoid"
+    assert Config(gradient="bfa", feedback_output="auto").resolve().feedback_output == "sigmoid"
+    assert Config(gradient="bfa", feedback_output="linear").resolve().feedback_output == "linear"
+
+
+def test_resolving_twice_changes_nothing():
+    for gradient in ("bp", "fa", "dfa", "bfa", "bdfa"):
+        config = Config(gradient=gradient).resolve()
+        assert config.resolve() == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("lr", value) for value in (0.0, -1e-4, math.nan, math.inf)],
+        *[("lr_decay", value) for value in (-1.0, math.nan, math.inf)],
+        *[("weight_decay", value) for value in (-1.0, math.nan)],
+        *[("momentum", value) for value in (-0.1, 1.0, math.nan)],
+        *[("rfb_mag", value) for value in (-1.0, math.inf)],
+        *[("feedback_lr", value) for value in (-1.0, math.nan)],
+        *[("num_layers", value) for value in (0, -1, 1001)],
+        *[("num_hidden", value) for value in (0, -5, 10**7)],
+        *[("batch_size", value) for value in (0, -1)],
+        *[("epochs", value) for value in (0, -2)],
+        ("epoch_step", -2),
+        ("seed", -1),
+        ("threads", 0),
+        ("train_limit", 0),
+        ("test_limit", -1),
+        ("gradient", "xyz"),
+        ("nonlin", "TANH"),
+        ("optimization", "lbfgs"),
+        ("criterion", ""),
+        ("backend", "tpu"),
+        ("network", "resnet"),
+        ("dataset", "imagenet"),
+        ("feedback_target", "x"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_its_options_name(name, value):
+    with pytest.raises(ConfigError, match=flag(name)) as caught:
+        replace(Config(optimization="sgd") if name in ("momentum", "lr_decay") else Config(), **{name: value}).resolve()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gradient": "bfa", "feedback_lr": 5e-5}, "--feedback-lr has no part in --gradient bfa"),
+        ({"gradient": "dfa", "feedback_target": "label"}, "--feedback-target has no part in --gradient dfa"),
+        ({"gradient": "bdfa", "feedback_output": "linear"}, "--feedback-output has no part in --gradient bdfa"),
+        ({"gradient": "bp", "rfb_mag": 0.1}, "--rfb-mag has no part in --gradient bp"),
+        (
+            {"feedback_target": "label", "feedback_alpha": 0.5},
+            "--feedback-alpha has no part in --feedback-target label",
+        ),
+        ({"momentum": 0.9}, "--optimization rmsprop has no --momentum"),
+        ({"lr_decay": 0.1}, "--optimization rmsprop has no --lr-decay"),
+        ({"optimization": "adam", "momentum": 0.9}, "--optimization adam has no --momentum"),
+    ],
+)
+def test_an_option_without_effect_is_refused_and_not_ignored(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(**options).resolve()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimization": "sgd", "momentum": 0.9, "lr_decay": 0.1, "weight_decay": 0.1},
+        {"optimization": "adam", "lr_decay": 0.1, "weight_decay": 0.1},
+        {"weight_decay": 0.1},
+        {"gradient": "fa", "rfb_mag": 0.1},
+        {"feedback_target": "mixed", "feedback_alpha": 0.0, "feedback_lr": 0.0},
+        {"epochs": -1},
+        {"epoch_step": 0},
+        {"gradient": "bp", "nonlin": "relu", "criterion": "ce"},
+    ],
+)
+def test_options_that_go_together_are_accepted(options):
+    config = Config(**options).resolve()
+    assert all(getattr(config, name) == value for name, value in options.items())
+
+
+def test_options_survive_the_way_through_a_mapping():
+    config = Config(gradient="bfa", lr=0.01, validate=True, train_limit=100).resolve()
+    assert Config.from_mapping(config.to_mapping()) == config
+    assert None not in config.to_mapping().values()
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"learning": 1}, "unknown option 'learning'"),
+        ({"lr": "fast"}, "option 'lr' has a value of the wrong type"),
+        ({"epochs": 2.5}, "option 'epochs' has a value of the wrong type"),
+        ({"epochs": True}, "option 'epochs' has a value of the wrong type"),
+        ({"lr": True}, "option 'lr' has a value of the wrong type"),
+        ({"bias": 1}, "option 'bias' has a value of the wrong type"),
+        ({"gradient": ["bp"]}, "option 'gradient' has a value of the wrong type"),
+    ],
+)
+def test_a_mapping_with_unknown_names_or_types_is_refused(mapping, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.from_mapping(mapping)
+
+
+def test_a_whole_number_will_do_for_a_float_option():
+    assert Config.from_mapping({"lr": 1}).lr == 1
+
+
+def test_every_option_has_help_and_a_spelling_of_its_own():
+    spellings = [item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]]
+    assert len(set(spellings)) == len(spellings)
+    assert all(item.metadata["help"] for item in fields(Config))
