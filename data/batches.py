@@ -1,0 +1,115 @@
+"""Mini-batches: gathered once, scaled into one reused buffer."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bdfa_np.data.preprocessing import Scaling
+from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.streams import Streams
+
+
+class Batches:
+    """An iterator over the mini-batches of an epoch.
+
+    Images stay as they are in memory (uint8, say); a batch is gathered and scaled when its turn comes, into buffers
+    that every batch shares. **A batch is valid until the next one is asked for**: copy what you want to keep, and
+    use one epoch at a time.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, H, W, C)
+        The images of one part of a split.
+    labels : ndarray of int64, shape (N,)
+        Their classes.
+    batch_size : int
+        Images in a batch; the last of an epoch has what is left over.
+    scaling : Scaling
+        What is done to the images.
+    dtype : dtype, default "float32"
+        The type of the scaled images, float32 or float64.
+    streams : Streams, optional
+        Where the order of each epoch is drawn from: ``streams.generator("order", number)``, so it depends on the
+        seed and the epoch's number alone. Without it, the order is that of the images.
+
+    Attributes
+    ----------
+    samples : int
+        Images in an epoch, N.
+    batch_size : int
+        Images in a batch.
+
+    Raises
+    ------
+    ConfigError
+        If the batch size is below 1 or the type is another one.
+    DataError
+        If there are no images, or not one label for each.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[np.int64],
+        batch_size: int,
+        *,
+        scaling: Scaling,
+        dtype: DTypeLike = "float32",
+        streams: Streams | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"the batch size must be 1 or more, not {batch_size}")
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ConfigError(f"the data type must be float32 or float64, not {np.dtype(dtype)}")
+        if len(images) == 0 or labels.shape != images.shape[:1]:
+            raise DataError(f"{len(images)} images and labels of shape {labels.shape} cannot be put into batches")
+        # np.take would make such a copy for every batch.
+        self._images = np.ascontiguousarray(images)
+        self._labels = np.ascontiguousarray(labels, dtype=np.int64)
+        self._scaling = scaling
+        self._streams = streams
+        self.samples = len(images)
+        self.batch_size = batch_size
+        largest = min(batch_size, self.samples)
+        self._gathered = np.empty((largest, *images.shape[1:]), images.dtype)
+        self._scaled = np.empty(self._gathered.shape, dtype)
+        self._batch_labels = np.empty(largest, np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return math.ceil(self.samples / self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Yield the batches of an epoch; every image is in exactly one of them.
+
+        Parameters
+        ----------
+        number : int
+            The epoch's number, 0 or more; it decides the order where there are streams.
+
+        Yields
+        ------
+        images : ndarray of ``dtype``, shape (n, H, W, C)
+            Scaled and contiguous; overwritten by the next batch.
+        labels : ndarray of int64, shape (n,)
+            Their classes; overwritten by the next batch.
+        """
+        order = None
+        if self._streams is not None:
+            order = self._streams.generator("order", number).permutation(self.samples)
+        for start in range(0, self.samples, self.batch_size):
+            stop = min(start + self.batch_size, self.samples)
+            size = stop - start
+            scaled, labels = self._scaled[:size], self._batch_labels[:size]
+            if order is None:
+                gathered = self._images[start:stop]
+                labels[:] = self._labels[start:stop]
+            else:
+                # mode="clip" since the default makes take write to a buffer of its own first; no index is out of range.
+                gathered = self._gathered[:size]
+                np.take(self._images, order[start:stop], axis=0, out=gathered, mode="clip")
+                np.take(self._labels, order[start:stop], out=labels, mode="clip")
+            yield self._scaling.apply(gathered, scaled), labels

@@ -1,0 +1,154 @@
+"""Which images a run trains on and which it tests on."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np.data.dataset import Dataset
+from bdfa_np.errors import DataError
+from bdfa_np.streams import Streams
+
+_Part = tuple[NDArray[Any], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The two parts of one run.
+
+    Parameters
+    ----------
+    train_images : ndarray, shape (N, H, W, C)
+        Images to train on; a view of the data set's where they are a stretch of it.
+    train_labels : ndarray of int64, shape (N,)
+        Their classes.
+    test_images : ndarray, shape (M, H, W, C)
+        Images to measure the error on: the test set, or the validation part.
+    test_labels : ndarray of int64, shape (M,)
+        Their classes.
+    class_names : tuple of str
+        The names of the K classes.
+    description : str
+        What the two parts are, in one line.
+    """
+
+    train_images: NDArray[Any]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[Any]
+    test_labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    description: str
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The shape (H, W, C) of one image."""
+        return cast("tuple[int, int, int]", self.train_images.shape[1:])
+
+
+def validation_size(count: int) -> int:
+    """Return how many of a training set's images are its validation part.
+
+    Parameters
+    ----------
+    count : int
+        Images in the training set.
+
+    Returns
+    -------
+    int
+        10,000, or a fifth (rounded down) of fewer than 50,000.
+    """
+    return 10_000 if count >= 50_000 else count // 5
+
+
+def split(
+    dataset: Dataset,
+    *,
+    validate: bool = False,
+    train_limit: int | None = None,
+    test_limit: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Choose the parts of a data set that a run trains and tests on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole of it.
+    validate : bool, default False
+        Whether to test on the last `validation_size` images of the training set, and to train on the rest, instead
+        of touching the test set.
+    train_limit, test_limit : int, optional
+        Keep this many images of the part, each class in its proportion, in their order; by default all of them.
+    seed : int, default 0
+        From which it is drawn which images a limit keeps.
+
+    Returns
+    -------
+    Split
+        The two parts.
+
+    Raises
+    ------
+    DataError
+        If a limit is below 1 or above what there is, or the training set is too small to validate.
+    """
+    train = dataset.train_images, dataset.train_labels
+    test = dataset.test_images, dataset.test_labels
+    test_name = "test"
+    if validate:
+        count = len(dataset.train_labels)
+        held_out = validation_size(count)
+        if held_out == 0:
+            raise DataError(f"{dataset.name}: {count} training images are too few to hold out a fifth for validation")
+        test = dataset.train_images[-held_out:], dataset.train_labels[-held_out:]
+        train = dataset.train_images[:-held_out], dataset.train_labels[:-held_out]
+        test_name = "validation"
+    train, train_text = _limited(train, train_limit, seed, "train", "training")
+    test, test_text = _limited(test, test_limit, seed, "test", test_name)
+    return Split(*train, *test, dataset.class_names, f"{dataset.name}: {train_text} and {test_text}")
+
+
+def _limited(part: _Part, limit: int | None, seed: int, stream: str, name: str) -> tuple[_Part, str]:
+    """Return the limited part and its description."""
+    images, labels = part
+    count = len(labels)
+    if limit is None:
+        return part, f"{count} {name} images"
+    if not 1 <= limit <= count:
+        raise DataError(f"--{stream}-limit {limit} is not possible: choose from 1 to the {count} {name} images")
+    if limit < count:
+        kept = stratified(labels, limit, Streams(seed).generator("subset", stream))
+        part = images[kept], labels[kept]
+    return part, f"{limit} of {count} {name} images"
+
+
+def stratified(labels: NDArray[np.int64], limit: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw positions so that every class keeps its proportion.
+
+    Each class gets the whole part of ``limit * n_k / N``; the places left over go to the largest remainders, the
+    lower class first where two are equal.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (N,)
+        Classes, none negative.
+    limit : int
+        How many positions to draw, from 1 to N.
+    generator : numpy.random.Generator
+        Where the draws come from.
+
+    Returns
+    -------
+    ndarray of int64, shape (limit,)
+        Positions in ``labels``, rising.
+    """
+    counts = np.bincount(labels)
+    shares, remainders = np.divmod(limit * counts, len(labels))
+    left_over = limit - int(shares.sum())
+    shares[np.argsort(-remainders, kind="stable")[:left_over]] += 1
+    kept = [
+        generator.permutation(np.flatnonzero(labels == label))[:share] for label, share in enumerate(shares.tolist())
+    ]
+    return np.sort(np.concatenate(kept))
