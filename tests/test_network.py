@@ -147,6 +147,14 @@ def test_float32_and_float64_start_from_the_same_numbers():
     assert (single.weights.values == double.weights.values.astype(np.float32)).all()
 
 
+def test_parameters_of_the_same_shape_start_from_different_numbers():
+    network = Sequential([Linear(4), Linear(4), ErrorFeedback(), Linear(4), ErrorFeedback()], (4,))
+    network.allocate_feedback([network["feedback1"], network["feedback2"]])
+    drawn = [*network.weights.state().values(), *network.feedback.state().values()]
+    matrices = [values / np.abs(values).max() for values in drawn if values.ndim == 2]
+    assert len({values.tobytes() for values in matrices}) == 5
+
+
 def test_the_seed_decides_every_initial_value():
     def start(seed):
         network = build_model(Config(gradient="fa", nonlin="relu", num_hidden=8, seed=seed), (2, 2, 1), 3).network
