@@ -61,7 +61,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     The file is put together in memory first, so that a full disk is an ordinary `OSError`.
     """
     memory = io.BytesIO()
-    with h5py.File(memory, "w") as file:
+    # From this layout on, HDF5 keeps a checksum on its own structures too.
+    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
         file.attrs["format"] = FORMAT
         file.attrs["learning_rate"] = checkpoint.learning_rate
         file.attrs["steps"] = checkpoint.steps
@@ -97,13 +98,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
             version = int(file.attrs["format"])
             if version > FORMAT:
                 raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
-            groups = {name: _read_arrays(file[name], size) for name in ("weights", "feedback", "optimizer")}
-            tables = _read_arrays(file, size)
+            groups = {name: _read_arrays(file[name], size, "f") for name in ("weights", "feedback", "optimizer")}
+            tables = _read_arrays(file, size, "fi")
+            progress = Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()})
+            if tables["history"].shape != (progress.epoch, len(COLUMNS)):
+                raise ValueError(f"history has the shape {tables['history'].shape} after {progress.epoch} epochs")
             return Checkpoint(
                 **groups,
                 learning_rate=float(file.attrs["learning_rate"]),
                 steps=int(file.attrs["steps"]),
-                progress=Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()}),
+                progress=progress,
                 confusion=tables["confusion"],
                 history=[_record(row) for row in tables["history"]],
             )
@@ -119,12 +123,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
 _PROGRESS_TYPES = {"epoch": int, "train_error_mean": float, "halvings": int, "stop_reason": str}
 
 
-def _read_arrays(group: h5py.Group, file_size: int) -> Arrays:
+def _read_arrays(group: h5py.Group, file_size: int, kinds: str) -> Arrays:
     arrays: Arrays = {}
     for name, item in group.items():
         if isinstance(item, h5py.Dataset):
             if item.nbytes > file_size:  # nothing in a checkpoint is compressed
                 raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")
+            if item.dtype.kind not in kinds:
+                raise ValueError(f"{name} is of the type {item.dtype}")
             arrays[name] = item[()]
     return arrays
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,26 +20,33 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     ------
     binary file
     """
-    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a write to a full disk does not say where it went
         raise
 
 
 def replace_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, replacing the one at ``path`` in one step."""
     with replace_file(path) as file:
-        file.write(text.encode())
+        # A path on the command line need not be UTF-8; Python then holds characters that UTF-8 has no bytes for.
+        file.write(text.encode(errors="backslashreplace"))
 
 
-def remove_temporary_files(folder: Path) -> None:
-    """Remove what a killed process left of `replace_file` in a folder that nobody else writes to now."""
-    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
-        path.unlink()
+def remove_temporary_files(paths: Iterable[Path]) -> None:
+    """Remove what a killed process left of `replace_file` for these paths, to which nobody else writes now."""
+    for path in paths:
+        _temporary(path).unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")

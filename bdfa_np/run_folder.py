@@ -51,9 +51,10 @@ class RunFolder:
             raise RunError(f"--save {self.path} is a file: name a folder")
         held = self._files_held()
         if held and not force:
+            begun = CONFIG in held and CHECKPOINT in held
             raise RunError(
-                f"{self.path} holds a run already ({', '.join(held)}): "
-                "go on with it by --resume, replace it by --force, or name another folder"
+                f"{self.path} holds {'a run' if begun else 'files of a run'} already ({', '.join(held)}): "
+                f"{'go on with it by --resume, ' if begun else ''}replace it by --force, or name another folder"
             )
 
     @contextlib.contextmanager
@@ -69,9 +70,13 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with self._locked():
             self.check_free(force=force)
-            for name in self._files_held():
-                (self.path / name).unlink()
-            yield
+            self._remove_files()
+            try:
+                yield
+            except BaseException:
+                if not (self.path / CONFIG).exists():  # the disk is full, say: the same command shall work later
+                    self._remove_files()
+                raise
 
     @contextlib.contextmanager
     def resumed(self) -> Iterator[tuple[Config, dict[str, Any], Checkpoint]]:
@@ -91,7 +96,7 @@ class RunFolder:
         with self._locked():
             config, document = self.read_config()
             log = self.path / LOG
-            self.log_lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
             yield config, document, self.read_checkpoint()
 
     @contextlib.contextmanager
@@ -101,11 +106,15 @@ class RunFolder:
         except filelock.Timeout:
             raise RunError(f"another process is training in {self.path}: wait for it, or name another folder") from None
         with lock:
-            remove_temporary_files(self.path)
+            remove_temporary_files(self.path / name for name in FILES)
             yield
 
     def _files_held(self) -> list[str]:
         return [name for name in FILES if (self.path / name).exists()]
+
+    def _remove_files(self) -> None:
+        for name in self._files_held():
+            (self.path / name).unlink()
 
     def read_config(self) -> tuple[Config, dict[str, Any]]:
         """Return the run's options, and the whole of its ``config.toml``.
@@ -118,12 +127,13 @@ class RunFolder:
         path = self.path / CONFIG
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
+            _check_document(document)
             config = Config.from_mapping(document["options"]).resolve()
-            _ = (document["data"]["input_shape"], document["data"]["class_names"], document["data"]["checksums"])
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, ConfigError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged: {error}") from error
+        except (ConfigError, KeyError, ValueError, OverflowError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise RunError(f"{path} is damaged: {reason}") from error
         return config, document
 
     def read_checkpoint(self) -> Checkpoint:
@@ -155,6 +165,19 @@ class RunFolder:
     def write_log(self) -> None:
         """Write ``Log.txt`` from the lines collected so far."""
         replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+
+
+def _check_document(document: dict[str, Any]) -> None:
+    """Raise KeyError or ValueError unless a ``config.toml`` has the tables and the data's description that we write."""
+    for name in ("options", "versions", "data"):
+        if not isinstance(document[name], dict):
+            raise ValueError(f"'{name}' is not a table")
+    if any("\0" in value for value in document["options"].values() if isinstance(value, str)):
+        raise ValueError("an option holds a null character")
+    for name, kind, items in (("input_shape", list, int), ("class_names", list, str), ("checksums", dict, str)):
+        value = document["data"][name]
+        if not isinstance(value, kind) or not all(type(item) is items for item in value):
+            raise ValueError(f"'{name}' has a value of the wrong type")
 
 
 def versions() -> dict[str, str]:

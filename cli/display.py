@@ -21,7 +21,7 @@ class Display:
     """
 
     def __init__(self, log: Callable[[str], None]) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._log = log
         self._drawn = 0.0
         self._steps = 0

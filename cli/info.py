@@ -12,7 +12,7 @@ def info() -> None:
     """Print versions, BLAS and threads, backends (and why one is missing), and the data folders."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     for title, text in lines():
         console.print(f"{title:<10} {text}", markup=False)
 

@@ -27,6 +27,14 @@ class Command(click.Command):
                 named = next((arg for arg in given if arg.startswith(named)), named)
             raise click.NoSuchOption(named, possibilities=error.possibilities, ctx=ctx) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; say that it was interrupted in one line, where click would print an empty one."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            click.echo(": ".join(["interrupted", *map(str, interrupt.args)]), err=True)
+            raise click.Abort from None
+
 
 def debug_option(function: Function) -> Function:
     """Add ``--debug``, so that it may follow the command's name too."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -37,7 +38,8 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         return USAGE
     except (click.ClickException, UserError, OSError, MemoryError) as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
+            return USAGE
         click.echo(f"{where(error)}: error: {one_line(error)}", err=True)
         return USAGE
 

@@ -1,12 +1,12 @@
 """One sitting at a run: training, showing and saving until the epochs are done or somebody interrupts."""
 
+import shlex
 from typing import TYPE_CHECKING
-
-import click
 
 from bdfa_np.build import Model
 from bdfa_np.checkpoint import Checkpoint
 from bdfa_np.cli.display import Display
+from bdfa_np.errors import RunError
 from bdfa_np.run_folder import RunFolder
 from bdfa_np.trainer import EpochRecord, Trainer
 
@@ -52,7 +52,10 @@ class Session:
     def go_on_from(self, checkpoint: Checkpoint) -> None:
         """Take over a checkpoint's progress, and write anew the files that follow from it."""
         self.trainer.progress = checkpoint.progress
-        self.trainer.confusion.counts[...] = checkpoint.confusion
+        counts = self.trainer.confusion.counts
+        if checkpoint.confusion.shape != counts.shape:
+            raise RunError(f"the checkpoint in {self.folder.path} is not that of its data: it has other classes")
+        counts[...] = checkpoint.confusion
         self.history = checkpoint.history
         self._epochs_saved = len(self.history)
         self.folder.write_readable(checkpoint, self.data.split.class_names)
@@ -72,13 +75,10 @@ class Session:
                 self._save()
                 display.start_epoch(record.epoch + 1, config.epochs, len(trainer.train))
         except KeyboardInterrupt:
-            display.stop()
-            click.echo(
-                f"interrupted: {self.folder.path} holds {self._epochs_saved} whole epochs; "
-                f"go on with: bdfa train --save {self.folder.path} --resume",
-                err=True,
-            )
-            raise
+            raise KeyboardInterrupt(
+                f"{self.folder.path} holds {self._epochs_saved} whole epochs; "
+                f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
+            ) from None
         finally:
             display.stop()
         display.line(self._ending(done_before))

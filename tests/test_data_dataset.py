@@ -37,7 +37,7 @@ def test_the_names_are_those_of_the_registry():
 
 def test_listing_the_names_loads_no_numpy():
     script = "import sys, bdfa_np.data as data; data.dataset_names(); print('numpy' in sys.modules)"
-    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
 
 

@@ -14,7 +14,8 @@ PACKAGE = Path(bdfa_np.__file__).parent
 
 
 def run_python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    # -P, as for every child in these tests: the checkout's bdfa_np/ must not hide the installed package.
+    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def test_every_public_name_exists_and_is_documented():
