@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
     from bdfa_np.metrics import ConfusionMatrix, alignment_angle
     from bdfa_np.network import Sequential
-    from bdfa_np.optim import SGD, Adam, RMSprop
+    from bdfa_np.optim import ASGD, NAG, SGD, Adadelta, Adagrad, Adam, Adamax, RMSprop, Rprop
     from bdfa_np.rules import BDFA, BFA, BP, DFA, FA
     from bdfa_np.trainer import Trainer
 
@@ -28,7 +28,7 @@ _HOMES = {
     "losses": ("BinaryCrossEntropy", "CrossEntropy"),
     "metrics": ("ConfusionMatrix", "alignment_angle"),
     "network": ("Sequential",),
-    "optim": ("SGD", "Adam", "RMSprop"),
+    "optim": ("ASGD", "NAG", "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "RMSprop", "Rprop"),
     "rules": ("BDFA", "BFA", "BP", "DFA", "FA"),
     "trainer": ("Trainer",),
 }
@@ -37,13 +37,18 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASGD",
     "BDFA",
     "BFA",
     "BP",
     "DFA",
     "FA",
+    "NAG",
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "Adamax",
     "BinaryCrossEntropy",
     "Config",
     "ConfusionMatrix",
@@ -55,6 +60,7 @@ __all__ = [
     "Model",
     "RMSprop",
     "ReLU",
+    "Rprop",
     "Sequential",
     "Sigmoid",
     "Tanh",

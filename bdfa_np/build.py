@@ -45,11 +45,13 @@ class Model:
     optimizer: Optimizer
 
     def state(self) -> dict[str, Any]:
-        """Return parameters, feedback and optimizer state, by the names that `Checkpoint` has for them."""
+        """Return what a `Checkpoint` holds of these objects, by the names that it has for them."""
         return {
             "weights": self.network.weights.state(),
             "feedback": self.network.feedback.state(),
+            "layers": self.network.state(),
             "optimizer": self.optimizer.state(),
+            "training_passes": self.network.training_passes,
             "learning_rate": self.optimizer.learning_rate,
             "steps": self.optimizer.steps,
         }
@@ -64,6 +66,8 @@ class Model:
         """
         self.network.weights.load_state(checkpoint.weights)
         self.network.feedback.load_state(checkpoint.feedback)
+        self.network.load_state(checkpoint.layers)
+        self.network.training_passes = checkpoint.training_passes
         self.optimizer.load_state(checkpoint.optimizer)
         self.optimizer.learning_rate = checkpoint.learning_rate
         self.optimizer.steps = checkpoint.steps
@@ -106,6 +110,7 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
     streams = Streams(config.seed)
     network = build_network(config, input_shape, num_classes, streams, backend)
     rule = RULES[config.gradient].from_config(network, config)
+    assert config.lr is not None  # resolve() has filled it in
     optimizer = OPTIMIZERS[config.optimization](
         rule.trained,
         config.lr,

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ FORMAT = 1
 """Version of the layout below; a reader refuses any other."""
 
 Arrays = dict[str, npt.NDArray[Any]]
+GROUPS = ("weights", "feedback", "layers", "optimizer")
 COLUMNS = tuple(item.name for item in fields(EpochRecord))
 
 
@@ -31,8 +32,10 @@ class Checkpoint:
 
     Attributes
     ----------
-    weights, feedback, optimizer : dict of str to array
-        Parameters, feedback matrices and optimizer state, by name.
+    weights, feedback, layers, optimizer : dict of str to array
+        Parameters, feedback matrices, what layers carry along (running statistics) and optimizer state, by name.
+    training_passes : int
+        Forward passes done in training, which dropout masks are keyed by.
     learning_rate : float
         The rate with its halvings, without decay.
     steps : int
@@ -47,7 +50,9 @@ class Checkpoint:
 
     weights: Arrays
     feedback: Arrays
+    layers: Arrays
     optimizer: Arrays
+    training_passes: int
     learning_rate: float
     steps: int
     progress: Progress
@@ -66,15 +71,21 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         file.attrs["format"] = FORMAT
         file.attrs["learning_rate"] = checkpoint.learning_rate
         file.attrs["steps"] = checkpoint.steps
-        file.attrs.update(asdict(checkpoint.progress))
-        for group in ("weights", "feedback", "optimizer"):
+        file.attrs.update({name: _fixed(value) for name, value in asdict(checkpoint.progress).items()})
+        file.attrs["training_passes"] = checkpoint.training_passes
+        for group in GROUPS:
             _write_arrays(file.create_group(group), getattr(checkpoint, group))
         history = np.array([[getattr(record, name) for name in COLUMNS] for record in checkpoint.history], dtype="f8")
         tables = {"confusion": checkpoint.confusion, "history": history.reshape(-1, len(COLUMNS))}
         _write_arrays(file, tables)
-        file["history"].attrs["columns"] = list(COLUMNS)
+        file["history"].attrs["columns"] = np.array(COLUMNS, dtype="S")
     with replace_file(path) as out:
         out.write(memory.getbuffer())
+
+
+def _fixed(value: float | str) -> float | np.bytes_:
+    """Give text a fixed length: HDF5 keeps text of any length in a place without a checksum."""
+    return np.bytes_(value.encode()) if isinstance(value, str) else value
 
 
 def _write_arrays(group: h5py.Group, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -98,13 +109,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
             version = int(file.attrs["format"])
             if version > FORMAT:
                 raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
-            groups = {name: _read_arrays(file[name], size, "f") for name in ("weights", "feedback", "optimizer")}
+            groups = {name: _read_arrays(file[name], size, "f") for name in GROUPS}
             tables = _read_arrays(file, size, "fi")
             progress = Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()})
             if tables["history"].shape != (progress.epoch, len(COLUMNS)):
                 raise ValueError(f"history has the shape {tables['history'].shape} after {progress.epoch} epochs")
             return Checkpoint(
                 **groups,
+                training_passes=int(file.attrs["training_passes"]),
                 learning_rate=float(file.attrs["learning_rate"]),
                 steps=int(file.attrs["steps"]),
                 progress=progress,
@@ -120,12 +132,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(f"{path} is damaged ({reason}): restore it from a copy, or start anew with --force") from error
 
 
-_PROGRESS_TYPES = {"epoch": int, "train_error_mean": float, "halvings": int, "stop_reason": str}
+_PROGRESS_TYPES: dict[str, Callable[[Any], Any]] = {
+    "epoch": int,
+    "train_error_mean": float,
+    "halvings": int,
+    "stop_reason": lambda text: bytes(text).decode(),
+}
 
 
 def _read_arrays(group: h5py.Group, file_size: int, kinds: str) -> Arrays:
     arrays: Arrays = {}
-    for name, item in group.items():
+    for name in group:
+        item = group[name]  # group.items() would give None for one whose description is damaged
         if isinstance(item, h5py.Dataset):
             if item.nbytes > file_size:  # nothing in a checkpoint is compressed
                 raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")

@@ -14,7 +14,7 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.networks import NETWORKS
-from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.optim import NOT_CARRIED_OVER, OPTIMIZERS
 from bdfa_np.rules import RULES
 from bdfa_np.rules.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR, TARGETS, TARGETS_WITH_ALPHA
 from bdfa_np.rules.bfa import OUTPUTS
@@ -25,12 +25,16 @@ def option(
     help: str,  # noqa: A002 - click's own word for it
     *,
     torch: str | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | tuple[int, ...] = (),
+    absent: tuple[str, ...] = (),
     check: Callable[[Any], str | None] | None = None,
     is_flag: bool = False,
 ) -> Any:
-    """Declare an option: a dataclass field whose metadata the command line and the checks read."""
-    metadata = {"help": help, "torch": torch, "choices": choices, "check": check, "is_flag": is_flag}
+    """Declare an option: a dataclass field whose metadata the command line and the checks read.
+
+    ``absent`` names values that Torch has and that are refused as not carried over.
+    """
+    metadata = {"help": help, "torch": torch, "choices": choices, "absent": absent, "check": check, "is_flag": is_flag}
     return field(default=default, metadata=metadata)
 
 
@@ -66,6 +70,11 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def optimizers_with(name: str) -> str:
+    """Return the optimizers that have an option, for a sentence."""
+    return ", ".join(key for key, optimizer in OPTIMIZERS.items() if name in optimizer.options)
+
+
 @dataclass(frozen=True)
 class Config:
     """The options of a run. Defaults are the original's, but for ``gradient``, ``backend`` and ``threads``.
@@ -88,6 +97,18 @@ class Config:
     num_hidden: int = option(
         800, "Units of each hidden layer.", torch="-num_hidden", check=at_least(1, at_most=1_000_000)
     )
+    dropout: int = option(
+        0,
+        "1: mlp drops 0.1 of the input and 0.5 of hidden layers, conv 0.25 and 0.5; 2: only mlp's input, conv's 0.25.",
+        torch="-dropout",
+        choices=(0, 1, 2),
+    )
+    batchnorm: int = option(
+        0,
+        "1: batch normalisation before every hidden non-linearity; 2: in conv's second block alone.",
+        torch="-batchnorm",
+        choices=(0, 1, 2),
+    )
     bias: bool = option(True, "0: no biases.", torch="-bias")
     gradient: str = option("bdfa", "Learning rule.", torch="-gradient", choices=tuple(RULES))
     criterion: str = option(
@@ -109,11 +130,20 @@ class Config:
         "bfa: σ of the drawn input; auto: sigmoid for inputs in [0, 1].  [default: auto]",
         choices=("auto", *OUTPUTS),
     )
-    optimization: str = option("rmsprop", "Optimizer.", torch="-optimization", choices=tuple(OPTIMIZERS))
-    lr: float = option(1e-4, "Learning rate.", torch="-LR", check=positive)
-    lr_decay: float = option(0.0, "Rate is lr / (1 + steps · X); sgd, adam.", torch="-LRDecay", check=not_negative)
+    optimization: str = option(
+        "rmsprop", "Optimizer.", torch="-optimization", choices=tuple(OPTIMIZERS), absent=NOT_CARRIED_OVER
+    )
+    lr: float | None = option(
+        None, "Learning rate.  [default: 0.0001; rprop 0.1; adadelta 1]", torch="-LR", check=positive
+    )
+    lr_decay: float = option(
+        0.0,
+        f"Rate is lr / (1 + steps · X); {optimizers_with('lr_decay')}.",
+        torch="-LRDecay",
+        check=not_negative,
+    )
     weight_decay: float = option(0.0, "L2 penalty.", torch="-weightDecay", check=not_negative)
-    momentum: float = option(0.0, "Momentum; sgd.", torch="-momentum", check=fraction)
+    momentum: float = option(0.0, f"Momentum; {optimizers_with('momentum')}.", torch="-momentum", check=fraction)
     batch_size: int = option(64, "Images a batch.", torch="-batchSize", check=at_least(1))
     epochs: int = option(300, "Epochs; -1: no bound.", torch="-epoch", check=at_least(-1))
     epoch_step: int = option(
@@ -132,7 +162,7 @@ class Config:
         Returns
         -------
         Config
-            With ``threads`` filled in and, for the chosen rule, its feedback options.
+            With ``lr`` and ``threads`` filled in and, for the chosen rule, its feedback options.
 
         Raises
         ------
@@ -143,9 +173,12 @@ class Config:
             self._check(item)
         if self.epochs == 0:
             raise ConfigError("--epochs must be 1 or more, or -1 for no bound")
+        self._check_network_options()
         self._check_rule_options()
         self._check_optimizer_options()
         filled: dict[str, Any] = {}
+        if self.lr is None:
+            filled["lr"] = OPTIMIZERS[self.optimization].default_learning_rate
         if self.gradient == "bdfa":
             target = self.feedback_target or "torch"
             filled["feedback_target"] = target
@@ -166,11 +199,23 @@ class Config:
         if value is None:
             return
         choices, check = item.metadata["choices"], item.metadata["check"]
+        if value in item.metadata["absent"]:
+            raise ConfigError(
+                f"{flag(item.name)} {value} is not carried over from Torch's optim: choose from {', '.join(choices)}"
+            )
         if choices and value not in choices:
-            raise ConfigError(f"{flag(item.name)} {value}: choose from {', '.join(choices)}")
+            raise ConfigError(f"{flag(item.name)} {value}: choose from {', '.join(map(str, choices))}")
         problem = check(value) if check else None
         if problem:
             raise ConfigError(f"{flag(item.name)} {problem}, not {value}")
+
+    def _check_network_options(self) -> None:
+        if self.network == "mlp" and self.batchnorm == 2:
+            raise ConfigError("--batchnorm 2 normalises the second block of --network conv: mlp takes 0 or 1")
+        if self.network == "conv":
+            for item in fields(self):
+                if item.name in ("num_layers", "num_hidden") and getattr(self, item.name) != item.default:
+                    raise ConfigError(f"{flag(item.name)} has no part in --network conv: leave it out")
 
     def _check_rule_options(self) -> None:
         rule = RULES[self.gradient]
@@ -185,10 +230,17 @@ class Config:
         optimizer = OPTIMIZERS[self.optimization]
         for name in ("lr_decay", "momentum", "weight_decay"):
             if getattr(self, name) and name not in optimizer.options:
-                owners = ", ".join(key for key, other in OPTIMIZERS.items() if name in other.options)
+                owners = optimizers_with(name)
                 raise ConfigError(
                     f"--optimization {self.optimization} has no {flag(name)}, only {owners}: leave it out"
                 )
+        if optimizer.needs_momentum and self.momentum == 0:
+            raise ConfigError(f"--optimization {self.optimization} needs a --momentum greater than 0")
+        if not optimizer.follows_rate and self.epoch_step != -1:
+            raise ConfigError(
+                f"--epoch-step has no part in --optimization {self.optimization}, which adapts its steps itself: "
+                "leave it out"
+            )
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the options that have a value, for a run's ``config.toml``."""

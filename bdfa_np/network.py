@@ -1,12 +1,12 @@
 """A network: an ordered list of layers over flat vectors of parameters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
-from bdfa_np.parameters import ParameterVector
+from bdfa_np.parameters import ParameterVector, copy_named
 from bdfa_np.streams import Streams
 
 
@@ -32,6 +32,8 @@ class Sequential:
         The feedback matrices ``B``; empty until a learning rule asks for them.
     output_shape : tuple of int
         Shape of one output sample.
+    training_passes : int
+        Forward passes done in training; to be restored with the parameters, since dropout masks are keyed by it.
 
     Raises
     ------
@@ -73,13 +75,14 @@ class Sequential:
                 setattr(layer, key, self.weights[f"{layer.name}.{key}"])
                 setattr(layer, f"d{key}", self.weights.gradient(f"{layer.name}.{key}"))
         self.feedback = ParameterVector({}, backend, trained=False)
+        self.training_passes = 0
 
     def _bind(self) -> Shape:
         shape = self.input_shape
         numbers: dict[str, int] = {}
         for layer in self.layers:
             numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
-            layer.bind(f"{layer.kind}{numbers[layer.kind]}", shape, self.backend)
+            layer.bind(f"{layer.kind}{numbers[layer.kind]}", shape, self.backend, self.streams)
             shape = layer.output_shape
         return shape
 
@@ -156,14 +159,54 @@ class Sequential:
         """
         if tuple(x.shape[1:]) != self.input_shape:
             raise ValueError(f"samples have the shape {tuple(x.shape[1:])}; this network takes {self.input_shape}")
-        x = self.backend.asarray(x)
+        x = self.x = self.backend.asarray(x)
         for layer in self.layers:
+            layer.training_pass = self.training_passes
             x = layer.forward(x, train)
+        self.training_passes += train
         return x
 
     def predict(self, x: Array) -> Array:
         """Return the logits of a batch, outside training, in an array of their own."""
         return self.forward(x, train=False).copy()
+
+    def input_gradient(self, error: Array) -> Array:
+        """Send an output error down to the input through every layer's exact ``backward``, whatever the rule.
+
+        Parameter gradients are accumulated on the way.
+
+        Parameters
+        ----------
+        error : array (N, K)
+            The output error of the last forward pass.
+
+        Returns
+        -------
+        array (N, *input_shape)
+            The exact gradient with respect to the input, in a buffer.
+        """
+        signal: Array | None = error
+        for layer in reversed(self.layers):
+            assert signal is not None
+            signal = layer.backward(signal)
+        assert signal is not None
+        return signal
+
+    def state(self) -> dict[str, Array]:
+        """Return copies on the host of what layers carry from batch to batch (running statistics), by name."""
+        held = {f"{layer.name}.{key}": value for layer in self.layers for key, value in layer.state().items()}
+        return {name: self.backend.to_host(array).copy() for name, array in held.items()}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state` of the same network gave.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes differ from this network's own; nothing is changed then.
+        """
+        held = {f"{layer.name}.{key}": value for layer in self.layers for key, value in layer.state().items()}
+        copy_named(held, state, self.backend)
 
     def forget_gradients(self) -> None:
         """Let the next ``backward`` of each layer overwrite its parameter gradients instead of adding to them."""

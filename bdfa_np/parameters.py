@@ -85,12 +85,23 @@ class ParameterVector:
         ValueError
             If names or shapes differ from the vector's own; nothing is changed then.
         """
-        check_same_names(self._views, state)
-        for name, view in self._views.items():
-            if tuple(state[name].shape) != tuple(view.shape):
-                raise ValueError(f"{name} has the shape {tuple(state[name].shape)} where {tuple(view.shape)} is wanted")
-        for name, view in self._views.items():
-            view[...] = self.backend.asarray(state[name])
+        copy_named(self._views, state, self.backend)
+
+
+def copy_named(held: Mapping[str, Array], given: Mapping[str, Array], backend: Backend) -> None:
+    """Copy arrays from the host into those held on a backend, by name.
+
+    Raises
+    ------
+    ValueError
+        If names or shapes differ; nothing is changed then.
+    """
+    check_same_names(held, given)
+    for name, array in held.items():
+        if tuple(given[name].shape) != tuple(array.shape):
+            raise ValueError(f"{name} has the shape {tuple(given[name].shape)} where {tuple(array.shape)} is wanted")
+    for name, array in held.items():
+        array[...] = backend.asarray(given[name])
 
 
 def check_same_names(wanted: Mapping[str, object], given: Mapping[str, object]) -> None:

@@ -47,5 +47,9 @@ class Streams:
         """
         import numpy as np
 
-        words = [part if isinstance(part, int) else zlib.crc32(part.encode()) for part in (stream, *key)]
+        _, *words = self.key(stream, *key)
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=words)))
+
+    def key(self, stream: str, *key: int | str) -> tuple[int, ...]:
+        """Return the seed, the stream and the key as whole numbers, for what is drawn on the backend's device."""
+        return (self.seed, *(part if isinstance(part, int) else zlib.crc32(part.encode()) for part in (stream, *key)))

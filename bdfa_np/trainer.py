@@ -183,6 +183,7 @@ class Trainer:
         wrong : int
             How many of its samples were predicted wrongly, before the update.
         """
+        self.optimizer.look_ahead()
         logits = self.network.forward(x)
         result = self.loss(logits, labels)
         wrong = int((logits.argmax(axis=1) != result.labels).sum())

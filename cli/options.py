@@ -1,6 +1,6 @@
 """Command-line options made from the fields of `Config`, and the commands that take them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,9 +61,16 @@ def config_options(*names: str) -> Callable[[Function], Function]:
 class TorchChoice(click.Choice[str]):
     """A choice that takes ``mlp.lua`` for ``mlp`` and ``MNIST`` for ``mnist``, as the Torch program wrote them."""
 
+    def __init__(self, choices: Sequence[str], absent: Sequence[str]) -> None:
+        super().__init__(choices)
+        self.absent = absent
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the chosen name."""
-        return super().convert(value.lower().removesuffix(".lua") if isinstance(value, str) else value, param, ctx)
+        name = value.lower().removesuffix(".lua") if isinstance(value, str) else value
+        if name in self.absent:
+            return name  # for Config, which says why it is refused
+        return super().convert(name if name in self.choices else value, param, ctx)
 
 
 def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
@@ -74,9 +81,9 @@ def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
     if meta["is_flag"]:
         settings |= {"is_flag": True, "show_default": False}
     elif kind is bool:
-        settings |= {"type": bool, "metavar": "0|1", "show_default": "1" if item.default else "0"}
+        settings |= {"type": bool, "metavar": "0|1", "default": "1" if item.default else "0"}
     elif meta["choices"]:
-        settings["type"] = TorchChoice(meta["choices"])
+        settings["type"] = TorchChoice(meta["choices"], meta["absent"])
     elif item.name == "datapath":
         settings["type"] = click.Path(file_okay=False)
     else:

@@ -26,7 +26,7 @@ class Batches:
     labels : ndarray of int64, shape (N,)
         Their classes.
     batch_size : int
-        Images in a batch; the last of an epoch has what is left over.
+        Images in a batch; the last of an epoch has what is left over, unless that is dropped.
     scaling : Scaling
         What is done to the images.
     dtype : dtype, default "float32"
@@ -34,11 +34,14 @@ class Batches:
     streams : Streams, optional
         Where the order of each epoch is drawn from: ``streams.generator("order", number)``, so it depends on the
         seed and the epoch's number alone. Without it, the order is that of the images.
+    drop_last : bool, default False
+        Whether to drop a last batch that is smaller than the others. In the order of the images, it is always the
+        same ones that an epoch leaves out.
 
     Attributes
     ----------
     samples : int
-        Images in an epoch, N.
+        Images in an epoch: N, or the largest multiple of the batch size up to N where the last batch is dropped.
     batch_size : int
         Images in a batch.
 
@@ -47,7 +50,7 @@ class Batches:
     ConfigError
         If the batch size is below 1 or the type is another one.
     DataError
-        If there are no images, or not one label for each.
+        If there are no images, not one label for each, or too few for one batch where a smaller one is dropped.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Batches:
         scaling: Scaling,
         dtype: DTypeLike = "float32",
         streams: Streams | None = None,
+        drop_last: bool = False,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"the batch size must be 1 or more, not {batch_size}")
@@ -66,12 +70,17 @@ class Batches:
             raise ConfigError(f"the data type must be float32 or float64, not {np.dtype(dtype)}")
         if len(images) == 0 or labels.shape != images.shape[:1]:
             raise DataError(f"{len(images)} images and labels of shape {labels.shape} cannot be put into batches")
+        if drop_last and len(images) < batch_size:
+            raise DataError(
+                f"{len(images)} images do not fill one batch of {batch_size}: choose a smaller batch size, "
+                "or keep the last, smaller batch"
+            )
         # np.take would make such a copy for every batch.
         self._images = np.ascontiguousarray(images)
         self._labels = np.ascontiguousarray(labels, dtype=np.int64)
         self._scaling = scaling
         self._streams = streams
-        self.samples = len(images)
+        self.samples = len(images) - len(images) % batch_size if drop_last else len(images)
         self.batch_size = batch_size
         largest = min(batch_size, self.samples)
         self._gathered = np.empty((largest, *images.shape[1:]), images.dtype)
@@ -83,7 +92,7 @@ class Batches:
         return math.ceil(self.samples / self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-        """Yield the batches of an epoch; every image is in exactly one of them.
+        """Yield the batches of an epoch; every image that is not dropped is in exactly one of them.
 
         Parameters
         ----------
@@ -99,7 +108,7 @@ class Batches:
         """
         order = None
         if self._streams is not None:
-            order = self._streams.generator("order", number).permutation(self.samples)
+            order = self._streams.generator("order", number).permutation(len(self._images))
         for start in range(0, self.samples, self.batch_size):
             stop = min(start + self.batch_size, self.samples)
             size = stop - start

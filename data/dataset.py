@@ -143,9 +143,10 @@ def load_dataset(name: str, datapath: str | os.PathLike[str] | None = None, *, p
     Parameters
     ----------
     name : str
-        One of `dataset_names`, in any mixture of cases.
+        One of `dataset_names`, in any mixture of cases, with or without hyphens.
     datapath : str or path-like, optional
-        The folder that holds the files, or a subfolder of the data set's name with them. By default the folder
+        The folder that holds the files, or a subfolder with them, of the data set's name or of the name that its
+        publisher gave it (``cifar-10-batches-bin``). By default the folder
         that the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. A data set that comes
         with the package needs none.
     progress : bool, default False

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
-from bdfa_np.data.registry import Entry, RemoteFile
+from bdfa_np.data.archives import unpack
+from bdfa_np.data.registry import Entry
 from bdfa_np.errors import DataError
 
 # Seconds to wait for a connection, and for the next bytes.
@@ -35,8 +36,10 @@ def default_folder() -> Path:
 def find_files(entry: Entry, datapath: Path | None, progress: bool) -> list[Path]:
     """Return the paths of a data set's files, after downloading those that are not there.
 
-    Each file is looked for under its name and its name + ``.gz``, first in the subfolder of the data set's name,
-    then in the folder itself. What is missing goes into the subfolder.
+    Each file is looked for first in the subfolder of the data set's name, last in the folder itself; between them,
+    if its publisher packs it into a folder, in folders of that name in both. Files that are published one by one
+    may be there as name + ``.gz``; an archive that is there is unpacked rather than downloaded. What is missing
+    goes into the subfolder.
 
     Parameters
     ----------
@@ -50,29 +53,60 @@ def find_files(entry: Entry, datapath: Path | None, progress: bool) -> list[Path
     Returns
     -------
     list of pathlib.Path
-        One path for each of ``entry.files``, in that order.
+        One path for each of the entry's, or its archive's, files, in that order.
 
     Raises
     ------
     DataError
-        If the folder does not exist, cannot be read or written, or files are missing and no mirror has them.
+        If the folder does not exist, cannot be read or written, or files are missing and no mirror has them, or
+        an archive that should have them is damaged or altered.
     """
     folder = default_folder() if datapath is None else datapath.expanduser()
     if datapath is not None and _kind(folder) != "folder":
         raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
-    found = {file.name: _find(file, (folder / entry.name, folder)) for file in entry.files}
-    missing = [file for file in entry.files if found[file.name] is None]
-    for file in missing:
-        try:
-            found[file.name] = _download(file, folder / entry.name, progress)
-        except _DownloadError as error:
-            still_missing = [other.name for other in missing if found[other.name] is None]
-            raise DataError(
-                f"{entry.title} is incomplete: neither {folder / entry.name} nor {folder} holds "
-                f"{', '.join(still_missing)} (each may end in .gz), and they could not be downloaded ({error}): "
-                "put the files there, or use --dataset mnist-5k, which needs no download"
-            ) from error
-    return [path for file in entry.files if (path := found[file.name]) is not None]
+    folders = _folders(entry, folder)
+    if entry.archive is None:
+        names, hint = [file.name for file in entry.files], "each may end in .gz"
+        found = {name: _find((name, f"{name}.gz"), folders) for name in names}
+    else:
+        names, hint = [file.name for file in entry.archive.files], f"the archive {entry.archive.name} will do"
+        found = {name: _find((name,), folders) for name in names}
+    missing = [name for name in names if found[name] is None]
+    try:
+        if missing:
+            for name, fetched in _fetch(entry, missing, folders, progress):
+                found[name] = fetched
+    except _DownloadError as error:
+        *others, last = folders
+        still_missing = [name for name in missing if found[name] is None]
+        raise DataError(
+            f"{entry.title} is incomplete: neither {', '.join(map(str, others))} nor {last} holds "
+            f"{', '.join(still_missing)} ({hint}), and they could not be downloaded ({error}): "
+            "put the files there, or use --dataset mnist-5k, which needs no download"
+        ) from error
+    return [path for name in names if (path := found[name]) is not None]
+
+
+def _folders(entry: Entry, folder: Path) -> tuple[Path, ...]:
+    """Return the folders that the files are looked for in; what is missing goes into the first."""
+    home = folder / entry.name
+    if entry.archive is None:
+        return home, folder
+    return home, folder / entry.archive.folder, home / entry.archive.folder, folder
+
+
+def _fetch(entry: Entry, missing: list[str], folders: tuple[Path, ...], progress: bool) -> Iterator[tuple[str, Path]]:
+    """Put what is missing into the first of the folders, and yield each file's name and path."""
+    home = folders[0]
+    for file in entry.files:
+        if file.name in missing:
+            yield file.name, _download(f"{file.name}.gz", file.sha256_archive, file.urls, home, progress)
+    archive = entry.archive
+    if archive is not None:
+        # It stays there: a file that was damaged and deleted then comes back without a network.
+        path = _find((archive.name,), folders) or _download(archive.name, archive.sha256, archive.urls, home, progress)
+        unpack(archive, path, missing, home)
+        yield from ((name, home / name) for name in missing)
 
 
 class _DownloadError(Exception):
@@ -91,26 +125,24 @@ def _kind(path: Path) -> str | None:
     return "folder" if stat.S_ISDIR(mode) else "file"
 
 
-def _find(file: RemoteFile, folders: tuple[Path, ...]) -> Path | None:
-    candidates = [folder / name for folder in folders for name in (file.name, f"{file.name}.gz")]
+def _find(names: tuple[str, ...], folders: tuple[Path, ...]) -> Path | None:
+    candidates = [folder / name for folder in folders for name in names]
     there = {path: kind for path in candidates if (kind := _kind(path)) is not None}
     # A folder of a file's name is returned only where there is no such file; its reader refuses it by name.
     return min(there, key=lambda path: there[path] != "file", default=None)
 
 
-def _download(file: RemoteFile, folder: Path, progress: bool) -> Path:
+def _download(name: str, sha256: str, urls: tuple[str, ...], folder: Path, progress: bool) -> Path:
     """Fetch one file from the first mirror that has it: under a temporary name, renamed once its sum is right."""
     import pooch
     from requests.exceptions import RequestException
 
     reasons = []
-    for url in file.urls:
+    for url in urls:
         try:
-            with _progress_bar(file.name, progress) as bar, _quiet(pooch.get_logger()):
+            with _progress_bar(name, progress) as bar, _quiet(pooch.get_logger()):
                 downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BYTES_PER_WRITE, timeout=_TIMEOUT)
-                path = pooch.retrieve(
-                    url, f"sha256:{file.sha256_archive}", f"{file.name}.gz", folder, downloader=downloader
-                )
+                path = pooch.retrieve(url, f"sha256:{sha256}", name, folder, downloader=downloader)
             # A temporary file is for its owner's eyes; a data folder may be shared.
             Path(path).chmod(0o644)
             return Path(path)

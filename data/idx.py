@@ -2,14 +2,9 @@
 
 import gzip
 import hashlib
-import io
 import math
 import os
-import stat
 import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +13,14 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
 from bdfa_np.data.download import find_files
+from bdfa_np.data.reading import ADVICE, Stream, check_sha256, open_data_file, read_up_to
 from bdfa_np.data.registry import Entry
 from bdfa_np.errors import DataError
 
-_Stream = io.BufferedReader | gzip.GzipFile
-
 _UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"
-_BYTES_PER_READ = 2**20
 # No known IDX set comes near it (EMNIST, the largest, has 0.55e9); a header that promises more is damaged or a trap.
 _LARGEST_CONTENT = 2**30
-_ADVICE = "delete it, so that it is fetched again, or put a good copy in its place"
 
 
 def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
@@ -58,7 +50,7 @@ def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> tuple
         damaged.
     """
     path = Path(path)
-    with _one_line_errors(path), _regular_file(path) as raw:
+    with open_data_file(path) as raw:
         packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         raw.seek(0)
         if packed:
@@ -67,56 +59,23 @@ def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> tuple
         return _read_stream(path, raw, item_shape)
 
 
-@contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: its gzip data are damaged ({error}): {_ADVICE}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-@contextmanager
-def _regular_file(path: Path) -> Iterator[io.BufferedReader]:
-    # Asked before opening, since to open a named pipe is to wait for its writer.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise DataError(f"{path}: is a folder or a device, not a file: put the data file in its place")
-    with path.open("rb") as file:
-        yield file
-
-
-def _read_stream(path: Path, stream: _Stream, item_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
+def _read_stream(path: Path, stream: Stream, item_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
     header_size = 4 * (2 + len(item_shape))
-    header, _ = _read_up_to(stream, header_size)
+    header, _ = read_up_to(stream, header_size)
     shape = _check_header(path, bytes(header), item_shape)
     expected = math.prod(shape)
-    body, broke_off = _read_up_to(stream, expected + 1)
+    body, broke_off = read_up_to(stream, expected + 1)
     if len(body) < expected:
-        raise DataError(
-            f"{path}: truncated: has {header_size + len(body)} of {header_size + expected} bytes: {_ADVICE}"
-        )
+        raise DataError(f"{path}: truncated: has {header_size + len(body)} of {header_size + expected} bytes: {ADVICE}")
     if len(body) > expected:
         raise DataError(
-            f"{path}: too long: its header promises {header_size + expected} bytes and more follow: {_ADVICE}"
+            f"{path}: too long: its header promises {header_size + expected} bytes and more follow: {ADVICE}"
         )
     if broke_off:
-        raise DataError(f"{path}: truncated: the end of its gzip data, with their checksum, is missing: {_ADVICE}")
+        raise DataError(f"{path}: truncated: the end of its gzip data, with their checksum, is missing: {ADVICE}")
     digest = hashlib.sha256(header)
     digest.update(body)
     return np.frombuffer(body, np.uint8).reshape(shape), digest.hexdigest()
-
-
-def _read_up_to(stream: _Stream, size: int) -> tuple[bytearray, bool]:
-    """Return the next ``size`` bytes, or all before the end, and whether gzip data broke off there."""
-    content = bytearray()
-    # read1, since read would lose what it already has when the gzip data break off.
-    try:
-        while len(content) < size and (chunk := stream.read1(min(_BYTES_PER_READ, size - len(content)))):
-            content += chunk
-    except EOFError:
-        return content, True
-    return content, False
 
 
 def _check_header(path: Path, header: bytes, item_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -127,17 +86,17 @@ def _check_header(path: Path, header: bytes, item_shape: tuple[int, ...]) -> tup
         if magic != expected:
             raise DataError(
                 f"{path}: wrong magic number 0x{magic:08x}: an IDX file of unsigned bytes in {dimensions} "
-                f"dimension{'s' if dimensions > 1 else ''} begins with 0x{expected:08x}: {_ADVICE}"
+                f"dimension{'s' if dimensions > 1 else ''} begins with 0x{expected:08x}: {ADVICE}"
             )
     if len(header) < 4 * (1 + dimensions):
-        raise DataError(f"{path}: truncated: has {len(header)} of its header's {4 * (1 + dimensions)} bytes: {_ADVICE}")
+        raise DataError(f"{path}: truncated: has {len(header)} of its header's {4 * (1 + dimensions)} bytes: {ADVICE}")
     shape = struct.unpack_from(f">{dimensions}I", header, 4)
     if shape[1:] != item_shape:
-        raise DataError(f"{path}: its items have the shape {shape[1:]} instead of {item_shape}: {_ADVICE}")
+        raise DataError(f"{path}: its items have the shape {shape[1:]} instead of {item_shape}: {ADVICE}")
     if shape[0] == 0:
-        raise DataError(f"{path}: holds no items: {_ADVICE}")
+        raise DataError(f"{path}: holds no items: {ADVICE}")
     if math.prod(shape) > _LARGEST_CONTENT:
-        raise DataError(f"{path}: its header promises {math.prod(shape)} bytes, more than any IDX data set: {_ADVICE}")
+        raise DataError(f"{path}: its header promises {math.prod(shape)} bytes, more than any IDX data set: {ADVICE}")
     return shape
 
 
@@ -171,10 +130,7 @@ def load_idx_dataset(entry: Entry, datapath: Path | None, progress: bool) -> Dat
         if not item_shape:
             # Before the checksum: which label is wrong says more than that something is.
             check_labels(values, len(entry.class_names), str(path))
-        if sha256 != file.sha256_content:
-            raise DataError(
-                f"{path}: altered: the SHA-256 of its content is {sha256} instead of {file.sha256_content}: {_ADVICE}"
-            )
+        check_sha256(path, sha256, file.sha256_content)
         parts.append(values[..., np.newaxis] if item_shape else values.astype(np.int64))
         checksums[file.name] = sha256
     train_images, train_labels, test_images, test_labels = parts

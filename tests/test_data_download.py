@@ -356,7 +356,9 @@ def as_nobody(folder: Path) -> str:
         """
     )
     environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
-    child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, env=environment)
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, env=environment
+    )
     assert child.stderr == ""
     assert child.stdout.count("\n") == 1
     return child.stdout

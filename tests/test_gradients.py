@@ -5,6 +5,7 @@ import pytest
 
 from bdfa_np import BP, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh
 from bdfa_np.backend.numpy_backend import NumpyBackend
+from bdfa_np.layers import BatchNorm, Conv2d, Dropout, MaxPool2d
 from bdfa_np.losses import LOSSES
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.rules import RULES
@@ -40,6 +41,15 @@ LAYERS = {
     "tanh on images": (Tanh, (2, 3, 2)),
     "flatten": (Flatten, (2, 3, 2)),
     "feedback": (ErrorFeedback, (2, 3, 2)),
+    "conv": (lambda: Conv2d(3, 3, padding=1), (5, 4, 2)),
+    "conv with stride": (lambda: Conv2d(3, 2, stride=2, padding=1), (5, 4, 2)),
+    "conv without bias": (lambda: Conv2d(3, 3, bias=False), (5, 4, 2)),
+    "pool": (lambda: MaxPool2d(2), (5, 4, 2)),
+    "overlapping pool": (lambda: MaxPool2d(3, 2), (6, 7, 2)),
+    "batchnorm": (BatchNorm, (5,)),
+    "batchnorm of feature maps": (BatchNorm, (3, 2, 4)),
+    "batchnorm without bias": (lambda: BatchNorm(bias=False), (5,)),
+    "dropout": (lambda: Dropout(0.4), (5,)),
 }
 
 
@@ -180,6 +190,7 @@ def train_two_steps(network, learner, loss, optimizer):
     generator = np.random.default_rng(0)
     for _ in range(2):
         x, labels = generator.random((5, 2, 2, 1), np.float32), generator.integers(0, 3, size=5)
+        optimizer.look_ahead()
         result = loss(network.forward(x), labels)
         assert all(array.dtype == np.float32 for array in (result.error, result.outputs, result.probabilities))
         network.forget_gradients()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bdfa_np import Config, build_model
-from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.optim import ASGD, OPTIMIZERS
 
 pytestmark = pytest.mark.oracle
 
@@ -126,3 +126,49 @@ def test_sgd_with_momentum_agrees_with_pytorch_at_the_same_dampening(torch):
         ours.step()
         theirs.step()
     agree(vector.values, reference.detach(), 1e-12)
+
+
+NAMESAKES = {
+    "adagrad": ("Adagrad", {"lr_decay": 0.05}, {"lr_decay": 0.05}),
+    "adadelta": ("Adadelta", {"rho": 0.9, "eps": 1e-6}, {}),
+    "adamax": ("Adamax", {"eps": 1e-38}, {}),
+    "asgd": ("ASGD", {"lambd": 1e-4, "alpha": 0.75, "t0": 5}, {}),
+    "rprop": ("Rprop", {"etas": (0.5, 1.2), "step_sizes": (1e-6, 50)}, {}),
+    "nag": ("SGD", {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "weight_decay"),
+    [(name, decay) for name in NAMESAKES for decay in (0.0, 0.01) if (name, decay) != ("rprop", 0.01)],
+)
+def test_optimizers_with_the_same_formula_in_pytorch_take_the_same_path(torch, name, weight_decay, monkeypatch):
+    monkeypatch.setattr(ASGD, "average_from", 5)
+    kind, their_options, options = NAMESAKES[name]
+    if weight_decay:
+        options, their_options = ({**each, "weight_decay": weight_decay} for each in (options, their_options))
+    model = build_model(Config(gradient="bp", num_hidden=20), (4, 4, 1), 3, dtype="float64")
+    vector = model.network.weights
+    reference = torch.tensor(vector.values, requires_grad=True)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # in which PyTorch keeps the rate of ASGD
+    theirs = getattr(torch.optim, kind)([reference], lr=1e-2, **their_options)
+    ours = OPTIMIZERS[name]([vector], 1e-2, **options)
+    generator = np.random.default_rng(0)
+    try:
+        for _ in range(20):
+            ours.look_ahead()
+            # PyTorch keeps the look-ahead point where Torch7 keeps the iterate: θ = w + μ v has the same
+            # gradients, and θ' = θ - rate · g + μ v' is what its SGD does with nesterov.
+            agree(vector.values, reference.detach(), 1e-12)
+            gradient = generator.normal(size=vector.values.shape) + vector.values
+            vector.gradients[...] = gradient
+            reference.grad = torch.tensor(gradient)
+            ours.step()
+            theirs.step()
+    finally:
+        torch.set_default_dtype(default)
+    ours.look_ahead()
+    agree(vector.values, reference.detach(), 1e-12)
+    if name == "asgd":
+        agree(ours.state()["0.ax"], theirs.state[reference]["ax"], 1e-12)

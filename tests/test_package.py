@@ -72,7 +72,7 @@ def forbidden_imports(pattern, forbidden):
         ("backend/*.py", ["bdfa_np.layers", "bdfa_np.network", "bdfa_np.rules"]),
         ("network.py", ["numpy", "bdfa_np.rules", "bdfa_np.trainer", "bdfa_np.cli"]),
         ("trainer.py", ["numpy", "rich", "click", "bdfa_np.cli", "bdfa_np.data", "bdfa_np.layers"]),
-        ("optim.py", ["numpy", "bdfa_np.rules", "bdfa_np.network"]),
+        ("optim/*.py", ["numpy", "cupy", "scipy", "bdfa_np.rules", "bdfa_np.network"]),
     ],
 )
 def test_dependencies_point_one_way(pattern, forbidden):

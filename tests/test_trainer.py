@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from bdfa_np import Config, Trainer, build_model
+from bdfa_np import BP, Config, Trainer, build_model
 from bdfa_np.errors import TrainingError
 from bdfa_np.trainer import EpochRecord, evaluate
 
@@ -60,6 +60,20 @@ def test_training_figures_are_means_over_samples_each_seen_before_its_own_update
     assert record.train_loss == pytest.approx(np.mean(losses), rel=1e-6)
     assert record.train_error == wrong / 50
     assert record.train_error_mean == 0.75 + 0.25 * wrong / 50
+
+
+def test_a_step_of_nag_takes_its_gradient_at_the_look_ahead_point():
+    trainer = make_trainer(gradient="bp", optimization="nag", momentum=0.9)
+    network = make_trainer(gradient="bp", optimization="nag", momentum=0.9).network
+    w, v = network.weights.values.copy(), 0
+    for x, labels in ArrayBatches().epoch(1):
+        trainer.step(x, labels)
+        network.weights.values[...] = w + np.float32(0.9) * v
+        network.forget_gradients()
+        BP(network).backward(trainer.loss(network.forward(x), labels).error)
+        v = np.float32(0.9) * v - np.float32(1e-2) * network.weights.gradients
+        w = w + v
+        np.testing.assert_allclose(trainer.network.weights.values, w, rtol=0, atol=1e-5)
 
 
 def test_test_figures_are_those_of_an_evaluation_after_the_epoch():

@@ -71,6 +71,43 @@ class Backend(ABC):
         """Write the inner product of each row of ``a`` with the same row of ``b`` into ``out`` (N,); return it."""
 
     @abstractmethod
+    def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
+        """Write the convolution of ``x`` (N, H, W, C) with ``W`` (k, k, C, K) into ``out`` (N, Ho, Wo, K); return it.
+
+        It is a cross-correlation, as everywhere in this field: windows are not mirrored. ``padding`` zeros are
+        put on each side.
+        """
+
+    @abstractmethod
+    def convolve_weight_gradient(
+        self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
+    ) -> Array:
+        """Write (or add) the gradient of a convolution's ``W`` into ``out``, from its input and output gradient."""
+
+    @abstractmethod
+    def convolve_input_gradient(self, grad_y: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
+        """Write the transposed convolution of ``grad_y`` (N, Ho, Wo, K) by ``W`` into ``out`` (N, H, W, C)."""
+
+    @abstractmethod
+    def max_pool(self, x: Array, size: int, stride: int, out: Array, chosen: Array) -> Array:
+        """Write each window's maximum into ``out`` (N, Ho, Wo, C); return it.
+
+        ``chosen`` (uint8, the shape of ``out``) gets the place in its window that each maximum came from, row by
+        row; of equal entries the first. Rows and columns that fill no whole window are left out.
+        """
+
+    @abstractmethod
+    def max_pool_gradient(self, grad_y: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
+        """Write into ``out`` (N, H, W, C) the sum of the gradients of the windows that chose each entry; return it."""
+
+    @abstractmethod
+    def dropout_mask(self, key: tuple[int, ...], keep: float, out: Array) -> Array:
+        """Fill ``out`` with 1/keep where an entry is kept (with probability ``keep``) and 0 elsewhere; return it.
+
+        The mask is a function of the whole numbers in ``key`` alone, on this backend.
+        """
+
+    @abstractmethod
     def blocks(self, size: int) -> Iterator[slice]:
         """Cut a flat vector into pieces over which a chain of elementwise operations runs fastest."""
 

@@ -2,16 +2,24 @@
 
 from bdfa_np.layers.activation import NON_LINEARITIES, ReLU, Sigmoid, Tanh
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.layers.batchnorm import BatchNorm
+from bdfa_np.layers.conv import Conv2d
+from bdfa_np.layers.dropout import Dropout
 from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.layers.linear import Linear
+from bdfa_np.layers.pool import MaxPool2d
 from bdfa_np.layers.reshape import Flatten
 
 __all__ = [
     "NON_LINEARITIES",
+    "BatchNorm",
+    "Conv2d",
+    "Dropout",
     "ErrorFeedback",
     "Flatten",
     "Layer",
     "Linear",
+    "MaxPool2d",
     "ParameterSpec",
     "ReLU",
     "Shape",

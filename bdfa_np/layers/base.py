@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.streams import Streams
 
 Shape = tuple[int, ...]
 """The shape of one sample: without the batch axis, which always comes first."""
@@ -40,6 +41,8 @@ class Layer:
         Its kind and its number among the layers of that kind, for example ``linear2``.
     input_shape, output_shape : tuple of int
         Shapes of one sample.
+    training_pass : int
+        Which training pass of the network this is, counted from 0; what is drawn anew in each is keyed by it.
     accumulate : bool
         Whether the next ``backward`` adds to the parameter gradients or overwrites them. True after a
         ``backward``; `Sequential.forget_gradients` makes it false.
@@ -54,12 +57,14 @@ class Layer:
         self.accumulate = False
         self.backend: Backend
         self.xp: Any
+        self.streams: Streams
         self.input_shape: Shape
         self.output_shape: Shape
+        self.training_pass = 0
         self._buffers: dict[str, Array] = {}
 
-    def bind(self, name: str, input_shape: Shape, backend: Backend) -> None:
-        """Fix the layer's name, backend and shapes; a layer is bound once.
+    def bind(self, name: str, input_shape: Shape, backend: Backend, streams: Streams) -> None:
+        """Fix the layer's name, shapes, backend and random streams; a layer is bound once.
 
         Raises
         ------
@@ -71,6 +76,7 @@ class Layer:
         self.name = name
         self.backend = backend
         self.xp = backend.xp
+        self.streams = streams
         self.input_shape = input_shape
         self.output_shape = self.infer_shape(input_shape)
 
@@ -86,6 +92,10 @@ class Layer:
         """Return the feedback matrix ``B`` that belongs here in a net of ``num_outputs`` outputs, if any."""
         del num_outputs
         return None
+
+    def state(self) -> dict[str, Array]:
+        """Return what a layer carries from batch to batch besides parameters, as arrays that it goes on to change."""
+        return {}
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return the layer's output for a batch (N, ...) and keep what ``backward`` needs."""

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bdfa_np.errors import ConfigError
+
 if TYPE_CHECKING:
     from bdfa_np.backend.base import Backend
     from bdfa_np.config import Config
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from bdfa_np.network import Sequential
     from bdfa_np.streams import Streams
 
-NETWORKS = ("mlp",)
+NETWORKS = ("mlp", "conv")
 """The names that ``--network`` takes; each is a module of this package."""
 
 
@@ -35,8 +37,15 @@ def build_network(
     Returns
     -------
     Sequential
+
+    Raises
+    ------
+    ConfigError
+        If the net cannot be built for samples of this shape.
     """
-    network: Sequential = import_module(f"bdfa_np.networks.{config.network}").build(
-        config, input_shape, num_classes, rng, backend
-    )
+    build = import_module(f"bdfa_np.networks.{config.network}").build
+    try:
+        network: Sequential = build(config, input_shape, num_classes, rng, backend)
+    except ValueError as error:
+        raise ConfigError(f"--network {config.network} does not fit samples of shape {input_shape}: {error}") from error
     return network

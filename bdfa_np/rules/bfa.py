@@ -85,7 +85,7 @@ class BFA(FA):
         return linears, generators
 
     def _twin(self, layer: Layer, shape: tuple[int, ...]) -> Layer:
-        layer.bind(f"generating_{layer.kind}", shape, self.backend)
+        layer.bind(f"generating_{layer.kind}", shape, self.backend, self.network.streams)
         return layer
 
     @property

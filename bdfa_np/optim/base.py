@@ -1,11 +1,7 @@
-"""Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``.
-
-Every optimizer walks a vector in blocks that stay in cache, so each line below is one pass over a block.
-"""
+"""What all optimizers share: the walk over vectors in blocks, the rate, weight decay, and the saved state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.parameters import ParameterVector, check_same_names
@@ -13,12 +9,16 @@ from bdfa_np.parameters import ParameterVector, check_same_names
 
 @dataclass(frozen=True)
 class Block:
-    """Views of one stretch of a vector: parameters, gradient, optimizer state, and scratch space."""
+    """Views of one stretch of a vector: parameters, gradient, optimizer state, and scratch space.
+
+    ``second`` is more scratch space in the optimizers that ask for it, and empty in all others.
+    """
 
     w: Array
     g: Array
     state: dict[str, Array]
     scratch: Array
+    second: Array
 
 
 class Optimizer:
@@ -40,13 +40,21 @@ class Optimizer:
     Raises
     ------
     ValueError
-        If a vector has no gradients, or an option is given that this optimizer does not have.
+        If a vector has no gradients, an option is given that this optimizer does not have, or one that it
+        cannot do without is missing.
     """
 
     name: str
     options: frozenset[str] = frozenset({"weight_decay"})
     """Which of ``lr_decay``, ``weight_decay`` and ``momentum`` this optimizer has."""
+    default_learning_rate: float = 1e-4
+    """The rate of a run that gives none."""
+    needs_momentum: bool = False
+    """Whether there is nothing to compute without a momentum."""
+    follows_rate: bool = True
+    """Whether a rate that is changed between steps makes a difference."""
     state_names: tuple[str, ...] = ()
+    second_scratch: bool = False
 
     def __init__(
         self,
@@ -61,6 +69,8 @@ class Optimizer:
         for option, value in given.items():
             if value and option not in self.options:
                 raise ValueError(f"{self.name} has no {option}")
+        if self.needs_momentum and not momentum > 0:
+            raise ValueError(f"{self.name} needs a momentum greater than 0")
         self.learning_rate = learning_rate
         self.lr_decay = lr_decay
         self.weight_decay = weight_decay
@@ -78,16 +88,24 @@ class Optimizer:
         size = len(vector.values)
         state = {name: backend.zeros((size,)) for name in self.state_names}
         self._state.append(state)
-        scratch = backend.empty((max((s.stop - s.start for s in backend.blocks(size)), default=0),))
+        longest = max((part.stop - part.start for part in backend.blocks(size)), default=0)
+        scratch = backend.empty((longest,))
+        second = backend.empty((longest if self.second_scratch else 0,))
         for part in backend.blocks(size):
             part_of_state = {name: array[part] for name, array in state.items()}
             w, g = vector.values[part], vector.gradients[part]
-            self._blocks.append(Block(w, g, part_of_state, scratch[: len(w)]))
+            self._blocks.append(Block(w, g, part_of_state, scratch[: len(w)], second[: len(w)]))
 
     @property
     def rate(self) -> float:
         """The rate of the next step, decay included."""
         return self.learning_rate / (1 + self.steps * self.lr_decay)
+
+    def look_ahead(self) -> None:
+        """Move the weights to where the next step's gradient is to be taken: call it before every forward pass.
+
+        Here that is where they are. Whatever moves them here has them at the true iterate again after `step`.
+        """
 
     def step(self) -> None:
         """Update every vector from its gradients; weight decay is added to the gradients in place."""
@@ -121,95 +139,3 @@ class Optimizer:
                 raise ValueError(f"optimizer state {name} has {len(state[name])} entries where {len(array)} are wanted")
         for name, array in own.items():
             array[...] = state[name]
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent, as Torch7's ``optim.sgd``: dampening equals the momentum.
-
-    ``m = g`` at the first step, then ``m = μ m + (1 - μ) g``; ``w -= rate · m``.
-    """
-
-    name = "sgd"
-    options = frozenset({"lr_decay", "weight_decay", "momentum"})
-    state_names: tuple[str, ...] = ("m",)
-
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        if not options.get("momentum"):
-            self.state_names = ()
-        super().__init__(vectors, learning_rate, **options)
-
-    def update(self, block: Block) -> None:
-        """Descend along the gradient, or along its running mean where there is momentum."""
-        direction = block.g
-        if self.momentum:
-            direction = m = block.state["m"]
-            if self.steps == 0:
-                m[...] = block.g
-            else:
-                self.xp.multiply(block.g, 1 - self.momentum, out=block.scratch)
-                m *= self.momentum
-                m += block.scratch
-        self.xp.multiply(direction, self.rate, out=block.scratch)
-        self.xp.subtract(block.w, block.scratch, out=block.w)
-
-
-class RMSprop(Optimizer):
-    """RMSprop, as Torch7's ``optim.rmsprop``: ``v = α v + (1 - α) g²``, ``w -= rate · g / (√v + ε)``.
-
-    α = 0.99, ε = 1e-8 (Tieleman and Hinton, Coursera lecture 6.5, 2012; not centred, no momentum).
-    """
-
-    name = "rmsprop"
-    state_names = ("v",)
-    alpha = 0.99
-    epsilon = 1e-8
-
-    def update(self, block: Block) -> None:
-        """Scale the gradient by the root of its running mean square."""
-        xp, v, scratch = self.xp, block.state["v"], block.scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        scratch *= 1 - self.alpha
-        v *= self.alpha
-        v += scratch
-        xp.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        xp.divide(block.g, scratch, out=scratch)
-        scratch *= self.rate
-        xp.subtract(block.w, scratch, out=block.w)
-
-
-class Adam(Optimizer):
-    """Adam, as Torch7's ``optim.adam`` (Kingma and Ba, arXiv 1412.6980).
-
-    ``m = β₁ m + (1 - β₁) g``, ``v = β₂ v + (1 - β₂) g²``,
-    ``w -= rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)`` with β₁ = 0.9, β₂ = 0.999, ε = 1e-8: Torch7 adds ε
-    *before* the bias correction, PyTorch after it.
-    """
-
-    name = "adam"
-    options = frozenset({"lr_decay", "weight_decay"})
-    state_names = ("m", "v")
-    beta1 = 0.9
-    beta2 = 0.999
-    epsilon = 1e-8
-
-    def update(self, block: Block) -> None:
-        """Descend along the running mean, scaled by the root of the running mean square."""
-        xp, m, v, scratch = self.xp, block.state["m"], block.state["v"], block.scratch
-        xp.multiply(block.g, 1 - self.beta1, out=scratch)
-        m *= self.beta1
-        m += scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        scratch *= 1 - self.beta2
-        v *= self.beta2
-        v += scratch
-        t = self.steps + 1
-        xp.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        xp.divide(m, scratch, out=scratch)
-        scratch *= self.rate * sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
-        xp.subtract(block.w, scratch, out=block.w)
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam}
-"""By the names that ``--optimization`` takes."""

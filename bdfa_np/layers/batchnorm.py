@@ -1,0 +1,116 @@
+"""Batch normalisation, of vectors and of feature maps."""
+
+from bdfa_np.backend.base import Array, Backend
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.streams import Streams
+
+
+class BatchNorm(Layer):
+    """``y = γ (x - μ) / √(v + ε) + β``, for each feature, or each channel of a feature map.
+
+    In training ``μ`` and ``v`` are the batch's mean and (biased) variance, over the samples and, of feature maps,
+    over all places; in use they are running averages, in which the variance is the unbiased one
+    (Ioffe and Szegedy, arXiv 1502.03167).
+
+    Parameters
+    ----------
+    bias : bool, default True
+        Whether there is a ``β``.
+    epsilon : float, default 1e-5
+        ``ε``.
+    momentum : float, default 0.1
+        A running average moves by this share of its distance to the batch's value.
+    """
+
+    kind = "batchnorm"
+    gamma: Array
+    beta: Array
+    dgamma: Array
+    dbeta: Array
+
+    def __init__(self, *, bias: bool = True, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.bias = bias
+        self.epsilon = epsilon
+        self.momentum = momentum
+
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """Return ``gamma``, from 1, and, unless switched off, ``beta``, from 0."""
+        C = self.input_shape[-1]
+        specs = {"gamma": ParameterSpec((C,), constant=1.0)}
+        if self.bias:
+            specs["beta"] = ParameterSpec((C,))
+        return specs
+
+    def bind(self, name: str, input_shape: Shape, backend: Backend, streams: Streams) -> None:
+        """Fix the layer's name, shapes and backend, and start the running averages: mean 0, variance 1."""
+        super().bind(name, input_shape, backend, streams)
+        self.running_mean = backend.zeros((input_shape[-1],))
+        self.running_variance = backend.zeros((input_shape[-1],))
+        self.running_variance += 1
+
+    def state(self) -> dict[str, Array]:
+        """Return the running averages."""
+        return {"running_mean": self.running_mean, "running_variance": self.running_variance}
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """Normalise by the batch's statistics in training, by the running averages in use."""
+        C = x.shape[-1]
+        self.trained = train
+        self.x_hat = self.buffer("x_hat", x.shape)
+        rows, y = self.x_hat.reshape(-1, C), self.buffer("y", x.shape)  # rows (M, C)
+        M = len(rows)
+        if train:
+            mean = self._column_mean(x.reshape(-1, C), "mean")
+            self.xp.subtract(x, mean, out=self.x_hat)
+            squares = self.xp.multiply(self.x_hat, self.x_hat, out=y)
+            variance = self._column_mean(squares.reshape(-1, C), "variance")
+            self.running_mean += self.momentum * (mean - self.running_mean)
+            self.running_variance += self.momentum * (variance * (M / max(M - 1, 1)) - self.running_variance)
+        else:
+            variance = self.running_variance
+            self.xp.subtract(x, self.running_mean, out=self.x_hat)
+        self.inverse_deviation = 1 / self.xp.sqrt(variance + self.epsilon)  # (C,)
+        self.x_hat *= self.inverse_deviation
+        self.xp.multiply(self.x_hat, self.gamma, out=y)
+        if self.bias:
+            y += self.beta
+        return y  # (N, ..., C)
+
+    def _column_mean(self, rows: Array, name: str) -> Array:
+        mean = self.backend.column_sum(rows, out=self.buffer(name, (rows.shape[1],)))
+        mean /= len(rows)
+        return mean
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """``dγ += Σ grad_y ⊙ x̂``, ``dβ += Σ grad_y``; return the input's gradient.
+
+        Through the batch's statistics that is ``γ/√(v + ε) ⊙ (grad_y - dβ/M - x̂ ⊙ dγ/M)``, with this pass's sums;
+        the running averages are constants.
+        """
+        C = grad_y.shape[-1]
+        rows, M = grad_y.reshape(-1, C), grad_y.size // C
+        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.buffer("grad_x", grad_y.shape))
+        sum_gx = self.backend.column_sum(grad_x.reshape(-1, C), out=self.buffer("sum_gx", (C,)))
+        sum_g = self.backend.column_sum(rows, out=self.buffer("sum_g", (C,)))
+        self._add(self.dgamma, sum_gx)
+        if self.bias:
+            self._add(self.dbeta, sum_g)
+        self.accumulate = True
+        if not need_grad_in:
+            return None
+        scale = self.gamma * self.inverse_deviation
+        if self.trained:
+            self.xp.multiply(self.x_hat, sum_gx / -M, out=grad_x)
+            grad_x += grad_y
+            grad_x -= sum_g / M
+            grad_x *= scale
+        else:
+            self.xp.multiply(grad_y, scale, out=grad_x)
+        return grad_x  # (N, ..., C)
+
+    def _add(self, gradient: Array, addend: Array) -> None:
+        if self.accumulate:
+            gradient += addend
+        else:
+            gradient[...] = addend

@@ -1,0 +1,123 @@
+"""The convolutional layer, channels last."""
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.layers.linear import INITIAL
+
+
+class Conv2d(Layer):
+    """``y = x ⋆ W + b``, with ``x`` (N, H, W, C_in), ``W`` (k, k, C_in, channels) and ``b`` (channels,).
+
+    Parameters
+    ----------
+    channels : int
+        Number of output channels, C_out.
+    size : int
+        Side k of the square kernel.
+    stride : int, default 1
+        Step from one window to the next.
+    padding : int, default 0
+        Zeros put on each side.
+    bias : bool, default True
+        Whether there is a ``b``.
+    initial : {"uniform", "zero"}, default "uniform"
+        Initial ``W`` and ``b``, as of `Linear`; fan_in is k·k·C_in.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or ``initial`` is unknown.
+    """
+
+    kind = "conv"
+    feedback_site = "layerwise"
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+    B: Array
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+        initial: str = "uniform",
+    ) -> None:
+        super().__init__()
+        if min(channels, size, stride) < 1 or padding < 0:
+            raise ValueError("Conv2d needs channels, size and stride of 1 or more, and padding of 0 or more")
+        if initial not in INITIAL:
+            raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+        self.channels = channels
+        self.size = size
+        self.stride = stride
+        self.padding = padding
+        self.bias = bias
+        self.initial = initial
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """Return (Ho, Wo, channels); the input must be an image that at least one window fits on."""
+        if len(input_shape) != 3:
+            raise ValueError(f"{self.name} takes images (H, W, C), not samples of shape {input_shape}")
+        sides = [(side + 2 * self.padding - self.size) // self.stride + 1 for side in input_shape[:2]]
+        if min(sides) < 1:
+            raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
+        return (*sides, self.channels)
+
+    def _weight_spec(self, bound: float) -> ParameterSpec:
+        return ParameterSpec((self.size, self.size, self.input_shape[2], self.channels), bound)
+
+    def _bound(self) -> float:
+        """1/√fan_in."""
+        return float(self.size * self.size * self.input_shape[2]) ** -0.5
+
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """Return ``W`` and, unless switched off, ``b``."""
+        bound = self._bound() if self.initial == "uniform" else 0.0
+        specs = {"W": self._weight_spec(bound)}
+        if self.bias:
+            specs["b"] = ParameterSpec((self.channels,), bound)
+        return specs
+
+    def feedback(self, num_outputs: int) -> ParameterSpec:
+        """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
+        del num_outputs
+        return self._weight_spec(self._bound())
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """``y = x ⋆ W + b``."""
+        del train
+        self.x = x  # (N, H, W, C_in)
+        y = self.carry(x)
+        if self.bias:
+            y += self.b
+        return y  # (N, Ho, Wo, C_out)
+
+    def carry(self, x: Array) -> Array:
+        """Return ``x ⋆ W``, without bias."""
+        out = self.buffer("y", (len(x), *self.output_shape))
+        return self.backend.convolve(x, self.W, out, self.stride, self.padding)
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """``dW += x ⋆ grad_y`` over the windows, ``db += Σ grad_y``; return ``grad_y ⋆ᵀ W``."""
+        self.weight_gradient(self.x, grad_y, self.dW, self.accumulate)
+        if self.bias:
+            self.backend.column_sum(grad_y.reshape(-1, self.channels), out=self.db, accumulate=self.accumulate)
+        self.accumulate = True
+        return self._transposed(grad_y, self.W) if need_grad_in else None  # (N, H, W, C_in)
+
+    def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``."""
+        return self.backend.convolve_weight_gradient(x, grad_y, out, self.stride, self.padding, accumulate)
+
+    def project_feedback(self, signal: Array) -> Array:
+        """Return ``signal ⋆ᵀ B``: the transposed convolution by ``B`` in place of ``W``."""
+        return self._transposed(signal, self.B)
+
+    def _transposed(self, signal: Array, weights: Array) -> Array:
+        out = self.buffer("grad_x", (len(signal), *self.input_shape))
+        return self.backend.convolve_input_gradient(signal, weights, out, self.stride, self.padding)

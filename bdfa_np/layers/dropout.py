@@ -1,0 +1,48 @@
+"""Dropout."""
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer
+
+
+class Dropout(Layer):
+    """``y = x ⊙ m`` in training, ``m`` being 0 with the given probability p and else 1/(1 - p); ``y = x`` in use.
+
+    (Srivastava et al., 2014, inverted so that nothing is to be scaled in use.) The masks of the n-th
+    training pass are a function of (seed, layer, n), so a resumed run goes on with the next.
+
+    Parameters
+    ----------
+    probability : float
+        Of dropping an entry; at least 0 and less than 1.
+
+    Raises
+    ------
+    ValueError
+        If the probability is out of range.
+    """
+
+    kind = "dropout"
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        if not 0 <= probability < 1:
+            raise ValueError(f"a dropout probability must be at least 0 and less than 1, not {probability}")
+        self.probability = probability
+        self.mask: Array | None = None
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """Drop entries in training; return ``x`` itself in use."""
+        if not train:
+            self.mask = None
+            return x
+        key = self.streams.key("dropout", self.name, self.training_pass)
+        self.mask = self.backend.dropout_mask(key, 1 - self.probability, self.buffer("mask", x.shape))
+        return self.xp.multiply(x, self.mask, out=self.buffer("y", x.shape))  # (N, ...)
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """Return ``grad_y ⊙ m``."""
+        if not need_grad_in:
+            return None
+        if self.mask is None:
+            return grad_y
+        return self.xp.multiply(grad_y, self.mask, out=self.buffer("grad_x", grad_y.shape))  # (N, ...)

@@ -1,0 +1,57 @@
+"""Max pooling."""
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer, Shape
+
+
+class MaxPool2d(Layer):
+    """``y`` is the maximum of each window of ``x`` (N, H, W, C), channel by channel.
+
+    There is no padding; rows and columns at the end that fill no whole window are left out. Of equal entries the
+    first in the window, row by row, is the maximum, and gets the whole gradient.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square window.
+    stride : int, optional
+        Step from one window to the next; ``size`` unless given.
+
+    Raises
+    ------
+    ValueError
+        If size or stride is less than 1, or the size more than 15.
+    """
+
+    kind = "pool"
+
+    def __init__(self, size: int, stride: int | None = None) -> None:
+        super().__init__()
+        self.size = size
+        self.stride = size if stride is None else stride
+        if not 1 <= size <= 15 or self.stride < 1:  # places in a window are kept in one byte
+            raise ValueError("MaxPool2d needs a size from 1 to 15 and a stride of 1 or more")
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """Return (Ho, Wo, C); the input must be an image that at least one window fits on."""
+        if len(input_shape) != 3:
+            raise ValueError(f"{self.name} takes images (H, W, C), not samples of shape {input_shape}")
+        H, W, C = input_shape
+        if min(H, W) < self.size:
+            raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
+        return ((H - self.size) // self.stride + 1, (W - self.size) // self.stride + 1, C)
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """Return each window's maximum."""
+        del train
+        y_shape = (len(x), *self.output_shape)
+        self.chosen = self.buffer("chosen", y_shape, "uint8")
+        y = self.buffer("y", y_shape)
+        return self.backend.max_pool(x, self.size, self.stride, y, self.chosen)  # (N, Ho, Wo, C)
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """Hand each window's gradient to the entry that was its maximum."""
+        if not need_grad_in:
+            return None
+        out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
+        return self.backend.max_pool_gradient(grad_y, self.chosen, self.size, self.stride, out)  # (N, H, W, C)

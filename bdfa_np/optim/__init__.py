@@ -1,0 +1,33 @@
+"""Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``.
+
+Every optimizer walks a vector in blocks that stay in cache, so each line of an ``update`` is one pass over a block.
+"""
+
+from bdfa_np.optim.adaptive import Adadelta, Adagrad, Adam, Adamax, RMSprop
+from bdfa_np.optim.base import Block, Optimizer
+from bdfa_np.optim.gradient_descent import ASGD, NAG, SGD
+from bdfa_np.optim.rprop import Rprop
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    kind.name: kind for kind in (SGD, NAG, RMSprop, Adam, Adamax, Adagrad, Adadelta, ASGD, Rprop)
+}
+"""By the names that ``--optimization`` takes."""
+
+NOT_CARRIED_OVER = ("cg", "lbfgs", "fista", "cmaes", "de")
+"""What Torch7's ``optim`` also has and this package has not: they evaluate a loss several times a step."""
+
+__all__ = [
+    "ASGD",
+    "NAG",
+    "NOT_CARRIED_OVER",
+    "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "Adamax",
+    "Block",
+    "Optimizer",
+    "RMSprop",
+    "Rprop",
+]

@@ -1,0 +1,93 @@
+"""Reading files that may be missing, damaged or hostile: every failure is one line. Loads no NumPy."""
+
+import gzip
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bdfa_np.errors import DataError
+
+Stream = io.BufferedReader | gzip.GzipFile
+
+BYTES_PER_READ = 2**20
+ADVICE = "delete it, so that it is fetched again, or put a good copy in its place"
+
+
+@contextmanager
+def open_data_file(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file of a data set; what then fails in reading it becomes one line.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    io.BufferedReader
+        At the file's beginning.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable or not a regular file, or gzip data that are read from it are damaged.
+    """
+    try:
+        # Asked before opening, since to open a named pipe is to wait for its writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path}: is a folder or a device, not a file: put the data file in its place")
+        with path.open("rb") as file:
+            yield file
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: its gzip data are damaged ({error}): {ADVICE}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_up_to(stream: Stream, size: int) -> tuple[bytearray, bool]:
+    """Return the next bytes of a stream, and whether its gzip data broke off there.
+
+    Parameters
+    ----------
+    stream : io.BufferedReader or gzip.GzipFile
+        Where to read. Memory is taken as content comes in.
+    size : int
+        How many bytes are wanted.
+
+    Returns
+    -------
+    content : bytearray
+        That many bytes, or all before the end.
+    broke_off : bool
+        Whether the gzip data end too early.
+    """
+    content = bytearray()
+    # read1, since read would lose what it already has when the gzip data break off.
+    try:
+        while len(content) < size and (chunk := stream.read1(min(BYTES_PER_READ, size - len(content)))):
+            content += chunk
+    except EOFError:
+        return content, True
+    return content, False
+
+
+def check_sha256(path: Path, sha256: str, expected: str) -> None:
+    """Refuse content that is not the published one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where it was read, for the message.
+    sha256, expected : str
+        Its SHA-256 and the published one's, in lower-case hexadecimal.
+
+    Raises
+    ------
+    DataError
+        If they differ.
+    """
+    if sha256 != expected:
+        raise DataError(f"{path}: altered: the SHA-256 of its content is {sha256} instead of {expected}: {ADVICE}")
