@@ -7,7 +7,7 @@ from typing import Any
 
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
-from bdfa_np.checkpoint import Checkpoint
+from bdfa_np.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.config import Config
 from bdfa_np.errors import RunError
 from bdfa_np.layers.base import Shape
@@ -16,7 +16,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.networks import build_network
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.rules import RULES, Rule
-from bdfa_np.run_folder import RunFolder
+from bdfa_np.run_folder import CHECKPOINT, RunFolder, check_same_network
 from bdfa_np.streams import Streams
 
 
@@ -140,10 +140,49 @@ def load_run(path: str | os.PathLike[str]) -> Model:
     """
     folder = RunFolder(Path(path))
     config, document = folder.read_config()
+    check_same_network(config, document, folder.path)
     data = document["data"]
     model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
     restore(model, folder.read_checkpoint(), folder.path)
     return model
+
+
+def load_weights(model: Model, path: Path) -> str:
+    """Start a model from the weights of another run of the same net.
+
+    Weights and running statistics are taken over; feedback matrices too where the other run has the same ones
+    (the same rule, that is), else they stay as drawn. The optimizer starts anew.
+
+    Parameters
+    ----------
+    model : Model
+        A new model.
+    path : Path
+        A run folder, or a ``checkpoint.h5``.
+
+    Returns
+    -------
+    str
+        What was loaded, in one line.
+
+    Raises
+    ------
+    RunError
+        If there is no checkpoint, or it is of another net.
+    """
+    file = path / CHECKPOINT if path.is_dir() else path
+    checkpoint = read_checkpoint(file)
+    network = model.network
+    try:
+        network.weights.load_state(checkpoint.weights)
+        network.load_state(checkpoint.layers)
+    except ValueError as error:
+        raise RunError(f"--load {path} holds the weights of another net: {error}") from error
+    shapes = {name: tuple(array.shape) for name, array in checkpoint.feedback.items()}
+    same = len(shapes) > 0 and shapes == {name: spec.shape for name, spec in network.feedback.specs.items()}
+    if same:
+        network.feedback.load_state(checkpoint.feedback)
+    return f"loaded {file}: weights{' and feedback' if same else ''} after epoch {checkpoint.progress.epoch}"
 
 
 def restore(model: Model, checkpoint: Checkpoint, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bdfa_np.errors import RunError
 from bdfa_np.files import replace_file
+from bdfa_np.interrupts import interrupts_wait
 from bdfa_np.trainer import EpochRecord, Progress
 
 FORMAT = 1
@@ -60,6 +61,7 @@ class Checkpoint:
     history: list[EpochRecord] = field(default_factory=list)
 
 
+@interrupts_wait()
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, replacing the one at ``path`` in one step.
 
@@ -95,6 +97,7 @@ def _write_arrays(group: h5py.Group, arrays: Mapping[str, npt.NDArray[Any]]) -> 
         group.create_dataset(name, data=array, track_times=False, **checked)
 
 
+@interrupts_wait()
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 

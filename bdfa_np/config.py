@@ -9,6 +9,7 @@ from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from bdfa_np.backend import BACKENDS
+from bdfa_np.constraints import OFF
 from bdfa_np.data.registry import dataset_names
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES
@@ -91,7 +92,12 @@ class Config:
     )
     train_limit: int | None = option(None, "Train on a stratified part of N images.", check=at_least(1))
     test_limit: int | None = option(None, "Test on a stratified part of N images.", check=at_least(1))
-    network: str = option("mlp", "Net to build.", torch="-network", choices=NETWORKS)
+    network: str = option(
+        "mlp",
+        f"Net to build: {', '.join(NETWORKS)}, a Python file of your own, or its name in --models-folder.",
+        torch="-network",
+    )
+    models_folder: str = option("./Models/", "Folder of your own nets.", torch="-modelsFolder")
     nonlin: str = option("tanh", "Hidden non-linearity.", torch="-nonlin", choices=tuple(NON_LINEARITIES))
     num_layers: int = option(2, "Hidden layers of mlp.", torch="-num_layers", check=at_least(1, at_most=1000))
     num_hidden: int = option(
@@ -144,7 +150,20 @@ class Config:
     )
     weight_decay: float = option(0.0, "L2 penalty.", torch="-weightDecay", check=not_negative)
     momentum: float = option(0.0, f"Momentum; {optimizers_with('momentum')}.", torch="-momentum", check=fraction)
+    max_in_norm: float = option(
+        OFF, "Largest norm of a unit's incoming weights; 400: no limit.", torch="-maxInNorm", check=positive
+    )
+    max_out_norm: float = option(
+        OFF, "Largest norm of a unit's outgoing weights; 400: no limit.", torch="-maxOutNorm", check=positive
+    )
+    eps: float = option(
+        0.0, "Adversarial regularisation: train on x + X · sign(dE/dx).", torch="-eps", check=not_negative
+    )
+    acc_gradient: bool = option(False, "1: with --eps, add the clean pass's gradient.", torch="-accGradient")
     batch_size: int = option(64, "Images a batch.", torch="-batchSize", check=at_least(1))
+    const_batch_size: bool = option(
+        False, "Drop an epoch's last, smaller batch.", torch="-constBatchSize", is_flag=True
+    )
     epochs: int = option(300, "Epochs; -1: no bound.", torch="-epoch", check=at_least(-1))
     epoch_step: int = option(
         -1,
@@ -155,6 +174,8 @@ class Config:
     seed: int = option(0, "Seed of everything random.", check=at_least(0))
     threads: int | None = option(None, "CPU threads.  [default: usable cores]", torch="-threads", check=at_least(1))
     backend: str = option("auto", "Where to compute.", choices=BACKENDS)
+    device: int = option(0, "CUDA device, counted from 0.", check=at_least(0))
+    visualize: bool = option(False, "1: draw the error curves into the run folder.", torch="-visualize")
 
     def resolve(self) -> Config:
         """Check every option and their combinations; return a configuration with nothing left open.
@@ -173,9 +194,17 @@ class Config:
             self._check(item)
         if self.epochs == 0:
             raise ConfigError("--epochs must be 1 or more, or -1 for no bound")
+        if self.acc_gradient and not self.eps:
+            raise ConfigError("--acc-gradient 1 keeps the clean pass's gradient, which only --eps has: give --eps too")
+        if self.device and self.backend == "numpy":
+            raise ConfigError("--device chooses among CUDA devices, and has no part in --backend numpy: leave it out")
         self._check_network_options()
         self._check_rule_options()
         self._check_optimizer_options()
+        return replace(self, **self._filled_in())
+
+    def _filled_in(self) -> dict[str, Any]:
+        """Return the values of options that were not given and follow from others."""
         filled: dict[str, Any] = {}
         if self.lr is None:
             filled["lr"] = OPTIMIZERS[self.optimization].default_learning_rate
@@ -192,7 +221,7 @@ class Config:
             filled["feedback_output"] = "sigmoid"
         if self.threads is None:
             filled["threads"] = usable_cores()
-        return replace(self, **filled)
+        return filled
 
     def _check(self, item: Field[Any]) -> None:
         value = getattr(self, item.name)

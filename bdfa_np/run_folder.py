@@ -18,15 +18,18 @@ from bdfa_np.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_check
 from bdfa_np.config import Config
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.files import remove_temporary_files, replace_text
+from bdfa_np.networks import NETWORKS
+from bdfa_np.networks.user import digest, find_file
 from bdfa_np.trainer import EpochRecord
 
-CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG = FILES = (
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES = FILES = (
     "config.toml",
     "metrics.csv",
     "ErrorRate.log",
     "checkpoint.h5",
     "confusion.csv",
     "Log.txt",
+    "curves.png",
 )
 
 
@@ -142,9 +145,11 @@ class RunFolder:
 
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
         """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
+        run = {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
+        of_network = network_digest(config)
         document = {
             "options": config.to_mapping(),
-            "run": {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()},
+            "run": run if of_network is None else {**run, "network_sha256": of_network},
             "versions": versions(),
             "data": dict(data),
         }
@@ -178,6 +183,18 @@ def _check_document(document: dict[str, Any]) -> None:
         value = document["data"][name]
         if not isinstance(value, kind) or not all(type(item) is items for item in value):
             raise ValueError(f"'{name}' has a value of the wrong type")
+
+
+def check_same_network(config: Config, document: Mapping[str, Any], run: Path) -> None:
+    """Raise `RunError` if a run's net comes from a user's file that has changed since."""
+    before = document.get("run", {}).get("network_sha256")
+    if before is not None and before != network_digest(config):
+        raise RunError(f"{config.network} has changed since {run} was started: restore the file as it was")
+
+
+def network_digest(config: Config) -> str | None:
+    """Return the SHA-256 of the user's file that a net comes from, or None for a built-in one."""
+    return None if config.network in NETWORKS else digest(find_file(config.network, config.models_folder))
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Protocol
 
 from bdfa_np.backend.base import Array
+from bdfa_np.constraints import MaxNorm
 from bdfa_np.errors import TrainingError
 from bdfa_np.losses import Loss
 from bdfa_np.metrics import ConfusionMatrix
@@ -123,6 +124,12 @@ class Trainer:
     epoch_step : int, default -1
         Halve the learning rate every k epochs (k > 0), or whenever an epoch's training error reaches or
         exceeds its running mean (0), or never (-1).
+    eps : float, default 0
+        Magnitude of the adversarial regularisation; see `step`.
+    acc_gradient : bool, default False
+        Whether the clean pass's exact parameter gradients are kept and added to.
+    constraint : MaxNorm, optional
+        Applied before every training step.
     on_batch : callable, optional
         Called after every training step with the number of steps done in this epoch.
 
@@ -144,6 +151,9 @@ class Trainer:
         train: BatchSource,
         test: BatchSource,
         epoch_step: int = -1,
+        eps: float = 0.0,
+        acc_gradient: bool = False,
+        constraint: MaxNorm | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self.network = network
@@ -153,6 +163,9 @@ class Trainer:
         self.train = train
         self.test = test
         self.epoch_step = epoch_step
+        self.eps = eps
+        self.acc_gradient = acc_gradient
+        self.constraint = constraint
         self.on_batch = on_batch
         self.progress = Progress()
         self.confusion = ConfusionMatrix(network.output_shape[0])
@@ -176,6 +189,11 @@ class Trainer:
     def step(self, x: Array, labels: Array) -> tuple[float, int]:
         """Train on one batch.
 
+        With ``eps`` > 0 the batch is first moved to where the loss grows fastest, ``x + eps · sign(dE/dx)`` (fast
+        gradient sign, Goodfellow et al., arXiv 1412.6572), by one exact backward pass whatever the rule; what is
+        learnt and reported is then of the moved batch. Each of the two passes draws its own dropout masks and
+        updates running statistics.
+
         Returns
         -------
         loss : float
@@ -184,14 +202,27 @@ class Trainer:
             How many of its samples were predicted wrongly, before the update.
         """
         self.optimizer.look_ahead()
+        if self.constraint is not None:
+            self.constraint.apply()
+        self.network.forget_gradients()
+        if self.eps:
+            x = self._adversarial(x, labels)
         logits = self.network.forward(x)
         result = self.loss(logits, labels)
         wrong = int((logits.argmax(axis=1) != result.labels).sum())
-        self.network.forget_gradients()
         self.rule.backward(result.error)
         self.rule.train_feedback(result)
         self.optimizer.step()
         return result.value, wrong
+
+    def _adversarial(self, x: Array, labels: Array) -> Array:
+        """Return the batch moved along the sign of its exact gradient, not clipped."""
+        x = self.network.backend.asarray(x)
+        gradient = self.network.input_gradient(self.loss(self.network.forward(x), labels).error)
+        if not self.acc_gradient:
+            self.network.forget_gradients()
+        moved: Array = x + self.eps * self.network.backend.xp.sign(gradient)
+        return moved
 
     def _run_epoch(self) -> EpochRecord:
         start = perf_counter()

@@ -18,12 +18,12 @@ class RunData:
     split: "Split"
     scaling: "Scaling"
 
-    def train_batches(self, batch_size: int, streams: "Streams") -> "Batches":
+    def train_batches(self, batch_size: int, streams: "Streams", *, drop_last: bool = False) -> "Batches":
         """Return shuffled batches of the training part."""
         from bdfa_np.data import Batches
 
         images, labels = self.split.train_images, self.split.train_labels
-        return Batches(images, labels, batch_size, scaling=self.scaling, streams=streams)
+        return Batches(images, labels, batch_size, scaling=self.scaling, streams=streams, drop_last=drop_last)
 
     def test_batches(self, batch_size: int) -> "Batches":
         """Return batches of the part that the run tests on."""

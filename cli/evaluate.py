@@ -40,7 +40,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
     from bdfa_np.cli.data import check_same_data, load_run_data
     from bdfa_np.cli.train import thread_limit
     from bdfa_np.errors import ConfigError
-    from bdfa_np.run_folder import RunFolder
+    from bdfa_np.run_folder import RunFolder, check_same_network
     from bdfa_np.trainer import evaluate as evaluate_network
 
     folder = RunFolder(run)
@@ -51,6 +51,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
     with thread_limit(config):
         data = load_run_data(config, datapath=datapath)
         check_same_data(data, document, run)
+        check_same_network(config, document, run)
         if part == "test":
             data = data.with_real_test_set()
         model = build_model(config, data.split.image_shape, len(data.split.class_names))

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from bdfa_np.config import Config, flag, option_type
+from bdfa_np.errors import ConfigError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,11 +92,47 @@ def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
     return click.option(*spellings, help=meta["help"], **settings)
 
 
+def torch_aliases(function: Function) -> Function:
+    """Add the original's options that have another name or form here."""
+    options = (
+        click.option("-type", "--type", "torch_type", type=click.Choice(["float", "cuda"]), hidden=True),
+        click.option("-devid", "--devid", "torch_device", type=click.IntRange(min=1), hidden=True),
+        click.option("-nGPU", "--nGPU", "torch_gpus", type=click.IntRange(min=1), default=1, hidden=True),
+    )
+    for option in options:
+        function = option(function)
+    return function
+
+
+def translated(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Add what the original's ``-type`` and ``-devid`` say, in the words of `Config`.
+
+    Raises
+    ------
+    ConfigError
+        If they contradict ``--backend`` or ``--device``, or more than one GPU is asked for.
+    """
+    said = {}
+    if ctx.params.get("torch_type"):
+        said["backend"] = {"float": "numpy", "cuda": "cupy"}[ctx.params["torch_type"]]
+    if ctx.params.get("torch_device"):
+        said["device"] = ctx.params["torch_device"] - 1
+    if ctx.params.get("torch_gpus", 1) > 1:
+        raise ConfigError("-nGPU above 1 is not carried over: a run computes on one device")
+    for name, value in said.items():
+        if given.get(name, value) != value:
+            raise ConfigError(f"{flag(name)} {given[name]} contradicts the Torch program's option for it: give one")
+    return {**given, **said}
+
+
 def given_options(ctx: click.Context) -> dict[str, Any]:
     """Return the options of `Config` that the user typed, with their values."""
     names = {item.name for item in fields(Config)}
-    return {
+    given = {
         name: value
         for name, value in ctx.params.items()
         if name in names and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    if "network" in given:
+        given["network"] = given["network"].removesuffix(".lua")
+    return translated(ctx, given)

@@ -1,13 +1,17 @@
 """One sitting at a run: training, showing and saving until the epochs are done or somebody interrupts."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bdfa_np.build import Model
 from bdfa_np.checkpoint import Checkpoint
 from bdfa_np.cli.display import Display
+from bdfa_np.constraints import MaxNorm
+from bdfa_np.curves import draw_curves
 from bdfa_np.errors import RunError
-from bdfa_np.run_folder import RunFolder
+from bdfa_np.interrupts import interrupts_wait
+from bdfa_np.run_folder import CURVES, RunFolder
 from bdfa_np.trainer import EpochRecord, Trainer
 
 if TYPE_CHECKING:
@@ -32,14 +36,18 @@ class Session:
         self.model = model
         self.data = data
         self.display = Display(folder.log_lines.append)
+        config = model.config
         self.trainer = Trainer(
             network=model.network,
             rule=model.rule,
             loss=model.loss,
             optimizer=model.optimizer,
-            train=data.train_batches(model.config.batch_size, model.streams),
-            test=data.test_batches(model.config.batch_size),
-            epoch_step=model.config.epoch_step,
+            train=data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size),
+            test=data.test_batches(config.batch_size),
+            epoch_step=config.epoch_step,
+            eps=config.eps,
+            acc_gradient=config.acc_gradient,
+            constraint=MaxNorm(model.network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
             on_batch=self.display.on_batch,
         )
         self.history: list[EpochRecord] = []
@@ -84,6 +92,7 @@ class Session:
         display.line(self._ending(done_before))
         self.folder.write_log()
 
+    @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint
     def _save(self) -> None:
         checkpoint = Checkpoint(
             **self.model.state(),
@@ -92,6 +101,10 @@ class Session:
             history=self.history,
         )
         self.folder.write_epoch(checkpoint, self.data.split.class_names)
+        if self.model.config.visualize and self.history:
+            config = self.model.config
+            title = f"{config.dataset}, {Path(config.network).stem}, {config.gradient}"
+            draw_curves(self.folder.path / CURVES, self.history, title)
         self._epochs_saved = len(self.history)
 
     def _ending(self, done_before: int) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option, given_options
+from bdfa_np.cli.options import Command, config_options, debug_option, given_options, torch_aliases
+from bdfa_np.cli.precedence import Chosen, choose
 from bdfa_np.config import Config, flag
 from bdfa_np.errors import ConfigError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bdfa_np.build import Model
     from bdfa_np.cli.data import RunData
 
-CHANGEABLE = ("epochs", "threads", "backend", "datapath")
+CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
 
 
@@ -34,6 +35,20 @@ Examples:
 Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resume).""",
 )
 @config_options()
+@torch_aliases
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Options from a TOML file, such as a run's config.toml; those of the command line go before.",
+)
+@click.option(
+    "--load",
+    "-load",
+    type=click.Path(path_type=Path),
+    help="Start from the weights of a run folder or of a checkpoint.h5.",
+)
+@click.option("--dry-run", is_flag=True, help="Show every option with its source and the net's layers; train nothing.")
 @click.option(
     "--save",
     "-save",
@@ -44,7 +59,17 @@ Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resum
 @click.option("--force", is_flag=True, help="Replace the run in --save.")
 @debug_option
 @click.pass_context
-def train(ctx: click.Context, /, save: Path | None, resume: bool, force: bool, **_options: Any) -> None:
+def train(
+    ctx: click.Context,
+    /,
+    save: Path | None,
+    load: Path | None,
+    config_file: Path | None,
+    resume: bool,
+    force: bool,
+    dry_run: bool,
+    **_options: Any,
+) -> None:
     """Train a net and write a run folder.
 
     Options have the Torch program's meaning, defaults and, with a single dash, spelling.
@@ -52,13 +77,22 @@ def train(ctx: click.Context, /, save: Path | None, resume: bool, force: bool, *
     if resume and force:
         raise ConfigError("--resume and --force exclude each other: go on with the run, or replace it")
     given = given_options(ctx)
+    if resume and (load or config_file or dry_run):
+        raise ConfigError(
+            "--resume goes on with a run's own options and weights: leave out --load, --config, --dry-run"
+        )
+    if resume and save is None:
+        raise ConfigError("--resume needs --save RUN, the run to go on with")
+    if dry_run:
+        from bdfa_np.cli.dry_run import show
+
+        show(choose(given, config_file))
+        return
     with terminate_like_interrupt():
-        if resume:
-            if save is None:
-                raise ConfigError("--resume needs --save RUN, the run to go on with")
+        if resume and save is not None:
             resume_run(save, given)
         else:
-            start_run(save or default_folder(), Config(**given).resolve(), given, force=force)
+            start_run(save or default_folder(), choose(given, config_file), given, load=load, force=force)
 
 
 def default_folder() -> Path:
@@ -82,19 +116,26 @@ def terminate_like_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def start_run(save: Path, config: Config, given: dict[str, Any], *, force: bool) -> None:
+def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path | None, force: bool) -> None:
     """Start a new run in a folder."""
-    from bdfa_np.build import build_model
+    from bdfa_np.backend import make_backend
+    from bdfa_np.build import build_model, load_weights
     from bdfa_np.cli.data import load_run_data
     from bdfa_np.cli.session import Session
+    from bdfa_np.curves import check_drawing
     from bdfa_np.run_folder import RunFolder
 
-    folder = RunFolder(save)
+    folder, config = RunFolder(save), chosen.config
     folder.check_free(force=force)
+    if config.visualize:
+        check_drawing()
+    make_backend(config.backend)
     with thread_limit(config):
         data = load_run_data(config)
         model = build_model(config, data.split.image_shape, len(data.split.class_names))
-        lines = heading(model, data)
+        lines = [*chosen.notes, *heading(model, data)]
+        if load is not None:
+            lines.append(load_weights(model, load))
         if given.get("gradient") == "dfa":
             lines.append("note: dfa keeps its feedback fixed; what the Torch program calls dfa is --gradient bdfa")
         with folder.new(force=force):
@@ -108,7 +149,7 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
     from bdfa_np.build import build_model, restore
     from bdfa_np.cli.data import check_same_data, load_run_data
     from bdfa_np.cli.session import Session
-    from bdfa_np.run_folder import RunFolder, versions
+    from bdfa_np.run_folder import RunFolder, check_same_network, versions
 
     folder = RunFolder(save)
     with folder.resumed() as (before, document, checkpoint):
@@ -122,6 +163,7 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
         with thread_limit(config):
             data = load_run_data(config)
             check_same_data(data, document, save)
+            check_same_network(config, document, save)
             model = build_model(config, data.split.image_shape, len(data.split.class_names))
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}"]
@@ -146,10 +188,11 @@ def heading(model: "Model", data: "RunData") -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
     shape = "x".join(map(str, data.split.image_shape))
+    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
     rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
     return [
         f"{data.split.description}, {shape}, {len(data.split.class_names)} classes",
-        f"{config.network} {config.num_layers}x{config.num_hidden} {config.nonlin}, {rule}, {config.criterion}, "
+        f"{net} {config.nonlin}, {rule}, {config.criterion}, "
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.name} {model.backend.dtype}, {config.threads} threads",
     ]

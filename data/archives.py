@@ -5,7 +5,6 @@ import hashlib
 import io
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
@@ -50,7 +49,7 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
                 for file, content in _members(path, _Limited(packed, largest), wanted):
                     _copy(path, content, file, Path(temporary) / file.name)
                     (Path(temporary) / file.name).replace(folder / file.name)
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, RecursionError) as error:
             # Before OSError, of which BadGzipFile is a kind. tarfile recurses into chains of extended headers.
             raise DataError(f"{path}: damaged ({error}): {ADVICE}") from error
         except OSError as error:

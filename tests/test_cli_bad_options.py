@@ -9,7 +9,7 @@ import pytest
 BAD_VALUES = [
     ("--gradient hebb", "'hebb' is not one of"),
     ("--dataset imagenet", "'imagenet' is not one of"),
-    ("-network my.lua", "'my.lua' is not one of"),
+    ("-network my.lua", "no file Models/my.py"),
     ("--nonlin swish", "'swish' is not one of"),
     ("--criterion mse", "'mse' is not one of"),
     ("--optimization lbfgs", "--optimization lbfgs is not carried over from Torch's optim: choose from sgd, nag, "),

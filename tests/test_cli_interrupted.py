@@ -72,7 +72,10 @@ def test_a_signal_ends_a_child_with_one_line_and_nothing_is_lost(bdfa, result, t
     with bdfa.start("train", *options, "--epochs", -1, "--save", "run") as child:
         bdfa.read_until(child, "epoch 2:")
         child.send_signal(number)
-        _, err = child.communicate(timeout=60)
+        try:
+            _, err = child.communicate(timeout=20)
+        finally:
+            child.kill()  # it has no bound of its own
     done = epochs_done(Path("run"))
     assert child.returncode == 130
     assert err == f"interrupted: run holds {done} whole epochs; go on with: bdfa train --save run --resume\n"

@@ -103,7 +103,6 @@ def test_resolving_twice_changes_nothing():
         ("optimization", "lbfgs"),
         ("criterion", ""),
         ("backend", "tpu"),
-        ("network", "resnet"),
         ("dataset", "imagenet"),
         ("feedback_target", "x"),
     ],

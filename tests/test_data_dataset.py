@@ -43,8 +43,10 @@ def test_the_names_are_those_of_the_registry():
     assert dataset_names() == ("mnist", "mnist-5k", "cifar10")
 
 
-def test_listing_the_names_loads_no_numpy():
-    script = "import sys, bdfa_np.data as data; data.dataset_names(); print('numpy' in sys.modules)"
+def test_listing_the_names_and_looking_for_files_load_no_numpy():
+    script = (
+        "import sys, bdfa_np.data as data, bdfa_np.data.download; data.dataset_names(); print('numpy' in sys.modules)"
+    )
     child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
 

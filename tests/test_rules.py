@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bdfa_np import BDFA, BFA, BP, DFA, FA, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh
+from bdfa_np import BDFA, BFA, BP, DFA, FA, ErrorFeedback, Flatten, Layer, Linear, ReLU, Sequential, Sigmoid, Tanh
 from bdfa_np.backend.numpy_backend import NumpyBackend
 from bdfa_np.losses import LOSSES
 from bdfa_np.rules import RULES
@@ -246,11 +246,21 @@ def test_a_direct_rule_refuses_a_network_without_feedback_sites(backend, rule):
         RULES[rule](Sequential([Linear(3)], (2,), backend=backend))
 
 
+class Doubling(Layer):
+    """A layer of the user's own, which the feedback phase knows nothing of."""
+
+    kind = "doubling"
+
+
 @pytest.mark.parametrize(
-    "layers", [[Linear(3), Linear(2)], [Linear(3), Tanh()], [Linear(3), Tanh(), Tanh(), Linear(2)]]
+    ("layers", "message"),
+    [
+        ([Linear(3), Doubling(), Linear(2)], "bfa cannot generate through doubling1"),
+        ([Linear(3), Tanh()], "the net must end with one"),
+    ],
 )
-def test_bfa_refuses_a_network_it_cannot_generate_through(backend, layers):
-    with pytest.raises(ValueError, match="bfa"):
+def test_bfa_refuses_a_network_it_cannot_generate_through(backend, layers, message):
+    with pytest.raises(ValueError, match=message):
         BFA(Sequential(layers, (2,), backend=backend))
 
 

@@ -2,15 +2,19 @@
 
 import errno
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+import bdfa_np.checkpoint
 from bdfa_np.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.errors import RunError
 from bdfa_np.files import replace_file, replace_text
+from bdfa_np.interrupts import interrupts_wait
 from bdfa_np.run_folder import FILES, RunFolder
 from bdfa_np.trainer import EpochRecord, Progress
 
@@ -56,6 +60,38 @@ def test_the_same_state_gives_the_same_file_byte_for_byte(path):
     before = path.read_bytes()
     write_checkpoint(path, read_checkpoint(path))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_whole(path, monkeypatch, number):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    write_arrays = bdfa_np.checkpoint._write_arrays
+    before = signal.signal(number, interrupt)
+    try:
+        monkeypatch.setattr(
+            "bdfa_np.checkpoint._write_arrays", lambda *given: (signal.raise_signal(number), write_arrays(*given))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            write_checkpoint(path, checkpoint(5))
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
+    assert content(read_checkpoint(path)) == content(checkpoint(5))
+
+
+def test_a_signal_that_is_ignored_stays_ignored_and_a_thread_can_write_too(path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts_wait():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(write_checkpoint, path, checkpoint(5)).result()
+    assert content(read_checkpoint(path)) == content(checkpoint(5))
 
 
 def test_every_array_of_a_checkpoint_has_a_checksum(path):
@@ -162,6 +198,26 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     with pytest.raises(OSError, match=r"No space left on device: .*figures\.csv"):
         break_off()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("figures.csv", "old")]
+
+
+def test_a_text_file_keeps_its_old_content_until_the_new_is_whole(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    replace_text(tmp_path / "metrics.csv", "old")
+    for step in ("os.fsync", "os.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, fail)
+            with pytest.raises(OSError, match=r"metrics\.csv"):
+                replace_text(tmp_path / "metrics.csv", "new")
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("metrics.csv", "old")]
+
+
+def test_what_a_kill_left_is_removed_once_the_folder_is_taken_even_if_nothing_is_trained(tmp_path):
+    for name in (*FILES, "thesis"):
+        (tmp_path / f".{name}.partial").write_text("half")
+    with RunFolder(tmp_path).new(force=False):
+        assert [path.name for path in tmp_path.glob(".*.partial")] == [".thesis.partial"]
 
 
 def test_text_that_utf_8_cannot_hold_is_written_with_escapes(tmp_path):

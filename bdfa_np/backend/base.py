@@ -108,6 +108,10 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
+        """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
+
+    @abstractmethod
     def blocks(self, size: int) -> Iterator[slice]:
         """Cut a flat vector into pieces over which a chain of elementwise operations runs fastest."""
 

@@ -114,6 +114,12 @@ class NumpyBackend(Backend):
         out *= 1 / keep
         return out
 
+    def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
+        """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
+        norms = np.sqrt(np.sum(np.square(W), axis=axes, keepdims=True))
+        if (norms > bound).any():
+            W *= np.minimum(1, bound / np.maximum(norms, bound))
+
     def blocks(self, size: int) -> Iterator[slice]:
         """Cut a flat vector into pieces of `BLOCK` elements, which stay in cache from one operation to the next."""
         for start in range(0, size, BLOCK):

@@ -93,6 +93,10 @@ class Layer:
         del num_outputs
         return None
 
+    def multiply_adds(self) -> int:
+        """Return the multiplications of a forward pass, each with its addition, for one sample."""
+        return 0
+
     def state(self) -> dict[str, Array]:
         """Return what a layer carries from batch to batch besides parameters, as arrays that it goes on to change."""
         return {}

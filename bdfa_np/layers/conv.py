@@ -1,5 +1,7 @@
 """The convolutional layer, channels last."""
 
+from math import prod
+
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.layers.linear import INITIAL
@@ -87,6 +89,10 @@ class Conv2d(Layer):
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
         del num_outputs
         return self._weight_spec(self._bound())
+
+    def multiply_adds(self) -> int:
+        """Return k·k·C_in for each entry of the output."""
+        return self.size * self.size * self.input_shape[2] * prod(self.output_shape)
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x ⋆ W + b``."""

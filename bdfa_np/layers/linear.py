@@ -66,24 +66,36 @@ class Linear(Layer):
         (fan_in,) = self.input_shape
         return ParameterSpec((fan_in, self.units), fan_in**-0.5)
 
+    def multiply_adds(self) -> int:
+        """Return fan_in · units."""
+        return self.input_shape[0] * self.units
+
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x W + b``."""
         del train
         self.x = x  # (N, fan_in)
-        y = self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
+        y = self.carry(x)
         if self.bias:
             y += self.b
         return y  # (N, units)
 
+    def carry(self, x: Array) -> Array:
+        """Return ``x W``, without bias."""
+        return self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
+
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """``dW += xᵀ grad_y``, ``db += Σ_N grad_y``; return ``grad_y Wᵀ``."""
-        self.backend.matmul(self.x.T, grad_y, out=self.dW, accumulate=self.accumulate)
+        self.weight_gradient(self.x, grad_y, self.dW, self.accumulate)
         if self.bias:
             self.backend.column_sum(grad_y, out=self.db, accumulate=self.accumulate)
         self.accumulate = True
         if not need_grad_in:
             return None
         return self.backend.matmul(grad_y, self.W.T, out=self.buffer("grad_x", self.x.shape))  # (N, fan_in)
+
+    def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""
+        return self.backend.matmul(x.T, grad_y, out=out, accumulate=accumulate)
 
     def project_feedback(self, signal: Array) -> Array:
         """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""

@@ -1,7 +1,8 @@
 """Max pooling."""
 
-from bdfa_np.backend.base import Array
+from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import Layer, Shape
+from bdfa_np.streams import Streams
 
 
 class MaxPool2d(Layer):
@@ -41,6 +42,19 @@ class MaxPool2d(Layer):
             raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
         return ((H - self.size) // self.stride + 1, (W - self.size) // self.stride + 1, C)
 
+    def bind(self, name: str, input_shape: Shape, backend: Backend, streams: Streams) -> None:
+        """Fix the layer's name, shapes and backend, and which window `unpool` fills each row and column from."""
+        super().bind(name, input_shape, backend, streams)
+        self._rows, self._columns = (
+            backend.asarray(
+                [
+                    [float(window == min(place // self.stride, wide - 1)) for window in range(wide)]
+                    for place in range(side)
+                ]
+            )
+            for side, wide in zip(input_shape[:2], self.output_shape[:2], strict=True)
+        )  # (H, Ho) and (W, Wo), of zeros and ones
+
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return each window's maximum."""
         del train
@@ -55,3 +69,20 @@ class MaxPool2d(Layer):
             return None
         out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
         return self.backend.max_pool_gradient(grad_y, self.chosen, self.size, self.stride, out)  # (N, H, W, C)
+
+    def unpool(self, y: Array) -> Array:
+        """Blow y (N, Ho, Wo, C) up to the size of the input: each place gets its nearest window's value.
+
+        Nearest is the window that begins at or before a place, the last one for what lies beyond.
+        """
+        return self._resize(y, self._rows, self._columns)
+
+    def unpool_gradient(self, grad_x: Array) -> Array:
+        """Apply the transpose of `unpool`: each window gets the sum over the places that it filled."""
+        return self._resize(grad_x, self._rows.T, self._columns.T)
+
+    def _resize(self, x: Array, rows: Array, columns: Array) -> Array:
+        """Return ``rows · x · columnsᵀ``, for every sample and channel."""
+        N, H, W, C = x.shape
+        across = self.xp.matmul(columns, x.reshape(N * H, W, C))
+        return self.xp.matmul(rows, across.reshape(N, H, -1)).reshape(N, len(rows), len(columns), C)

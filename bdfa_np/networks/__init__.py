@@ -1,4 +1,4 @@
-"""The nets that come with the package: modules with a ``build`` function; a user's own file has the same shape."""
+"""The nets that come with the package, and the way to a user's own: modules with a ``build`` function."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bdfa_np.streams import Streams
 
 NETWORKS = ("mlp", "conv")
-"""The names that ``--network`` takes; each is a module of this package."""
+"""The built-in nets; each is a module of this package."""
 
 
 def build_network(
@@ -41,11 +41,39 @@ def build_network(
     Raises
     ------
     ConfigError
-        If the net cannot be built for samples of this shape.
+        If there is no such net, it cannot be built for samples of this shape, or a user's file is broken.
     """
-    build = import_module(f"bdfa_np.networks.{config.network}").build
+    if config.network in NETWORKS:
+        build = import_module(f"bdfa_np.networks.{config.network}").build
+        try:
+            network: Sequential = build(config, input_shape, num_classes, rng, backend)
+        except ValueError as error:
+            raise ConfigError(
+                f"--network {config.network} does not fit samples of shape {input_shape}: {error}"
+            ) from error
+        return network
+    return _build_from_file(config, input_shape, num_classes, rng, backend)
+
+
+def _build_from_file(
+    config: "Config", input_shape: "Shape", num_classes: int, rng: "Streams", backend: "Backend"
+) -> "Sequential":
+    from bdfa_np.network import Sequential
+    from bdfa_np.networks.user import describe, find_file, load_builder
+
+    path = find_file(config.network, config.models_folder)
+    build = load_builder(path)
     try:
-        network: Sequential = build(config, input_shape, num_classes, rng, backend)
-    except ValueError as error:
-        raise ConfigError(f"--network {config.network} does not fit samples of shape {input_shape}: {error}") from error
+        network = build(config, input_shape, num_classes, rng, backend)
+    except Exception as error:
+        raise ConfigError(describe(error, path)) from error
+    if not isinstance(network, Sequential):
+        raise ConfigError(f"--network {path}: build returned a {type(network).__name__}, not a Sequential")
+    if network.input_shape != tuple(input_shape) or network.output_shape != (num_classes,):
+        raise ConfigError(
+            f"--network {path}: build returned a net from {network.input_shape} to {network.output_shape}, "
+            f"where {tuple(input_shape)} to {(num_classes,)} is wanted"
+        )
+    if network.backend is not backend:
+        raise ConfigError(f"--network {path}: build must hand its backend on, Sequential(..., backend=backend)")
     return network

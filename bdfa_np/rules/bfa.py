@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers import NON_LINEARITIES
-from bdfa_np.layers.base import Layer
-from bdfa_np.layers.feedback import ErrorFeedback
-from bdfa_np.layers.linear import Linear
-from bdfa_np.layers.reshape import Flatten
+from bdfa_np.layers import NON_LINEARITIES, BatchNorm, Conv2d, Dropout, ErrorFeedback, Flatten, Layer, Linear, MaxPool2d
 from bdfa_np.losses import LossResult
 from bdfa_np.rules.fa import FA
 
 if TYPE_CHECKING:
     from bdfa_np.config import Config
+    from bdfa_np.layers import Shape
     from bdfa_np.network import Sequential
     from bdfa_np.parameters import ParameterVector
 
@@ -30,12 +27,16 @@ class BFA(FA):
         g_{L+1} = t;   g_l = f(g_{l+1} B_{l+1}ᵀ) for l = L..1;   x̂ = σ_x(g_1 B_1ᵀ)
         ε_0 = x̂ - x;   ε_l = (ε_{l-1} W_l) ⊙ f'(g_l);            dB_l = ε_{l-1}ᵀ g_l for l = 1..L+1
 
-    The phase has no biases. ``B`` is trained by the same optimizer, at the same rate, as ``W``.
+    The phase has no biases, dropout or batch normalisation. ``B`` is trained by the same optimizer, at the same
+    rate, as ``W``. Luo describes fully connected nets. Through a convolution ``g Bᵀ`` is here the transposed
+    convolution by ``B`` and ``ε W`` the convolution; max pooling is undone by giving each place its nearest
+    window's value, which needs no forward pass, so that a label alone can be drawn; ``ε`` passes it by the
+    transpose. With W = B the phase then still follows the exact gradient of its loss.
 
     Parameters
     ----------
     network : Sequential
-        A fully connected net: [Flatten], then Linear, non-linearity and feedback site in turn, then Linear.
+        Blocks of Linear or Conv2d, a non-linearity, and whatever of the other layers, then a Linear.
     magnitude : float, default 0
         The initial ``B`` is uniform within ±magnitude; 0 takes ±1/√fan_in of its layer.
     output : {"sigmoid", "linear"}, default "sigmoid"
@@ -45,7 +46,7 @@ class BFA(FA):
     Raises
     ------
     ValueError
-        If the output is unknown, or the network is not fully connected.
+        If the output is unknown, or the network has a layer that cannot be generated through.
     """
 
     name = "bfa"
@@ -58,7 +59,7 @@ class BFA(FA):
         if output not in OUTPUTS:
             raise ValueError(f"unknown feedback output {output!r}: choose from {', '.join(OUTPUTS)}")
         self.output = self._twin(NON_LINEARITIES["sigm"](), network.input_shape) if output == "sigmoid" else None
-        self.linears, self.generators = self._read(network)
+        self.stages = self._read(network)
 
     @classmethod
     def from_config(cls, network: Sequential, config: Config) -> BFA:
@@ -66,25 +67,24 @@ class BFA(FA):
         return cls(network, magnitude=config.rfb_mag, output=config.feedback_output or "sigmoid")
 
     def feedback_layers(self) -> list[Layer]:
-        """Return all linear layers: the lowest one's ``B`` draws the input."""
+        """Return all layers that can hold a ``B``: the lowest one's draws the input."""
         return [layer for layer in self.network.layers if layer.feedback_site == "layerwise"]
 
-    def _read(self, network: Sequential) -> tuple[list[Linear], list[Layer]]:
-        """Return the linear layers, and for each hidden one a non-linearity of the generating direction."""
-        linears: list[Linear] = []
-        generators: list[Layer] = []
+    def _read(self, network: Sequential) -> list[Layer]:
+        """Return what the phase passes, from the input up; each non-linearity is a twin that leaves the net's alone."""
+        stages: list[Layer] = []
         for layer in network.layers:
-            if isinstance(layer, Linear):
-                linears.append(layer)
-            elif type(layer) in NON_LINEARITIES.values() and len(generators) == len(linears) - 1:
-                generators.append(self._twin(type(layer)(), layer.input_shape))
-            elif not isinstance(layer, (ErrorFeedback, Flatten)):
-                raise ValueError(f"bfa trains fully connected nets, and cannot generate through {layer.name}")
-        if len(generators) != len(linears) - 1:
-            raise ValueError("bfa needs one non-linearity between each linear layer and the next, and none at the end")
-        return linears, generators
+            if type(layer) in NON_LINEARITIES.values():
+                stages.append(self._twin(type(layer)(), layer.input_shape))
+            elif isinstance(layer, (Linear, Conv2d, MaxPool2d, Flatten)):
+                stages.append(layer)
+            elif not isinstance(layer, (ErrorFeedback, BatchNorm, Dropout)):
+                raise ValueError(f"bfa cannot generate through {layer.name}")
+        if not isinstance(stages[-1], Linear):
+            raise ValueError("bfa generates from the label through a linear layer: the net must end with one")
+        return stages
 
-    def _twin(self, layer: Layer, shape: tuple[int, ...]) -> Layer:
+    def _twin(self, layer: Layer, shape: Shape) -> Layer:
         layer.bind(f"generating_{layer.kind}", shape, self.backend, self.network.streams)
         return layer
 
@@ -106,28 +106,39 @@ class BFA(FA):
         array (N, *input_shape)
             ``x̂``.
         """
-        drawn = self._generate(self.one_hot(self.backend.asarray(labels)))
-        return drawn.reshape(len(labels), *self.network.input_shape).copy()
+        return self._generate(self.one_hot(self.backend.asarray(labels))).copy()
 
     def _generate(self, t: Array) -> Array:
-        """Return ``x̂`` (N, n_0), leaving each ``g_l`` in ``self.g``: g_1..g_L, then t."""
-        self.g = [t]
-        for linear, f in zip(self.linears[:0:-1], self.generators[::-1], strict=True):
-            self.g.insert(0, f.forward(linear.project_feedback(self.g[0])))
-        drawn = self.linears[0].project_feedback(self.g[0])
-        return drawn if self.output is None else self.output.forward(drawn)
+        """Return ``x̂``, and leave in ``self.g`` what came to each layer that holds a ``B``, by its name."""
+        self.g, g = {}, t
+        for stage in reversed(self.stages):
+            if isinstance(stage, (Linear, Conv2d)):
+                self.g[stage.name] = g
+                g = stage.project_feedback(g)
+            elif isinstance(stage, MaxPool2d):
+                g = stage.unpool(g)
+            elif isinstance(stage, Flatten):
+                g = g.reshape(len(t), *stage.input_shape)
+            else:
+                g = stage.forward(g)
+        return g if self.output is None else self.output.forward(g)
 
     def train_feedback(self, result: LossResult) -> None:
         """Run the feedback phase; the gradients of ``B`` are left for the optimizer."""
-        x = self.linears[0].x  # (N, n_0)
         drawn = self._generate(self.one_hot(result.labels))
-        epsilon = self.backend.xp.subtract(drawn, x, out=drawn)
-        for index, linear in enumerate(self.linears):
-            dB = self.network.feedback.gradient(f"{linear.name}.B")
-            self.backend.matmul(epsilon.T, self.g[index], out=dB)
-            if index < len(self.generators):
-                f = self.generators[index]
-                carried = self.backend.matmul(epsilon, linear.W, out=f.buffer("carried", self.g[index].shape))
-                propagated = f.backward(carried)
+        epsilon: Array = self.backend.xp.subtract(drawn, self.network.x, out=drawn)
+        for stage in self.stages:
+            if isinstance(stage, (Linear, Conv2d)):
+                dB = self.network.feedback.gradient(f"{stage.name}.B")
+                stage.weight_gradient(epsilon, self.g[stage.name], out=dB)
+                if stage is self.stages[-1]:
+                    return
+                epsilon = stage.carry(epsilon)
+            elif isinstance(stage, MaxPool2d):
+                epsilon = stage.unpool_gradient(epsilon)
+            elif isinstance(stage, Flatten):
+                epsilon = stage.forward(epsilon)
+            else:
+                propagated = stage.backward(epsilon)
                 assert propagated is not None
                 epsilon = propagated

@@ -1,0 +1,51 @@
+"""``bdfa train --dry-run``: every option with its source, and the net's layers, before anything is trained."""
+
+from dataclasses import fields
+from math import prod
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from bdfa_np.build import build_model
+from bdfa_np.cli.precedence import Chosen
+from bdfa_np.config import flag
+from bdfa_np.data.registry import find_entry
+
+if TYPE_CHECKING:
+    from bdfa_np.network import Sequential
+
+
+def show(chosen: Chosen) -> None:
+    """Print the resolved options and the layer table; no data are read."""
+    console = Console(highlight=False)
+    options = Table("option", "value", "from", title="options", title_justify="left")
+    for item in fields(chosen.config):
+        value = getattr(chosen.config, item.name)
+        source = chosen.sources[item.name]
+        if value != item.default and source == "default":
+            source = "follows from the others"
+        options.add_row(flag(item.name), "" if value is None else str(value), source)
+    console.print(options)
+    for note in chosen.notes:
+        console.print(note, markup=False)
+    entry = find_entry(chosen.config.dataset)
+    model = build_model(chosen.config, entry.image_shape, len(entry.class_names))
+    console.print(layer_table(model.network, f"{chosen.config.network} for {entry.name}"))
+
+
+def layer_table(network: "Sequential", title: str) -> Table:
+    """Return a row a layer: output shape, parameters, feedback parameters, multiply-adds a sample; and their sums."""
+    table = Table("layer", "output", title=title, title_justify="left", show_footer=False)
+    for column in ("parameters", "feedback", "multiply-adds"):
+        table.add_column(column, justify="right")
+    totals = [0, 0, 0]
+    for layer in network:
+        own = sum(prod(spec.shape) for spec in layer.parameters().values())
+        feedback = prod(network.feedback.specs[f"{layer.name}.B"].shape) if f"{layer.name}.B" in network.feedback else 0
+        figures = [own, feedback, layer.multiply_adds()]
+        totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
+        table.add_row(layer.name, "x".join(map(str, layer.output_shape)), *(f"{figure:,}" for figure in figures))
+    table.add_section()
+    table.add_row("all", "", *(f"{total:,}" for total in totals))
+    return table
