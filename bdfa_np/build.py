@@ -9,7 +9,7 @@ from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.config import Config
-from bdfa_np.errors import RunError
+from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
@@ -109,7 +109,10 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
     backend = make_backend(config.backend, dtype)
     streams = Streams(config.seed)
     network = build_network(config, input_shape, num_classes, streams, backend)
-    rule = RULES[config.gradient].from_config(network, config)
+    try:
+        rule = RULES[config.gradient].from_config(network, config)
+    except ValueError as error:
+        raise ConfigError(f"--gradient {config.gradient} cannot train --network {config.network}: {error}") from error
     assert config.lr is not None  # resolve() has filled it in
     optimizer = OPTIMIZERS[config.optimization](
         rule.trained,
@@ -171,6 +174,8 @@ def load_weights(model: Model, path: Path) -> str:
         If there is no checkpoint, or it is of another net.
     """
     file = path / CHECKPOINT if path.is_dir() else path
+    if not file.exists():
+        raise RunError(f"--load {path}: there is no file {file}")
     checkpoint = read_checkpoint(file)
     network = model.network
     try:

@@ -49,6 +49,11 @@ def not_negative(value: float) -> str | None:
     return None if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
 
 
+def magnitude(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 and a million, well inside what float32 holds."""
+    return None if 0 <= value <= 1e6 else "must be at least 0 and at most 1e6"
+
+
 def fraction(value: float) -> str | None:
     """Say what is wrong unless the value lies within 0 (included) and 1 (excluded)."""
     return None if 0 <= value < 1 else "must be at least 0 and less than 1"
@@ -123,7 +128,7 @@ class Config:
         torch="-criterion",
         choices=tuple(LOSSES),
     )
-    rfb_mag: float = option(0.0, "Feedback is drawn within ±X; 0: from its size.", torch="-rfb_mag", check=not_negative)
+    rfb_mag: float = option(0.0, "Feedback is drawn within ±X; 0: from its size.", torch="-rfb_mag", check=magnitude)
     feedback_target: str | None = option(None, "bdfa: what B learns to predict from. [default: torch]", choices=TARGETS)
     feedback_lr: float | None = option(
         None, f"bdfa: learning rate of the feedback. [default: {FEEDBACK_LR:g}]", check=not_negative
@@ -172,7 +177,9 @@ class Config:
         check=at_least(-1),
     )
     seed: int = option(0, "Seed of everything random.", check=at_least(0))
-    threads: int | None = option(None, "CPU threads.  [default: usable cores]", torch="-threads", check=at_least(1))
+    threads: int | None = option(
+        None, "CPU threads.  [default: usable cores]", torch="-threads", check=at_least(1, at_most=4096)
+    )
     backend: str = option("auto", "Where to compute.", choices=BACKENDS)
     device: int = option(0, "CUDA device, counted from 0.", check=at_least(0))
     visualize: bool = option(False, "1: draw the error curves into the run folder.", torch="-visualize")

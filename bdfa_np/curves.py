@@ -31,7 +31,8 @@ def draw_curves(path: Path, history: Sequence[EpochRecord], title: str) -> None:
         "test": [100 * record.test_error for record in history],
     }.items():
         axes.plot(epochs, errors, label=label, marker=marker, markersize=3)
-    axes.set(xlabel="epoch", ylabel="error, %", title=title, ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="error, %", ylim=(0, None))
+    axes.set_title(title, parse_math=False)  # the name of a user's net may hold a $
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()

@@ -231,7 +231,10 @@ class Trainer:
         train_loss, train_error = self._train_epoch(epoch)
         test_loss, confusion = evaluate(self.network, self.loss, self.test)
         if not (isfinite(test_loss) and self.network.all_finite()):
-            raise TrainingError(f"a weight is no longer a finite number after epoch {epoch}: try a smaller --lr")
+            what = "a weight is no longer a finite number" if isfinite(test_loss) else f"the test loss is {test_loss}"
+            raise TrainingError(
+                f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): try a smaller --lr"
+            )
         self.confusion = confusion
         progress.epoch = epoch
         progress.train_error_mean = 0.75 * progress.train_error_mean + 0.25 * train_error

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 def show(chosen: Chosen) -> None:
     """Print the resolved options and the layer table; no data are read."""
-    console = Console(highlight=False)
-    options = Table("option", "value", "from", title="options", title_justify="left")
+    console = Console(highlight=False, markup=False, emoji=False)  # a path may look like either
+    options = Table("option", title="options", title_justify="left")
+    for column in ("value", "from"):
+        options.add_column(column, overflow="fold")  # a long path is shown whole
     for item in fields(chosen.config):
         value = getattr(chosen.config, item.name)
         source = chosen.sources[item.name]
@@ -28,7 +30,7 @@ def show(chosen: Chosen) -> None:
         options.add_row(flag(item.name), "" if value is None else str(value), source)
     console.print(options)
     for note in chosen.notes:
-        console.print(note, markup=False)
+        console.print(note, soft_wrap=True)
     entry = find_entry(chosen.config.dataset)
     model = build_model(chosen.config, entry.image_shape, len(entry.class_names))
     console.print(layer_table(model.network, f"{chosen.config.network} for {entry.name}"))

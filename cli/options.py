@@ -60,7 +60,7 @@ def config_options(*names: str) -> Callable[[Function], Function]:
 
 
 class TorchChoice(click.Choice[str]):
-    """A choice that takes ``mlp.lua`` for ``mlp`` and ``MNIST`` for ``mnist``, as the Torch program wrote them."""
+    """A choice that takes ``MNIST`` for ``mnist`` and ``CIFAR-10`` for ``cifar10``: any case, hyphens or not."""
 
     def __init__(self, choices: Sequence[str], absent: Sequence[str]) -> None:
         super().__init__(choices)
@@ -68,10 +68,15 @@ class TorchChoice(click.Choice[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the chosen name."""
-        name = value.lower().removesuffix(".lua") if isinstance(value, str) else value
+        names: list[Any] = [*self.choices, *self.absent]
+        name = {self._plain(known): known for known in names}.get(self._plain(value), value)
         if name in self.absent:
             return name  # for Config, which says why it is refused
-        return super().convert(name if name in self.choices else value, param, ctx)
+        return super().convert(name, param, ctx)
+
+    @staticmethod
+    def _plain(name: object) -> str:
+        return str(name).lower().replace("-", "")
 
 
 def _config_option(item: Field[Any]) -> Callable[[Function], Function]:

@@ -36,17 +36,29 @@ def choose(given: Mapping[str, Any], file: Path | None) -> Chosen:
     """
     from_file = {} if file is None else read_options(file)
     notes = []
+    defaults = {item.name: item.default for item in fields(Config)}
     for name in sorted(meaningless(given, from_file)):
-        notes.append(f"note: {name} = {from_file.pop(name)} of {file} goes with another choice than yours: left out")
+        value = from_file.pop(name)
+        if value != defaults[name]:
+            notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
     config = Config.from_mapping({**from_file, **given}).resolve()
-    if config.network not in NETWORKS:
-        # The whole path, so that the run finds its net again from any folder.
-        config = replace(config, network=str(find_file(config.network, config.models_folder).resolve()))
+    config = replace(config, network=whole_name(config.network, config.models_folder))
     sources = {
         item.name: "command line" if item.name in given else str(file) if item.name in from_file else "default"
         for item in fields(Config)
     }
     return Chosen(config, sources, notes)
+
+
+def whole_name(network: str, models_folder: str) -> str:
+    """Return a built-in net's name as it is, a user's net by its whole path: the run finds it again from any folder.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    return network if network in NETWORKS else str(find_file(network, models_folder).resolve())
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -61,12 +73,18 @@ def read_options(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"--config {path}: there is no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting without end
         raise ConfigError(f"--config {path} is not a TOML file: {error}") from error
     options = document.get("options", document)
     if not isinstance(options, dict):
         raise ConfigError(f"--config {path}: [options] must be a table")
     options = {name.replace("-", "_"): value for name, value in options.items()}
+    for name, value in options.items():
+        # TOML's own bounds; Python's reader takes any number, on which arithmetic fails later.
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"--config {path}: option '{name}' has more digits than TOML allows")
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigError(f"--config {path}: option '{name}' holds a null character")
     try:
         Config.from_mapping(options)
     except ConfigError as error:
@@ -82,8 +100,26 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
         found |= of_rules - RULES[given["gradient"]].options
     if given.get("feedback_target") in ("label", "centred"):
         found.add("feedback_alpha")
-    if "optimization" in given and given["optimization"] in OPTIMIZERS:
-        found |= {"lr_decay", "weight_decay", "momentum"} - OPTIMIZERS[given["optimization"]].options
+    if given.get("optimization") in OPTIMIZERS:
+        found |= of_another_optimizer(given["optimization"], from_file)
     if given.get("network") == "conv":
         found |= {"num_layers", "num_hidden"}
+    if given.get("network") == "mlp" and from_file.get("batchnorm") == 2:
+        found.add("batchnorm")
+    if given.get("eps") == 0:
+        found.add("acc_gradient")
+    if given.get("backend") == "numpy":
+        found.add("device")
     return {name for name in found if name in from_file and name not in given}
+
+
+def of_another_optimizer(name: str, from_file: Mapping[str, Any]) -> set[str]:
+    """Return the options that this optimizer has no use for, and a rate that was another's own default."""
+    optimizer = OPTIMIZERS[name]
+    found = {"lr_decay", "weight_decay", "momentum"} - optimizer.options
+    if not optimizer.follows_rate:
+        found.add("epoch_step")
+    before = OPTIMIZERS.get(from_file.get("optimization", Config.optimization))
+    if before is not None and from_file.get("lr") == before.default_learning_rate != optimizer.default_learning_rate:
+        found.add("lr")
+    return found

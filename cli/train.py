@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option, given_options, torch_aliases
-from bdfa_np.cli.precedence import Chosen, choose
+from bdfa_np.cli.precedence import Chosen, choose, whole_name
 from bdfa_np.config import Config, flag
 from bdfa_np.errors import ConfigError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
+MOST_THREADS = 2**31 - 1
+"""The largest number that the BLAS libraries can be handed."""
 
 
 @click.command(
@@ -149,10 +151,13 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
     from bdfa_np.build import build_model, restore
     from bdfa_np.cli.data import check_same_data, load_run_data
     from bdfa_np.cli.session import Session
+    from bdfa_np.curves import check_drawing
     from bdfa_np.run_folder import RunFolder, check_same_network, versions
 
     folder = RunFolder(save)
     with folder.resumed() as (before, document, checkpoint):
+        if "network" in given:
+            given = {**given, "network": whole_name(given["network"], given.get("models_folder", before.models_folder))}
         for name, value in given.items():
             if name not in CHANGEABLE and value != getattr(before, name):
                 raise ConfigError(
@@ -160,6 +165,8 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
                     f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
                 )
         config = replace(before, **{name: given[name] for name in CHANGEABLE if name in given}).resolve()
+        if config.visualize:
+            check_drawing()
         with thread_limit(config):
             data = load_run_data(config)
             check_same_data(data, document, save)
@@ -181,7 +188,7 @@ def thread_limit(config: Config) -> Any:
     import numpy  # noqa: F401 - threadpoolctl limits the libraries that are loaded by now
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=config.threads)
+    return threadpool_limits(limits=min(config.threads or 1, MOST_THREADS))
 
 
 def heading(model: "Model", data: "RunData") -> list[str]:

@@ -9,10 +9,12 @@ import h5py
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.registry import Entry
 from bdfa_np.errors import DataError
+from bdfa_np.interrupts import interrupts_wait
 
 FOLDER = Path(__file__).parent
 
 
+@interrupts_wait()
 def load_mnist_5k(entry: Entry, datapath: Path | None, progress: bool) -> Dataset:  # noqa: ARG001
     """Read the bundled digits.
 

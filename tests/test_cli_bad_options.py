@@ -24,7 +24,7 @@ BAD_VALUES = [
     ("--weight-decay nan", "--weight-decay must be a finite number of 0 or more"),
     ("--optimization sgd --momentum 1", "--momentum must be at least 0 and less than 1"),
     ("--optimization sgd --momentum nan", "--momentum must be at least 0 and less than 1"),
-    ("--rfb-mag -0.1", "--rfb-mag must be a finite number of 0 or more"),
+    ("--rfb-mag -0.1", "--rfb-mag must be at least 0 and at most 1e6"),
     ("--feedback-lr -1", "--feedback-lr must be a finite number of 0 or more"),
     ("--feedback-alpha inf", "--feedback-alpha must be a finite number of 0 or more"),
     ("--num-layers 0", "--num-layers must be a whole number from 1 to 1000, not 0"),

@@ -23,6 +23,18 @@ def test_a_convolution_is_the_sum_over_each_window():
     np.testing.assert_allclose(layer.forward(x)[0, :, :, 0], np.array(expected) + 0.5)
 
 
+def test_a_batch_cut_into_blocks_gives_what_it_gives_whole(monkeypatch):
+    x, found = np.random.default_rng(0).normal(size=(7, 6, 5, 2)), []
+    for limit in (10**9, 1, 3000):  # bytes: the whole batch, one image, a few
+        monkeypatch.setattr("bdfa_np.backend.numpy_conv.COLUMNS_BYTES", limit)
+        layer = alone(Conv2d(4, 3, padding=1), (6, 5, 2), rng=1)
+        y = layer.forward(x).copy()
+        found.append((y, layer.backward(np.cos(y)).copy(), layer.dW.copy(), layer.db.copy()))
+    for other in found[1:]:
+        for whole, cut in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(cut, whole, rtol=1e-12, atol=1e-14)
+
+
 def test_pooling_takes_the_first_of_equal_entries_and_leaves_out_what_fills_no_window():
     layer = alone(MaxPool2d(2, 2), (3, 3, 1))
     x = np.array([[5.0, 5, 9], [5, 1, 9], [9, 9, 9]]).reshape(1, 3, 3, 1)
@@ -75,6 +87,7 @@ def test_dropout_keeps_the_mean_and_drops_as_often_as_it_says():
 def test_dropout_does_nothing_in_use():
     layer = alone(Dropout(0.5), (10,))
     x = np.random.default_rng(0).normal(size=(4, 10))
+    layer.forward(x)
     assert (layer.forward(x, train=False) == x).all()
     assert (layer.backward(x) == x).all()
 

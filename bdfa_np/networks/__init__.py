@@ -59,21 +59,22 @@ def _build_from_file(
     config: "Config", input_shape: "Shape", num_classes: int, rng: "Streams", backend: "Backend"
 ) -> "Sequential":
     from bdfa_np.network import Sequential
-    from bdfa_np.networks.user import describe, find_file, load_builder
+    from bdfa_np.networks.user import BROKEN, describe, find_file, first_line, load_builder, place
 
     path = find_file(config.network, config.models_folder)
     build = load_builder(path)
     try:
         network = build(config, input_shape, num_classes, rng, backend)
-    except Exception as error:
-        raise ConfigError(describe(error, path)) from error
+    except BROKEN as error:
+        raise ConfigError(describe(error, path, build)) from error
+    where = place(path, first_line(build, path))
     if not isinstance(network, Sequential):
-        raise ConfigError(f"--network {path}: build returned a {type(network).__name__}, not a Sequential")
+        raise ConfigError(f"{where}: build returned a {type(network).__name__}, not a Sequential")
     if network.input_shape != tuple(input_shape) or network.output_shape != (num_classes,):
         raise ConfigError(
-            f"--network {path}: build returned a net from {network.input_shape} to {network.output_shape}, "
+            f"{where}: build returned a net from {network.input_shape} to {network.output_shape}, "
             f"where {tuple(input_shape)} to {(num_classes,)} is wanted"
         )
     if network.backend is not backend:
-        raise ConfigError(f"--network {path}: build must hand its backend on, Sequential(..., backend=backend)")
+        raise ConfigError(f"{where}: build must hand its backend on, Sequential(..., backend=backend)")
     return network
