@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from bdfa_np.build import Model, build_model, load_run
     from bdfa_np.config import Config
     from bdfa_np.data import load_dataset
-    from bdfa_np.layers import ErrorFeedback, Flatten, Layer, Linear, ReLU, Sigmoid, Tanh
+    from bdfa_np.layers import (
+        BatchNorm,
+        Conv2d,
+        Dropout,
+        ErrorFeedback,
+        Flatten,
+        Layer,
+        Linear,
+        MaxPool2d,
+        ReLU,
+        Sigmoid,
+        Tanh,
+    )
     from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
     from bdfa_np.metrics import ConfusionMatrix, alignment_angle
     from bdfa_np.network import Sequential
@@ -24,7 +36,19 @@ _HOMES = {
     "build": ("Model", "build_model", "load_run"),
     "config": ("Config",),
     "data": ("load_dataset",),
-    "layers": ("ErrorFeedback", "Flatten", "Layer", "Linear", "ReLU", "Sigmoid", "Tanh"),
+    "layers": (
+        "BatchNorm",
+        "Conv2d",
+        "Dropout",
+        "ErrorFeedback",
+        "Flatten",
+        "Layer",
+        "Linear",
+        "MaxPool2d",
+        "ReLU",
+        "Sigmoid",
+        "Tanh",
+    ),
     "losses": ("BinaryCrossEntropy", "CrossEntropy"),
     "metrics": ("ConfusionMatrix", "alignment_angle"),
     "network": ("Sequential",),
@@ -49,14 +73,18 @@ __all__ = [
     "Adagrad",
     "Adam",
     "Adamax",
+    "BatchNorm",
     "BinaryCrossEntropy",
     "Config",
     "ConfusionMatrix",
+    "Conv2d",
     "CrossEntropy",
+    "Dropout",
     "ErrorFeedback",
     "Flatten",
     "Layer",
     "Linear",
+    "MaxPool2d",
     "Model",
     "RMSprop",
     "ReLU",

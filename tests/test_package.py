@@ -1,14 +1,18 @@
 """The package as a whole: its public names, what importing it costs, and who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bdfa_np
+import bdfa_np.streams
+from bdfa_np.backend.numpy_backend import NumpyBackend
 
 PACKAGE = Path(bdfa_np.__file__).parent
 
@@ -22,6 +26,18 @@ def test_every_public_name_exists_and_is_documented():
     assert set(bdfa_np.__all__) <= set(dir(bdfa_np))
     for name in bdfa_np.__all__:
         assert getattr(bdfa_np, name).__doc__
+
+
+def test_the_readmes_examples_run():
+    readme = Path(__file__).parent.parent / "README.md"
+    own_net, notebook = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(notebook, names)
+    assert names["deltas"]["linear1"].shape == (32, 100)
+    assert 60 < bdfa_np.alignment_angle(names["deltas"]["linear1"], names["exact"]["linear1"]) < 120
+    exec(own_net, names)
+    network = names["build"](None, (28, 28, 1), 10, bdfa_np.streams.Streams(0), NumpyBackend())
+    assert network.output_shape == (10,)
 
 
 def test_an_unknown_name_is_an_attribute_error():
