@@ -29,6 +29,23 @@ class ParameterSpec:
     constant: float = 0.0
 
 
+INITIAL = ("uniform", "zero")
+"""How a layer's weights may start."""
+
+
+def initial_bound(initial: str, fan_in: int) -> float:
+    """Return the bound of a layer's initial weights: 1/√fan_in, or 0.
+
+    Raises
+    ------
+    ValueError
+        If ``initial`` is not one of `INITIAL`.
+    """
+    if initial not in INITIAL:
+        raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+    return fan_in**-0.5 if initial == "uniform" else 0.0
+
+
 class Layer:
     """A step of a network, with explicit ``forward``, ``backward`` and ``project_feedback``.
 

@@ -3,8 +3,7 @@
 from math import prod
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers.base import Layer, ParameterSpec, Shape
-from bdfa_np.layers.linear import INITIAL
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, initial_bound
 
 
 class Conv2d(Layer):
@@ -52,8 +51,7 @@ class Conv2d(Layer):
         super().__init__()
         if min(channels, size, stride) < 1 or padding < 0:
             raise ValueError("Conv2d needs channels, size and stride of 1 or more, and padding of 0 or more")
-        if initial not in INITIAL:
-            raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+        initial_bound(initial, 1)  # refuses an unknown one here, where the user wrote it
         self.channels = channels
         self.size = size
         self.stride = stride
@@ -70,25 +68,19 @@ class Conv2d(Layer):
             raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
         return (*sides, self.channels)
 
-    def _weight_spec(self, bound: float) -> ParameterSpec:
-        return ParameterSpec((self.size, self.size, self.input_shape[2], self.channels), bound)
-
-    def _bound(self) -> float:
-        """1/√fan_in."""
-        return float(self.size * self.size * self.input_shape[2]) ** -0.5
+    def _weight_spec(self, initial: str) -> ParameterSpec:
+        shape = (self.size, self.size, self.input_shape[2], self.channels)
+        return ParameterSpec(shape, initial_bound(initial, fan_in=prod(shape[:3])))
 
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return ``W`` and, unless switched off, ``b``."""
-        bound = self._bound() if self.initial == "uniform" else 0.0
-        specs = {"W": self._weight_spec(bound)}
-        if self.bias:
-            specs["b"] = ParameterSpec((self.channels,), bound)
-        return specs
+        W = self._weight_spec(self.initial)
+        return {"W": W, "b": ParameterSpec((self.channels,), W.bound)} if self.bias else {"W": W}
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
         del num_outputs
-        return self._weight_spec(self._bound())
+        return self._weight_spec("uniform")
 
     def multiply_adds(self) -> int:
         """Return k·k·C_in for each entry of the output."""

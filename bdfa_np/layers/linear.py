@@ -3,9 +3,7 @@
 from math import prod
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers.base import Layer, ParameterSpec, Shape
-
-INITIAL = ("uniform", "zero")
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, initial_bound
 
 
 class Linear(Layer):
@@ -39,8 +37,7 @@ class Linear(Layer):
         super().__init__()
         if units < 1:
             raise ValueError(f"Linear needs at least one unit, not {units}")
-        if initial not in INITIAL:
-            raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+        initial_bound(initial, 1)  # refuses an unknown one here, where the user wrote it
         self.units = units
         self.bias = bias
         self.initial = initial
@@ -54,7 +51,7 @@ class Linear(Layer):
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return ``W`` and, unless switched off, ``b``."""
         (fan_in,) = self.input_shape
-        bound = fan_in**-0.5 if self.initial == "uniform" else 0.0
+        bound = initial_bound(self.initial, fan_in)
         specs = {"W": ParameterSpec((fan_in, self.units), bound)}
         if self.bias:
             specs["b"] = ParameterSpec((self.units,), bound)
@@ -64,7 +61,7 @@ class Linear(Layer):
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
         del num_outputs
         (fan_in,) = self.input_shape
-        return ParameterSpec((fan_in, self.units), fan_in**-0.5)
+        return ParameterSpec((fan_in, self.units), initial_bound("uniform", fan_in))
 
     def multiply_adds(self) -> int:
         """Return fan_in · units."""
