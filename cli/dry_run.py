@@ -2,12 +2,13 @@
 
 from dataclasses import fields
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from bdfa_np.build import build_model
+from bdfa_np.build import build_model, load_weights
 from bdfa_np.cli.precedence import Chosen
 from bdfa_np.config import flag
 from bdfa_np.data.registry import find_entry
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from bdfa_np.network import Sequential
 
 
-def show(chosen: Chosen) -> None:
-    """Print the resolved options and the layer table; no data are read."""
+def show(chosen: Chosen, load: Path | None) -> None:
+    """Print the resolved options and the layer table, and whether the weights to start from fit; read no data."""
     console = Console(highlight=False, markup=False, emoji=False)  # a path may look like either
     options = Table("option", title="options", title_justify="left")
     for column in ("value", "from"):
@@ -34,6 +35,8 @@ def show(chosen: Chosen) -> None:
     entry = find_entry(chosen.config.dataset)
     model = build_model(chosen.config, entry.image_shape, len(entry.class_names))
     console.print(layer_table(model.network, f"{chosen.config.network} for {entry.name}"))
+    if load is not None:
+        console.print(load_weights(model, load), soft_wrap=True)
 
 
 def layer_table(network: "Sequential", title: str) -> Table:

@@ -1,7 +1,6 @@
 """``bdfa evaluate``: test what a run has trained."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
     """
     from bdfa_np.build import build_model, restore
     from bdfa_np.cli.data import check_same_data, load_run_data
-    from bdfa_np.cli.train import thread_limit
+    from bdfa_np.cli.train import moved, thread_limit
     from bdfa_np.errors import ConfigError
     from bdfa_np.run_folder import RunFolder, check_same_network
     from bdfa_np.trainer import evaluate as evaluate_network
@@ -47,7 +46,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
     config, document = folder.read_config()
     if part == "validation" and not config.validate:
         raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
-    config = replace(config, backend=backend, threads=threads, test_limit=None).resolve()
+    config = moved(config, {"backend": backend, "threads": threads, "test_limit": None})
     with thread_limit(config):
         data = load_run_data(config, datapath=datapath)
         check_same_data(data, document, run)

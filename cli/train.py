@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
-MOST_THREADS = 2**31 - 1
-"""The largest number that the BLAS libraries can be handed."""
 
 
 @click.command(
@@ -88,7 +86,7 @@ def train(
     if dry_run:
         from bdfa_np.cli.dry_run import show
 
-        show(choose(given, config_file))
+        show(choose(given, config_file), load)
         return
     with terminate_like_interrupt():
         if resume and save is not None:
@@ -164,7 +162,7 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
                     f"{flag(name)} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
                     f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
                 )
-        config = replace(before, **{name: given[name] for name in CHANGEABLE if name in given}).resolve()
+        config = moved(before, {name: given[name] for name in CHANGEABLE if name in given})
         if config.visualize:
             check_drawing()
         with thread_limit(config):
@@ -183,12 +181,19 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
             session.run(lines)
 
 
+def moved(config: Config, changes: dict[str, Any]) -> Config:
+    """Return a run's options with changes in where it computes; a device goes with the CUDA backend that had it."""
+    if changes.get("backend") == "numpy":
+        changes = {"device": 0, **changes}
+    return replace(config, **changes).resolve()
+
+
 def thread_limit(config: Config) -> Any:
     """Return a context in which BLAS uses as many threads as the configuration says."""
     import numpy  # noqa: F401 - threadpoolctl limits the libraries that are loaded by now
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=min(config.threads or 1, MOST_THREADS))
+    return threadpool_limits(limits=config.threads)
 
 
 def heading(model: "Model", data: "RunData") -> list[str]:

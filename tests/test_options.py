@@ -3,7 +3,6 @@
 import hashlib
 import struct
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,7 +106,7 @@ def validates(base, changed):
     return differ(base, changed) and base.history != changed.history
 
 
-def tested_on_fewer(base, changed):
+def fewer_are_tested(base, changed):
     assert (base.confusion.sum(), changed.confusion.sum()) == (100, 50)
     return not differ(base, changed)
 
@@ -188,7 +187,8 @@ def halves_where_the_error_stops_falling(base, changed):
 
 
 def another_draw(base, changed):
-    return feedback_differs(base, changed) and differ(base, changed)
+    # Neither fixed feedback nor the weights of a black pixel depend on which images were drawn.
+    return feedback_differs(base, changed) and (base.weights["linear1.W"][0] != changed.weights["linear1.W"][0]).all()
 
 
 def draws(base, changed):
@@ -201,22 +201,28 @@ def draws(base, changed):
 
 @dataclass(frozen=True)
 class Row:
-    """A change of one option, and what must come of it."""
+    """A change of one option, what must come of it and, perhaps, which command line must come to the same bits."""
 
     name: str
     base: str
     value: object
     check: Any
     same_as: str = ""
-    """A command line that must come to the same bits as the changed one."""
 
 
+MIXED = f"{MLP} --feedback-target mixed"
 BFA = f"{MLP} --gradient bfa"
+LINEAR = f"{BFA} --feedback-output linear"
 TABLE = [
     Row("validate", MLP, True, validates),
     Row("train_limit", MLP, 200, steps(5, 4)),
-    Row("test_limit", MLP, 50, tested_on_fewer),
-    Row("network", COMMON, "conv", lambda base, changed: "conv1.W" in changed.weights.keys() - base.weights.keys()),
+    Row("test_limit", MLP, 50, fewer_are_tested),
+    Row(
+        "network",
+        f"{COMMON} --train-limit 65",
+        "conv",
+        lambda base, changed: "conv1.W" in changed.weights.keys() - base.weights.keys(),
+    ),
     Row("nonlin", MLP, "sigm", differ),
     Row("nonlin", f"{MLP} --gradient bp", "relu", differ),
     Row("nonlin", CONV, "relu", differ),
@@ -240,17 +246,9 @@ TABLE = [
     *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "centred")),
     Row("feedback_lr", MLP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
     Row("feedback_alpha", MLP, 0.5, feedback_differs),
-    Row(
-        "feedback_alpha",
-        f"{MLP} --feedback-target mixed",
-        0.0,
-        feedback_differs,
-        same_as=f"{MLP} --feedback-target label",
-    ),
+    Row("feedback_alpha", MIXED, 0.0, feedback_differs, same_as=f"{MLP} --feedback-target label"),
     Row("feedback_output", BFA, "linear", differ),
-    Row(
-        "feedback_output", f"{BFA} --feedback-output linear", "auto", differ, same_as=f"{BFA} --feedback-output sigmoid"
-    ),
+    Row("feedback_output", LINEAR, "auto", differ, same_as=f"{BFA} --feedback-output sigmoid"),
     *(Row("optimization", MLP, name, differ) for name in ("sgd", "adam", "adamax", "adagrad", "adadelta", "rprop")),
     Row("optimization", MLP, "asgd", differ),
     Row("optimization", f"{SGD} --momentum 0.9", "nag", differ),
@@ -270,11 +268,11 @@ TABLE = [
     Row("const_batch_size", f"{MLP} --batch-size 100", True, same),
     Row("epochs", MLP, 2, goes_on),
     Row("epoch_step", f"{MLP} --epochs 3", 1, rates(1, 1 / 2, 1 / 4)),
-    Row("epoch_step", f"{MLP} --epochs 5", 2, rates(1, 1, 1 / 2, 1 / 2, 1 / 4)),
+    Row("epoch_step", f"{MLP} --epochs 3", 2, rates(1, 1, 1 / 2)),
     Row(
         "epoch_step", f"{MLP} --epochs 12 --lr 1e-9 --gradient bp --dropout 1", 0, halves_where_the_error_stops_falling
     ),
-    Row("seed", MLP, 1, another_draw),
+    Row("seed", f"{MLP} --gradient dfa --nonlin relu", 1, another_draw),
     Row("visualize", MLP, 1, draws),
 ]
 ELSEWHERE = {"dataset", "datapath", "models_folder", "threads", "backend", "device"}
@@ -285,22 +283,17 @@ def spelled(spelling, value):
     return spelling if value is True else f"{spelling} {value}"
 
 
-def label(row):
-    return f"{row.name}={row.value}"
-
-
 def drawing(row):
     if row.name == "visualize":
         pytest.importorskip("matplotlib", reason="curves are drawn with matplotlib, the extra plot")
 
 
 def test_no_option_is_without_a_test_of_its_effect():
-    own = {name.removeprefix("test_of_").split("__")[0] for name in globals() if name.startswith("test_of_")}
-    assert own == ELSEWHERE
+    assert {name[8:].split("__")[0] for name in globals() if name.startswith("test_of_")} == ELSEWHERE
     assert {row.name for row in TABLE} | ELSEWHERE == FIELDS.keys()
 
 
-@pytest.mark.parametrize("row", TABLE, ids=label)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name}={row.value}")
 def test_an_option_changes_the_numbers_as_it_should(run, row):
     drawing(row)
     changed = run(row.base, spelled(flag(row.name), row.value))
@@ -310,7 +303,9 @@ def test_an_option_changes_the_numbers_as_it_should(run, row):
         assert same(run(row.same_as), changed)
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if FIELDS[row.name].metadata["torch"]], ids=label)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if FIELDS[row.name].metadata["torch"]], ids=lambda row: f"{row.name}={row.value}"
+)
 def test_the_torch_programs_spelling_comes_to_the_same_bits(run, row):
     drawing(row)
     torch = run(row.base, spelled(FIELDS[row.name].metadata["torch"], row.value))
@@ -401,10 +396,4 @@ def test_of_backend__auto_without_cuda_is_numpy(run, bdfa, spelling):
 @pytest.mark.parametrize("spelling", ["--device 1", "-devid 2"])
 @pytest.mark.parametrize("backend", ["--backend numpy", "-type float"])
 def test_of_device__a_cuda_device_for_numpy_is_refused(bdfa, spelling, backend):
-    line = bdfa.refused("train", *MLP.split(), *spelling.split(), *backend.split())
-    assert "--device chooses among CUDA devices" in line
-
-
-def test_a_run_that_asks_for_nothing_else_is_the_same_twice(run):
-    assert same(run(MLP), run(MLP, again=True))
-    assert Path("run0").is_dir()
+    assert "--device chooses among CUDA devices" in bdfa.refused("train", *spelling.split(), *backend.split())
