@@ -187,6 +187,17 @@ def test_a_whole_number_will_do_for_a_float_option():
     assert Config.from_mapping({"lr": 1}).lr == 1
 
 
+def test_the_torch_programs_spellings_are_these():
+    written = """-dataset -datapath -validate -network -modelsFolder -nonlin -num_layers -num_hidden -dropout -batchnorm
+        -bias -gradient -criterion -rfb_mag -optimization -LR -LRDecay -weightDecay -momentum -maxInNorm -maxOutNorm
+        -eps -accGradient -batchSize -constBatchSize -epoch -epoch_step -threads -visualize""".split()
+    names = """dataset datapath validate network models_folder nonlin num_layers num_hidden dropout batchnorm bias gradient
+        criterion rfb_mag optimization lr lr_decay weight_decay momentum max_in_norm max_out_norm eps acc_gradient
+        batch_size const_batch_size epochs epoch_step threads visualize""".split()
+    spellings = {item.name: item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]}
+    assert spellings == dict(zip(names, written, strict=True))
+
+
 def test_every_option_has_help_and_a_spelling_of_its_own():
     spellings = [item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]]
     assert len(set(spellings)) == len(spellings)
