@@ -187,15 +187,41 @@ def test_a_whole_number_will_do_for_a_float_option():
     assert Config.from_mapping({"lr": 1}).lr == 1
 
 
+TORCH_SPELLINGS = {
+    "dataset": "-dataset",
+    "datapath": "-datapath",
+    "validate": "-validate",
+    "network": "-network",
+    "models_folder": "-modelsFolder",
+    "nonlin": "-nonlin",
+    "num_layers": "-num_layers",
+    "num_hidden": "-num_hidden",
+    "dropout": "-dropout",
+    "batchnorm": "-batchnorm",
+    "bias": "-bias",
+    "gradient": "-gradient",
+    "criterion": "-criterion",
+    "rfb_mag": "-rfb_mag",
+    "optimization": "-optimization",
+    "lr": "-LR",
+    "lr_decay": "-LRDecay",
+    "weight_decay": "-weightDecay",
+    "momentum": "-momentum",
+    "max_in_norm": "-maxInNorm",
+    "max_out_norm": "-maxOutNorm",
+    "eps": "-eps",
+    "acc_gradient": "-accGradient",
+    "batch_size": "-batchSize",
+    "const_batch_size": "-constBatchSize",
+    "epochs": "-epoch",
+    "epoch_step": "-epoch_step",
+    "threads": "-threads",
+    "visualize": "-visualize",
+}
+
+
 def test_the_torch_programs_spellings_are_these():
-    written = """-dataset -datapath -validate -network -modelsFolder -nonlin -num_layers -num_hidden -dropout -batchnorm
-        -bias -gradient -criterion -rfb_mag -optimization -LR -LRDecay -weightDecay -momentum -maxInNorm -maxOutNorm
-        -eps -accGradient -batchSize -constBatchSize -epoch -epoch_step -threads -visualize""".split()
-    names = """dataset datapath validate network models_folder nonlin num_layers num_hidden dropout batchnorm bias gradient
-        criterion rfb_mag optimization lr lr_decay weight_decay momentum max_in_norm max_out_norm eps acc_gradient
-        batch_size const_batch_size epochs epoch_step threads visualize""".split()
-    spellings = {item.name: item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]}
-    assert spellings == dict(zip(names, written, strict=True))
+    assert {item.name: item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]} == TORCH_SPELLINGS
 
 
 def test_every_option_has_help_and_a_spelling_of_its_own():
