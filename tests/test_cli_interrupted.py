@@ -17,6 +17,9 @@ VARIANTS = [
     "--gradient bfa --epoch-step 2",
     "--gradient bdfa --validate",
     "--gradient bdfa --feedback-target label --epoch-step 0 --criterion ce",
+    "--gradient bfa --dropout 1 --batchnorm 1 --optimization nag --momentum 0.5",
+    "--gradient dfa --dropout 1 --batchnorm 1 --eps 0.05 --acc-gradient 1 --max-in-norm 2 --optimization adadelta",
+    "--gradient fa --dropout 2 --const-batch-size --nonlin relu --optimization asgd",
 ]
 
 
@@ -31,6 +34,21 @@ def test_a_run_resumed_after_epoch_3_equals_one_in_one_go(bdfa, result, tmp_path
     bdfa.train(parts, *options.split(), "--epochs", 3)
     assert epochs_done(parts) == 3
     assert "resumed after epoch 3" in bdfa.resume(parts, "--epochs", 6).out
+    assert result(parts) == result(whole)
+
+
+@pytest.mark.parametrize("rule", ["bp", "fa", "dfa", "bfa", "bdfa"])
+def test_a_run_of_conv_resumed_half_way_equals_one_in_one_go(bdfa, result, tmp_path, monkeypatch, rule):
+    monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (4, 5, 6))  # narrow: in-process runs of a few seconds
+    monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))
+    options = (
+        "--dataset mnist-5k --network conv --train-limit 200 --test-limit 50 --dropout 1 --batchnorm 1 --threads 1"
+    )
+    call = ("train", *options.split(), "--gradient", rule)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert bdfa(*call, "--save", whole, "--epochs", 4).code == 0
+    assert bdfa(*call, "--save", parts, "--epochs", 2).code == 0
+    bdfa.resume(parts, "--epochs", 4)
     assert result(parts) == result(whole)
 
 
