@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from bdfa_np import BP, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh
+from bdfa_np import BP, Config, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Sigmoid, Tanh, Trainer, build_model
 from bdfa_np.backend.numpy_backend import NumpyBackend
+from bdfa_np.constraints import MaxNorm
 from bdfa_np.layers import BatchNorm, Conv2d, Dropout, MaxPool2d
 from bdfa_np.losses import LOSSES
 from bdfa_np.optim import OPTIMIZERS
@@ -136,6 +137,29 @@ def test_a_float32_training_step_makes_no_float64_array(rule, optimization, crit
     network, learner, loss, optimizer = step_objects(rule, optimization, criterion, Tanh)
     train_two_steps(network, learner, loss, optimizer)
     assert float64_arrays(network, learner, loss, optimizer) == []
+    assert made == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_a_float32_step_with_every_layer_and_option_makes_no_float64_array(rule, network, monkeypatch):
+    monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (4, 5, 6))
+    monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))
+    made = spy_on_results(monkeypatch)
+    model = build_model(Config(gradient=rule, network=network, dropout=1, batchnorm=1), (15, 16, 2), 4)
+    parts = {"network": model.network, "rule": model.rule, "loss": model.loss, "optimizer": model.optimizer}
+    bounds = MaxNorm(model.network, incoming=0.1, outgoing=0.1)
+    trainer = Trainer(**parts, train=[], test=[], eps=0.1, acc_gradient=True, constraint=bounds)
+    forward = model.network.forward
+
+    def spied(x, train=True):
+        made.extend(["the network's input"] * (x.dtype != np.float32))
+        return forward(x, train)
+
+    monkeypatch.setattr(model.network, "forward", spied)
+    for _ in range(2):
+        trainer.step(np.random.default_rng(0).random((6, 15, 16, 2), np.float32), np.arange(6) % 4)
+    assert float64_arrays(trainer) == []
     assert made == []
 
 
