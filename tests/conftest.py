@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -16,6 +17,15 @@ from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.outcome import run
 
 TINY = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100", "--threads", "1"]
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C also where the tests were started in the background of a shell, which has its jobs ignore it.
+
+    A child inherits what is ignored, and the tests press Ctrl-C on children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
