@@ -289,7 +289,8 @@ class Config:
         Raises
         ------
         ConfigError
-            If an option is unknown, or its value is of another type than the option's default.
+            If an option is unknown, its value is of another type than the option's default, or a text holds a
+            null character.
         """
         known = {item.name: item for item in fields(cls)}
         for name, value in mapping.items():
@@ -297,6 +298,8 @@ class Config:
                 raise ConfigError(f"unknown option '{name}'")
             if not has_option_type(known[name], value):
                 raise ConfigError(f"option '{name}' has a value of the wrong type: {value!r}")
+            if isinstance(value, str) and "\0" in value:  # no path can hold one, and no other text means to
+                raise ConfigError(f"option '{name}' holds a null character")
         return cls(**mapping)
 
 

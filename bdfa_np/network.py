@@ -194,8 +194,7 @@ class Sequential:
 
     def state(self) -> dict[str, Array]:
         """Return copies on the host of what layers carry from batch to batch (running statistics), by name."""
-        held = {f"{layer.name}.{key}": value for layer in self.layers for key, value in layer.state().items()}
-        return {name: self.backend.to_host(array).copy() for name, array in held.items()}
+        return {name: self.backend.to_host(array).copy() for name, array in self._carried().items()}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Take over what `state` of the same network gave.
@@ -205,8 +204,11 @@ class Sequential:
         ValueError
             If names or shapes differ from this network's own; nothing is changed then.
         """
-        held = {f"{layer.name}.{key}": value for layer in self.layers for key, value in layer.state().items()}
-        copy_named(held, state, self.backend)
+        copy_named(self._carried(), state, self.backend)
+
+    def _carried(self) -> dict[str, Array]:
+        """Return the arrays themselves that layers carry from batch to batch, by name."""
+        return {f"{layer.name}.{key}": array for layer in self.layers for key, array in layer.state().items()}
 
     def forget_gradients(self) -> None:
         """Let the next ``backward`` of each layer overwrite its parameter gradients instead of adding to them."""

@@ -177,8 +177,6 @@ def _check_document(document: dict[str, Any]) -> None:
     for name in ("options", "versions", "data"):
         if not isinstance(document[name], dict):
             raise ValueError(f"'{name}' is not a table")
-    if any("\0" in value for value in document["options"].values() if isinstance(value, str)):
-        raise ValueError("an option holds a null character")
     for name, kind, items in (("input_shape", list, int), ("class_names", list, str), ("checksums", dict, str)):
         value = document["data"][name]
         if not isinstance(value, kind) or not all(type(item) is items for item in value):

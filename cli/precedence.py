@@ -83,8 +83,6 @@ def read_options(path: Path) -> dict[str, Any]:
         # TOML's own bounds; Python's reader takes any number, on which arithmetic fails later.
         if type(value) is int and not -(2**63) <= value < 2**63:
             raise ConfigError(f"--config {path}: option '{name}' has more digits than TOML allows")
-        if isinstance(value, str) and "\0" in value:
-            raise ConfigError(f"--config {path}: option '{name}' holds a null character")
     try:
         Config.from_mapping(options)
     except ConfigError as error:
