@@ -36,7 +36,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
     All images of the part are used, also where the run itself was given a --test-limit.
     """
     from bdfa_np.build import build_model, restore
-    from bdfa_np.cli.data import check_same_data, load_run_data
+    from bdfa_np.cli.run_data import check_same_data, load_run_data
     from bdfa_np.cli.train import moved, thread_limit
     from bdfa_np.errors import ConfigError
     from bdfa_np.run_folder import RunFolder, check_same_network
@@ -53,7 +53,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
         check_same_network(config, document, run)
         if part == "test":
             data = data.with_real_test_set()
-        model = build_model(config, data.split.image_shape, len(data.split.class_names))
+        model = build_model(config, data.split.input_shape, len(data.split.class_names))
         checkpoint = folder.read_checkpoint()
         restore(model, checkpoint, run)
         loss, confusion = evaluate_network(model.network, model.loss, data.test_batches(config.batch_size))

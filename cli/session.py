@@ -15,7 +15,7 @@ from bdfa_np.run_folder import CURVES, RunFolder
 from bdfa_np.trainer import EpochRecord, Trainer
 
 if TYPE_CHECKING:
-    from bdfa_np.cli.data import RunData
+    from bdfa_np.cli.run_data import RunData
 
 
 class Session:

@@ -17,7 +17,7 @@ from bdfa_np.errors import ConfigError
 
 if TYPE_CHECKING:
     from bdfa_np.build import Model
-    from bdfa_np.cli.data import RunData
+    from bdfa_np.cli.run_data import RunData
 
 CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
@@ -120,7 +120,7 @@ def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path |
     """Start a new run in a folder."""
     from bdfa_np.backend import make_backend
     from bdfa_np.build import build_model, load_weights
-    from bdfa_np.cli.data import load_run_data
+    from bdfa_np.cli.run_data import load_run_data
     from bdfa_np.cli.session import Session
     from bdfa_np.curves import check_drawing
     from bdfa_np.run_folder import RunFolder
@@ -132,7 +132,7 @@ def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path |
     make_backend(config.backend)
     with thread_limit(config):
         data = load_run_data(config)
-        model = build_model(config, data.split.image_shape, len(data.split.class_names))
+        model = build_model(config, data.split.input_shape, len(data.split.class_names))
         lines = [*chosen.notes, *heading(model, data)]
         if load is not None:
             lines.append(load_weights(model, load))
@@ -147,7 +147,7 @@ def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path |
 def resume_run(save: Path, given: dict[str, Any]) -> None:
     """Go on with the run in a folder."""
     from bdfa_np.build import build_model, restore
-    from bdfa_np.cli.data import check_same_data, load_run_data
+    from bdfa_np.cli.run_data import check_same_data, load_run_data
     from bdfa_np.cli.session import Session
     from bdfa_np.curves import check_drawing
     from bdfa_np.run_folder import RunFolder, check_same_network, versions
@@ -169,7 +169,7 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
             data = load_run_data(config)
             check_same_data(data, document, save)
             check_same_network(config, document, save)
-            model = build_model(config, data.split.image_shape, len(data.split.class_names))
+            model = build_model(config, data.split.input_shape, len(data.split.class_names))
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}"]
             for package, now in versions().items():
@@ -199,7 +199,7 @@ def thread_limit(config: Config) -> Any:
 def heading(model: "Model", data: "RunData") -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
-    shape = "x".join(map(str, data.split.image_shape))
+    shape = "x".join(map(str, data.split.input_shape))
     net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
     rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
     return [

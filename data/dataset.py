@@ -24,12 +24,12 @@ class Dataset:
     ----------
     name : str
         The registry's name, or one of the user's own.
-    train_images : ndarray of uint8 or floating, shape (N, H, W, C)
-        Images to train on.
+    train_images : ndarray of uint8 or floating, shape (N, H, W, C) or (N, d)
+        Images, or vectors of d numbers, to train on.
     train_labels : ndarray of integers, shape (N,)
         Their classes, 0 ... K-1; kept as int64.
-    test_images : ndarray of uint8 or floating, shape (M, H, W, C)
-        Images to test on.
+    test_images : ndarray of uint8 or floating, shape (M, H, W, C) or (M, d)
+        Images, or vectors, to test on.
     test_labels : ndarray of integers, shape (M,)
         Their classes.
     class_names : tuple of str
@@ -69,13 +69,13 @@ class Dataset:
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             raise DataError(
                 f"{self.name}: train_images are {self.train_images.shape[1:]} but test_images are "
-                f"{self.test_images.shape[1:]} (height, width, channels): make them the same"
+                f"{self.test_images.shape[1:]}: make one sample's shape the same in both"
             )
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The shape (H, W, C) of one image."""
-        return cast("tuple[int, int, int]", self.train_images.shape[1:])
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape (H, W, C), or (d,), of one sample."""
+        return self.train_images.shape[1:]
 
 
 def check_images(images: NDArray[Any], where: str) -> None:
@@ -84,7 +84,7 @@ def check_images(images: NDArray[Any], where: str) -> None:
     Parameters
     ----------
     images : ndarray
-        What should be (N, H, W, C), uint8 or floating, N, H, W and C at least 1, every value finite.
+        What should be (N, H, W, C) or (N, d), uint8 or floating, none of these 0, every value finite.
     where : str
         What to call them in the message.
 
@@ -93,9 +93,10 @@ def check_images(images: NDArray[Any], where: str) -> None:
     DataError
         If they are something else.
     """
-    if images.ndim != 4 or images.size == 0:
+    if images.ndim not in (2, 4) or images.size == 0:
         raise DataError(
-            f"{where} have the shape {images.shape}: they must be (images, height, width, channels), none of them 0"
+            f"{where} have the shape {images.shape}: they must be (images, height, width, channels) "
+            "or (vectors, entries), none of them 0"
         )
     floating = np.issubdtype(images.dtype, np.floating)
     if not floating and images.dtype != np.uint8:

@@ -1,7 +1,7 @@
 """Which images a run trains on and which it tests on."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +41,9 @@ class Split:
     description: str
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The shape (H, W, C) of one image."""
-        return cast("tuple[int, int, int]", self.train_images.shape[1:])
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape (H, W, C), or (d,), of one sample."""
+        return self.train_images.shape[1:]
 
 
 def validation_size(count: int) -> int:

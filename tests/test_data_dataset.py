@@ -132,7 +132,7 @@ def test_real_mnist_has_its_known_class_counts():
     folder = folder_with_mnist()
     dataset = load_dataset("mnist", folder)
     assert dataset.train_images.shape == (60000, 28, 28, 1)
-    assert dataset.image_shape == (28, 28, 1)
+    assert dataset.input_shape == (28, 28, 1)
     train = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     test = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert np.bincount(dataset.train_labels).tolist() == train

@@ -42,7 +42,7 @@ class RunData:
     def description(self) -> dict[str, Any]:
         """Return what a run's ``config.toml`` says of its data."""
         return {
-            "input_shape": list(self.split.image_shape),
+            "input_shape": list(self.split.input_shape),
             "class_names": list(self.split.class_names),
             "parts": self.split.description,
             "checksums": self.dataset.checksums,
