@@ -31,6 +31,17 @@ class BatchSource(Protocol):
         """Yield (x, labels) for each batch of an epoch; arrays may be overwritten by the next batch."""
 
 
+class Augment(Protocol):
+    """What changes training images at random: `bdfa_np.data.Augmentation`, or any function that is called the same."""
+
+    def __call__(self, x: Array, epoch: int, step: int, /) -> Array:
+        """Return a batch to learn in place of ``x``; it may be overwritten by the next call.
+
+        What is drawn should depend on the epoch and the step alone (both from 1, the step within its epoch), so
+        that a resumed run draws the same.
+        """
+
+
 @dataclass(frozen=True)
 class EpochRecord:
     """The figures of one epoch; errors are fractions, losses means over samples.
@@ -130,6 +141,8 @@ class Trainer:
         Whether the clean pass's exact parameter gradients are kept and added to.
     constraint : MaxNorm, optional
         Applied before every training step.
+    augment : Augment, optional
+        Applied to every training batch, never to a test batch.
     on_batch : callable, optional
         Called after every training step with the number of steps done in this epoch.
 
@@ -154,6 +167,7 @@ class Trainer:
         eps: float = 0.0,
         acc_gradient: bool = False,
         constraint: MaxNorm | None = None,
+        augment: Augment | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self.network = network
@@ -166,6 +180,7 @@ class Trainer:
         self.eps = eps
         self.acc_gradient = acc_gradient
         self.constraint = constraint
+        self.augment = augment
         self.on_batch = on_batch
         self.progress = Progress()
         self.confusion = ConfusionMatrix(network.output_shape[0])
@@ -254,7 +269,7 @@ class Trainer:
         total, wrong, samples = 0.0, 0, 0
         with self.network.backend.non_finite_allowed():
             for step, (x, labels) in enumerate(self.train.epoch(epoch), start=1):
-                value, missed = self.step(x, labels)
+                value, missed = self.step(self._augmented(x, epoch, step), labels)
                 if not isfinite(value):
                     raise TrainingError(
                         f"the loss is {value} at step {step} of epoch {epoch} "
@@ -266,6 +281,9 @@ class Trainer:
                 if self.on_batch is not None:
                     self.on_batch(step)
         return total / samples, wrong / samples
+
+    def _augmented(self, x: Array, epoch: int, step: int) -> Array:
+        return x if self.augment is None else self.augment(self.network.backend.asarray(x), epoch, step)
 
     def _adapt(self, train_error: float) -> None:
         """Halve the learning rate or end training, where the epoch just done asks for it."""

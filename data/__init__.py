@@ -4,16 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bdfa_np.data.augmentation import Augmentation
     from bdfa_np.data.batches import Batches
     from bdfa_np.data.dataset import Dataset, load_dataset
     from bdfa_np.data.preprocessing import Scaling
     from bdfa_np.data.registry import dataset_names
     from bdfa_np.data.splits import Split, split
 
-__all__ = ["Batches", "Dataset", "Scaling", "Split", "dataset_names", "load_dataset", "split"]
+__all__ = ["Augmentation", "Batches", "Dataset", "Scaling", "Split", "dataset_names", "load_dataset", "split"]
 
 # Imported when first asked for: the command line lists the data sets' names in its help without loading NumPy.
 _HOMES = {
+    "Augmentation": "augmentation",
     "Batches": "batches",
     "Dataset": "dataset",
     "Scaling": "preprocessing",

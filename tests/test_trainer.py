@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from bdfa_np import BP, Config, Trainer, build_model
+from bdfa_np.backend.numpy_backend import NumpyBackend
+from bdfa_np.data import Augmentation
 from bdfa_np.errors import TrainingError
+from bdfa_np.streams import Streams
 from bdfa_np.trainer import EpochRecord, evaluate
 
 GENERATOR = np.random.default_rng(0)
@@ -27,10 +30,11 @@ class ArrayBatches:
             yield X[chosen], LABELS[chosen]
 
 
-def make_trainer(epoch_step=-1, on_batch=None, **options):
+def make_trainer(epoch_step=-1, on_batch=None, augment=None, **options):
     model = build_model(Config(num_hidden=12, lr=1e-2, **options), X.shape[1:], 4)
     parts = {"network": model.network, "rule": model.rule, "loss": model.loss, "optimizer": model.optimizer}
-    return Trainer(**parts, train=ArrayBatches(), test=ArrayBatches(), epoch_step=epoch_step, on_batch=on_batch)
+    hooks = {"augment": augment, "on_batch": on_batch}
+    return Trainer(**parts, train=ArrayBatches(), test=ArrayBatches(), epoch_step=epoch_step, **hooks)
 
 
 def scripted(trainer, errors):
@@ -115,6 +119,75 @@ def test_a_run_is_the_same_in_one_go_and_in_two():
     for one, other in zip(together, parts, strict=True):
         assert {**asdict(one), "seconds": 0} == {**asdict(other), "seconds": 0}
     assert (whole.network.weights.values == first.network.weights.values).all()
+
+
+def test_every_training_batch_is_augmented_once_and_no_test_batch():
+    heard = []
+
+    def augment(x, epoch, step):
+        heard.append((epoch, step, x.copy()))
+        return x
+
+    list(make_trainer(augment=augment).run(2))
+    given = [(epoch, step, x) for epoch in (1, 2) for step, (x, _) in enumerate(ArrayBatches().epoch(epoch), start=1)]
+    for (*count, x), (*expected_count, expected) in zip(heard, given, strict=True):
+        assert count == expected_count
+        assert (x == expected).all()
+
+
+@pytest.mark.parametrize("eps", [0, 0.1])
+def test_what_augmentation_returns_is_what_is_learnt_and_reported(eps):
+    def tilt(x, epoch, step):
+        return 1 - x * np.float32(0.1 * epoch + 0.01 * step)
+
+    trainer, plain = make_trainer(augment=tilt), make_trainer()
+    trainer.eps = plain.eps = eps
+    (record,) = trainer.run(1)
+    losses = []
+    for step, (x, labels) in enumerate(ArrayBatches().epoch(1), start=1):
+        losses += [plain.step(tilt(x, 1, step), labels)[0]] * len(labels)
+    assert (trainer.network.weights.values == plain.network.weights.values).all()
+    assert record.train_loss == pytest.approx(np.mean(losses), rel=1e-12)
+    assert record.test_loss == evaluate(plain.network, plain.loss, ArrayBatches())[0]
+
+
+def test_augmentation_is_given_arrays_of_the_networks_type():
+    class DoubleBatches(ArrayBatches):
+        def epoch(self, number):
+            for x, labels in super().epoch(number):
+                yield x.astype(np.float64), labels
+
+    types = []
+
+    def augment(x, _epoch, _step):
+        types.append(x.dtype)
+        return x
+
+    trainer = make_trainer(augment=augment)
+    trainer.train = DoubleBatches()
+    list(trainer.run(1))
+    assert types == [np.float32] * 7
+
+
+def test_a_resumed_run_augments_its_batches_as_the_whole_run_did():
+    def remembering(seen):
+        augmentation = Augmentation(NumpyBackend(), Streams(0), (3, 3, 1))
+
+        def augment(x, epoch, step):
+            out = augmentation(x, epoch, step)
+            seen[epoch, step] = out.copy()
+            return out
+
+        return augment
+
+    whole, rest = {}, {}
+    list(make_trainer(augment=remembering(whole)).run(3))
+    resumed = make_trainer(augment=remembering(rest))
+    resumed.progress.epoch = 2
+    list(resumed.run(3))
+    assert list(rest) == [(3, step) for step in range(1, 8)]
+    for place, x in rest.items():
+        assert (x == whole[place]).all()
 
 
 def test_the_rate_is_halved_every_k_epochs():

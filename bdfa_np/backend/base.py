@@ -108,6 +108,19 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def crop_and_mirror(
+        self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Write a crop of each image (N, H, W, C), scaled back to H × W, into ``out``; return it.
+
+        The crop of image n has its first pixel at ``top[n]``, ``left[n]`` (both 0..``margin[n]``) and is ``margin[n]``
+        smaller than the image in height and in width. It is scaled bilinearly with aligned corners: row i of ``out``
+        is read at ``top + i (H-1-margin) / (H-1)``; columns likewise, and from the right where ``mirrored[n]``. With
+        margin 0, an image that is not mirrored stays as it is. ``top``, ``left`` and ``margin`` are int64, ``mirrored``
+        bool, all (N,) and on the host; ``out`` must not overlap ``images``.
+        """
+
+    @abstractmethod
     def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
 

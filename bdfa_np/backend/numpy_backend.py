@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend import numpy_conv
+from bdfa_np.backend import numpy_augment, numpy_conv
 from bdfa_np.backend.base import Array, Backend
 
 BLOCK = 16384
@@ -113,6 +113,12 @@ class NumpyBackend(Backend):
         np.less(out, keep, out=out)
         out *= 1 / keep
         return out
+
+    def crop_and_mirror(
+        self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Scale the crops' rows and then their columns, of the whole batch at once."""
+        return numpy_augment.crop_and_mirror(images, top, left, margin, mirrored, out, self._workspace)
 
     def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
