@@ -10,8 +10,9 @@ from typing import Any
 
 from bdfa_np.backend import BACKENDS
 from bdfa_np.constraints import OFF
-from bdfa_np.data.registry import dataset_names
-from bdfa_np.errors import ConfigError
+from bdfa_np.data.preparation import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Preparation, is_own
+from bdfa_np.data.registry import dataset_names, find_entry
+from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.networks import NETWORKS
@@ -70,6 +71,17 @@ def at_least(lowest: int, *, at_most: int | None = None) -> Callable[[int], str 
     return check
 
 
+def known_dataset(name: str) -> str | None:
+    """Say what is wrong unless the name is a known data set's, or a path."""
+    if is_own(name):
+        return None
+    try:
+        find_entry(name)
+    except DataError:
+        return f"must be one of {', '.join(dataset_names())}, or a path: name.npz, name.h5 or ./folder"
+    return None
+
+
 def usable_cores() -> int:
     """Return how many processor cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
@@ -88,9 +100,41 @@ class Config:
     None means "not given". `resolve` checks everything together and fills in what depends on other options.
     """
 
-    dataset: str = option("mnist", "Data set.", torch="-dataset", choices=dataset_names())
+    dataset: str = option(
+        "mnist",
+        f"Data set: {', '.join(dataset_names())}; or your own: a .npz or .h5 file, or a folder as ./NAME.",
+        torch="-dataset",
+        check=known_dataset,
+    )
     datapath: str | None = option(
         None, "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]", torch="-datapath"
+    )
+    cache_dir: str | None = option(
+        None, "Folder of prepared data. [default: BDFA_CACHE_DIR, else the cache folder]", torch="-preProcDir"
+    )
+    no_extra: bool = option(False, "svhn: leave out the extra training images.", is_flag=True)
+    resize: int | None = option(
+        None, "Scale images to N rows and columns when they are read.", check=at_least(1, at_most=1024)
+    )
+    format: str = option("rgb", "Colours of the images.", torch="-format", choices=FORMATS)
+    normalization: str | None = option(
+        None,
+        "scale: to 0..1; simple, channel, image: all pixels, each channel's, each place's to mean 0 and deviation 1. "
+        "[default: scale, unless --whiten]",
+        torch="-normalization",
+        choices=NORMALIZATIONS,
+    )
+    whiten: bool = option(False, "ZCA whitening, in place of a normalization.", torch="-whiten", is_flag=True)
+    zca_epsilon: float | None = option(
+        None,
+        f"What whitening adds to each variance, of values 0..255. [default: {ZCA_EPSILON:g}]",
+        check=positive,
+    )
+    augment: bool = option(
+        False,
+        "Train on random crops, scaled back, and mirror images: another draw in each epoch.",
+        torch="-augment",
+        is_flag=True,
     )
     validate: bool = option(
         False, "Test on the training set's last 10,000 (or last fifth).", torch="-validate", is_flag=True
@@ -205,14 +249,41 @@ class Config:
             raise ConfigError("--acc-gradient 1 keeps the clean pass's gradient, which only --eps has: give --eps too")
         if self.device and self.backend == "numpy":
             raise ConfigError("--device chooses among CUDA devices, and has no part in --backend numpy: leave it out")
+        self._check_data_options()
         self._check_network_options()
         self._check_rule_options()
         self._check_optimizer_options()
         return replace(self, **self._filled_in())
 
+    def preparation(self) -> Preparation:
+        """Return what is to be done to the images before training.
+
+        Raises
+        ------
+        ConfigError
+            If options of preprocessing exclude one another.
+        """
+        return Preparation(
+            self.dataset,
+            extra=not self.no_extra,
+            resize=self.resize,
+            format=self.format,
+            normalization=self.normalization,
+            whiten=self.whiten,
+            zca_epsilon=self.zca_epsilon,
+            validate=self.validate,
+            train_limit=self.train_limit,
+            seed=self.seed,
+        )
+
     def _filled_in(self) -> dict[str, Any]:
         """Return the values of options that were not given and follow from others."""
-        filled: dict[str, Any] = {}
+        preparation = self.preparation()
+        filled: dict[str, Any] = {
+            "dataset": self.dataset if is_own(self.dataset) else find_entry(self.dataset).name,
+            "normalization": preparation.normalization,
+            "zca_epsilon": preparation.zca_epsilon,
+        }
         if self.lr is None:
             filled["lr"] = OPTIMIZERS[self.optimization].default_learning_rate
         if self.gradient == "bdfa":
@@ -224,8 +295,8 @@ class Config:
             elif self.feedback_alpha is not None:
                 raise ConfigError(f"--feedback-alpha has no part in --feedback-target {target}: leave it out")
         if self.gradient == "bfa" and self.feedback_output in (None, "auto"):
-            # Inputs are always scaled to [0, 1] by the training images' minimum and maximum.
-            filled["feedback_output"] = "sigmoid"
+            # Only this normalization makes inputs that a sigmoid can draw: within [0, 1].
+            filled["feedback_output"] = "sigmoid" if preparation.normalization == "scale" else "linear"
         if self.threads is None:
             filled["threads"] = usable_cores()
         return filled
@@ -244,6 +315,12 @@ class Config:
         problem = check(value) if check else None
         if problem:
             raise ConfigError(f"{flag(item.name)} {problem}, not {value}")
+
+    def _check_data_options(self) -> None:
+        if not is_own(self.dataset):
+            find_entry(self.dataset).check_extra(not self.no_extra)
+        elif self.no_extra:
+            raise ConfigError("--no-extra has no part in a data set of your own: leave it out")
 
     def _check_network_options(self) -> None:
         if self.network == "mlp" and self.batchnorm == 2:

@@ -11,14 +11,17 @@ from rich.table import Table
 from bdfa_np.build import build_model, load_weights
 from bdfa_np.cli.precedence import Chosen
 from bdfa_np.config import flag
-from bdfa_np.data.registry import find_entry
+from bdfa_np.data.preparing import describe
 
 if TYPE_CHECKING:
     from bdfa_np.network import Sequential
 
 
 def show(chosen: Chosen, load: Path | None) -> None:
-    """Print the resolved options and the layer table, and whether the weights to start from fit; read no data."""
+    """Print the resolved options and the layer table, and whether the weights to start from fit.
+
+    Of data sets, only one of the user's own is read: nobody else knows what its samples are like.
+    """
     console = Console(highlight=False, markup=False, emoji=False)  # a path may look like either
     options = Table("option", title="options", title_justify="left")
     for column in ("value", "from"):
@@ -32,9 +35,9 @@ def show(chosen: Chosen, load: Path | None) -> None:
     console.print(options)
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
-    entry = find_entry(chosen.config.dataset)
-    model = build_model(chosen.config, entry.image_shape, len(entry.class_names))
-    console.print(layer_table(model.network, f"{chosen.config.network} for {entry.name}"))
+    name, input_shape, classes = describe(chosen.config.preparation())
+    model = build_model(chosen.config, input_shape, classes)
+    console.print(layer_table(model.network, f"{chosen.config.network} for {name}"))
     if load is not None:
         console.print(load_weights(model, load), soft_wrap=True)
 

@@ -28,9 +28,11 @@ Examples:
     show_default=True,
     help="The data set's test images, or those that --validate held out of the training images.",
 )
-@config_options("datapath", "threads", "backend")
+@config_options("datapath", "cache_dir", "threads", "backend")
 @debug_option
-def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, backend: str) -> None:
+def evaluate(
+    run: Path, part: str, datapath: str | None, cache_dir: str | None, threads: int | None, backend: str
+) -> None:
     """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
 
     All images of the part are used, also where the run itself was given a --test-limit.
@@ -48,7 +50,7 @@ def evaluate(run: Path, part: str, datapath: str | None, threads: int | None, ba
         raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
     config = moved(config, {"backend": backend, "threads": threads, "test_limit": None})
     with thread_limit(config):
-        data = load_run_data(config, datapath=datapath)
+        data = load_run_data(config, datapath=datapath, cache_dir=cache_dir)
         check_same_data(data, document, run)
         check_same_network(config, document, run)
         if part == "test":

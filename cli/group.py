@@ -1,29 +1,45 @@
 """The group ``bdfa``, which imports a command's file only when it is needed."""
 
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
 from bdfa_np import __version__
 
-COMMANDS = ("train", "evaluate", "info", "completion")
+COMMANDS = ("train", "evaluate", "data", "info", "completion")
 """Each is a module of this package with a command of the same name."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are modules."""
+    """A group whose commands are modules of this package.
+
+    Parameters
+    ----------
+    commands : sequence of str
+        Their names, in the order in which a user meets them.
+    prefix : str, default ""
+        What the modules' names begin with.
+    """
+
+    def __init__(self, *arguments: Any, commands: Sequence[str] = COMMANDS, prefix: str = "", **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._names = commands
+        self._prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order in which a user meets them."""
+        """Return the names."""
         del ctx
-        return list(COMMANDS)
+        return list(self._names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or None where there is none of that name."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._names:
             return None
-        command: click.Command = getattr(import_module(f"bdfa_np.cli.{cmd_name}"), cmd_name)
+        name = self._prefix + cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"bdfa_np.cli.{name}"), name)
         return command
 
 
@@ -34,6 +50,7 @@ class LazyGroup(click.Group):
 Examples:
   bdfa train --dataset mnist-5k --epochs 10      train on the bundled digits
   bdfa evaluate runs/2026-01-31_12-00-00         test what was trained
+  bdfa data info cifar10 --png cifar10.png       what a data set holds
   bdfa info                                      versions, threads, backends
 Every command explains itself with --help.""",
 )

@@ -7,8 +7,11 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from bdfa_np.config import Config, flag, option_type
+from bdfa_np.data.preparation import is_own
+from bdfa_np.data.registry import dataset_names
 from bdfa_np.errors import ConfigError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -79,6 +82,33 @@ class TorchChoice(click.Choice[str]):
         return str(name).lower().replace("-", "")
 
 
+class DatasetName(TorchChoice):
+    """A known data set, spelt as `TorchChoice` allows, or the path of one of the user's own."""
+
+    name = "name or path"
+
+    def __init__(self) -> None:
+        super().__init__(dataset_names(), ())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the data set's name, or the path as it is."""
+        return value if is_own(value) else super().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Leave the names to the help text: a path will do too."""
+        del param, ctx
+        return "NAME|PATH"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """List the names."""
+        del param, ctx
+        return f"choose from {', '.join(self.choices)}, or name a file or folder of your own"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names and, as soon as no name begins so, files and folders."""
+        return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
 def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
     meta = item.metadata
     spellings = [item.name, flag(item.name)] + ([meta["torch"]] if meta["torch"] else [])
@@ -90,7 +120,9 @@ def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
         settings |= {"type": bool, "metavar": "0|1", "default": "1" if item.default else "0"}
     elif meta["choices"]:
         settings["type"] = TorchChoice(meta["choices"], meta["absent"])
-    elif item.name == "datapath":
+    elif item.name == "dataset":
+        settings["type"] = DatasetName()
+    elif item.name in ("datapath", "cache_dir"):
         settings["type"] = click.Path(file_okay=False)
     else:
         settings["type"] = kind

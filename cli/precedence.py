@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.config import Config
+from bdfa_np.data.preparation import is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import NETWORKS
 from bdfa_np.networks.user import find_file
@@ -42,7 +43,9 @@ def choose(given: Mapping[str, Any], file: Path | None) -> Chosen:
         if value != defaults[name]:
             notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
     config = Config.from_mapping({**from_file, **given}).resolve()
-    config = replace(config, network=whole_name(config.network, config.models_folder))
+    config = replace(
+        config, network=whole_name(config.network, config.models_folder), dataset=whole_dataset(config.dataset)
+    )
     sources = {
         item.name: "command line" if item.name in given else str(file) if item.name in from_file else "default"
         for item in fields(Config)
@@ -59,6 +62,11 @@ def whole_name(network: str, models_folder: str) -> str:
         If there is no such file.
     """
     return network if network in NETWORKS else str(find_file(network, models_folder).resolve())
+
+
+def whole_dataset(dataset: str) -> str:
+    """Return a known data set's name as it is, one of the user's own by its whole path."""
+    return str(Path(dataset).expanduser().resolve()) if is_own(dataset) else dataset
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -104,6 +112,10 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
         found |= {"num_layers", "num_hidden"}
     if given.get("network") == "mlp" and from_file.get("batchnorm") == 2:
         found.add("batchnorm")
+    if given.get("whiten"):
+        found.add("normalization")
+    if "whiten" in given or "normalization" in given:
+        found.add("feedback_output")  # the file's may be what followed from its own inputs
     if given.get("eps") == 0:
         found.add("acc_gradient")
     if given.get("backend") == "numpy":

@@ -9,6 +9,7 @@ from bdfa_np.checkpoint import Checkpoint
 from bdfa_np.cli.display import Display
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.curves import draw_curves
+from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.errors import RunError
 from bdfa_np.interrupts import interrupts_wait
 from bdfa_np.run_folder import CURVES, RunFolder
@@ -48,6 +49,7 @@ class Session:
             eps=config.eps,
             acc_gradient=config.acc_gradient,
             constraint=MaxNorm(model.network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
+            augment=Augmentation(model.backend, model.streams, model.network.input_shape) if config.augment else None,
             on_batch=self.display.on_batch,
         )
         self.history: list[EpochRecord] = []

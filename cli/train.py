@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bdfa_np.build import Model
     from bdfa_np.cli.run_data import RunData
 
-CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath")
+CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath", "cache_dir")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
 
 
@@ -202,8 +202,13 @@ def heading(model: "Model", data: "RunData") -> list[str]:
     shape = "x".join(map(str, data.split.input_shape))
     net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
     rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
+    images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
+    images += ", yuv" if config.format == "yuv" else ""
+    images += ", augmented" if config.augment else ""
+    prepared = data.origin()
     return [
-        f"{data.split.description}, {shape}, {len(data.split.class_names)} classes",
+        f"{data.split.description}, {shape}, {len(data.split.class_names)} classes, {images}",
+        *([prepared] if prepared else []),
         f"{net} {config.nonlin}, {rule}, {config.criterion}, "
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.name} {model.backend.dtype}, {config.threads} threads",

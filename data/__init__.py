@@ -7,21 +7,42 @@ if TYPE_CHECKING:
     from bdfa_np.data.augmentation import Augmentation
     from bdfa_np.data.batches import Batches
     from bdfa_np.data.dataset import Dataset, load_dataset
-    from bdfa_np.data.preprocessing import Scaling
+    from bdfa_np.data.normalization import Normalization
+    from bdfa_np.data.preparation import Preparation
+    from bdfa_np.data.prepared import PreparedData
+    from bdfa_np.data.preparing import prepare
     from bdfa_np.data.registry import dataset_names
     from bdfa_np.data.splits import Split, split
+    from bdfa_np.data.zca import ZCA
 
-__all__ = ["Augmentation", "Batches", "Dataset", "Scaling", "Split", "dataset_names", "load_dataset", "split"]
+__all__ = [
+    "ZCA",
+    "Augmentation",
+    "Batches",
+    "Dataset",
+    "Normalization",
+    "Preparation",
+    "PreparedData",
+    "Split",
+    "dataset_names",
+    "load_dataset",
+    "prepare",
+    "split",
+]
 
 # Imported when first asked for: the command line lists the data sets' names in its help without loading NumPy.
 _HOMES = {
     "Augmentation": "augmentation",
     "Batches": "batches",
     "Dataset": "dataset",
-    "Scaling": "preprocessing",
+    "Normalization": "normalization",
+    "Preparation": "preparation",
+    "PreparedData": "prepared",
     "Split": "splits",
+    "ZCA": "zca",
     "dataset_names": "registry",
     "load_dataset": "dataset",
+    "prepare": "preparing",
     "split": "splits",
 }
 

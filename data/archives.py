@@ -13,8 +13,8 @@ from bdfa_np.data.reading import ADVICE, BYTES_PER_READ, check_sha256, open_data
 from bdfa_np.data.registry import Archive, ArchivedFile
 from bdfa_np.errors import DataError
 
-# What an archive may hold beside the wanted files: their headers, its padding, a page that describes them.
-_BYTES_BESIDE = 2**20
+# What the names of folders begin with that a killed process may leave; the next one to fetch files removes them.
+TEMPORARY_PREFIX = ".fetching-"
 
 
 def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -> None:
@@ -39,13 +39,13 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
         If the archive is unreadable, altered, damaged, or lacks a file, or the folder cannot be written.
     """
     wanted = {f"{archive.folder}/{file.name}": file for file in archive.files if file.name in names}
-    largest = sum(file.size for file in archive.files) + _BYTES_BESIDE
+    largest = sum(file.size for file in archive.files) + archive.beside
     with open_data_file(path) as packed:
         check_sha256(path, hashlib.file_digest(packed, "sha256").hexdigest(), archive.sha256)
         packed.seek(0)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as temporary:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY_PREFIX) as temporary:
                 for file, content in _members(path, _Limited(packed, largest), wanted):
                     _copy(path, content, file, Path(temporary) / file.name)
                     (Path(temporary) / file.name).replace(folder / file.name)
@@ -95,4 +95,5 @@ def _copy(path: Path, content: IO[bytes], file: ArchivedFile, target: Path) -> N
         while chunk := content.read(BYTES_PER_READ):
             digest.update(chunk)
             out.write(chunk)
-    check_sha256(path / file.name, digest.hexdigest(), file.sha256_content)
+    if file.sha256_content is not None:
+        check_sha256(path / file.name, digest.hexdigest(), file.sha256_content)

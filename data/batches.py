@@ -1,4 +1,4 @@
-"""Mini-batches: gathered once, scaled into one reused buffer."""
+"""Mini-batches: gathered once, normalised into one reused buffer."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bdfa_np.data.preprocessing import Scaling
+from bdfa_np.data.normalization import Normalization
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.streams import Streams
 
@@ -15,22 +15,22 @@ from bdfa_np.streams import Streams
 class Batches:
     """An iterator over the mini-batches of an epoch.
 
-    Images stay as they are in memory (uint8, say); a batch is gathered and scaled when its turn comes, into buffers
-    that every batch shares. **A batch is valid until the next one is asked for**: copy what you want to keep, and
-    use one epoch at a time.
+    Images stay as they are in memory (uint8, say); a batch is gathered and normalised when its turn comes, into
+    buffers that every batch shares. Images that are ready, in the type that is asked for, are copied once. **A batch
+    is valid until the next one is asked for**: copy what you want to keep, and use one epoch at a time.
 
     Parameters
     ----------
-    images : ndarray, shape (N, H, W, C)
-        The images of one part of a split.
+    images : ndarray, shape (N, H, W, C) or (N, d)
+        The samples of one part of a split.
     labels : ndarray of int64, shape (N,)
         Their classes.
     batch_size : int
         Images in a batch; the last of an epoch has what is left over, unless that is dropped.
-    scaling : Scaling
-        What is done to the images.
+    normalization : Normalization, optional
+        What is done to the images; by default they are ready as they are.
     dtype : dtype, default "float32"
-        The type of the scaled images, float32 or float64.
+        The type of the batches, float32 or float64.
     streams : Streams, optional
         Where the order of each epoch is drawn from: ``streams.generator("order", number)``, so it depends on the
         seed and the epoch's number alone. Without it, the order is that of the images.
@@ -59,7 +59,7 @@ class Batches:
         labels: NDArray[np.int64],
         batch_size: int,
         *,
-        scaling: Scaling,
+        normalization: Normalization | None = None,
         dtype: DTypeLike = "float32",
         streams: Streams | None = None,
         drop_last: bool = False,
@@ -78,13 +78,14 @@ class Batches:
         # np.take would make such a copy for every batch.
         self._images = np.ascontiguousarray(images)
         self._labels = np.ascontiguousarray(labels, dtype=np.int64)
-        self._scaling = scaling
+        self._normalization = normalization
         self._streams = streams
         self.samples = len(images) - len(images) % batch_size if drop_last else len(images)
         self.batch_size = batch_size
         largest = min(batch_size, self.samples)
-        self._gathered = np.empty((largest, *images.shape[1:]), images.dtype)
-        self._scaled = np.empty(self._gathered.shape, dtype)
+        self._ready = np.empty((largest, *images.shape[1:]), dtype)
+        copied_once = normalization is None and images.dtype == self._ready.dtype
+        self._gathered = self._ready if copied_once else np.empty(self._ready.shape, images.dtype)
         self._batch_labels = np.empty(largest, np.int64)
 
     def __len__(self) -> int:
@@ -101,8 +102,8 @@ class Batches:
 
         Yields
         ------
-        images : ndarray of ``dtype``, shape (n, H, W, C)
-            Scaled and contiguous; overwritten by the next batch.
+        images : ndarray of ``dtype``, shape (n, H, W, C) or (n, d)
+            Normalised and contiguous; overwritten by the next batch.
         labels : ndarray of int64, shape (n,)
             Their classes; overwritten by the next batch.
         """
@@ -112,13 +113,16 @@ class Batches:
         for start in range(0, self.samples, self.batch_size):
             stop = min(start + self.batch_size, self.samples)
             size = stop - start
-            scaled, labels = self._scaled[:size], self._batch_labels[:size]
+            ready, labels = self._ready[:size], self._batch_labels[:size]
             if order is None:
-                gathered = self._images[start:stop]
+                source = self._images[start:stop]
                 labels[:] = self._labels[start:stop]
             else:
                 # mode="clip" since the default makes take write to a buffer of its own first; no index is out of range.
-                gathered = self._gathered[:size]
-                np.take(self._images, order[start:stop], axis=0, out=gathered, mode="clip")
+                source = np.take(self._images, order[start:stop], axis=0, out=self._gathered[:size], mode="clip")
                 np.take(self._labels, order[start:stop], out=labels, mode="clip")
-            yield self._scaling.apply(gathered, scaled), labels
+            if self._normalization is not None:
+                self._normalization.apply(source, ready)
+            elif order is None or self._gathered is not self._ready:
+                np.copyto(ready, source)
+            yield ready, labels

@@ -1,17 +1,20 @@
-"""Reader of CIFAR's binary version: records of label bytes and an image in planes."""
+"""Readers of CIFAR's binary version, records of label bytes and an image in planes, and of its Python version."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
-from bdfa_np.data.download import find_files
+from bdfa_np.data.pickles import read_pickle
 from bdfa_np.data.reading import ADVICE, check_sha256, open_data_file, read_up_to
 from bdfa_np.data.registry import ArchivedFile, Entry
 from bdfa_np.errors import DataError
+
+# CIFAR-100's superclasses: aquatic mammals to vehicles 2.
+_COARSE_CLASSES = 20
 
 
 def read_records(
@@ -60,17 +63,15 @@ def read_records(
     return rows[:, :label_bytes], planes.transpose(0, 2, 3, 1), hashlib.sha256(content).hexdigest()
 
 
-def load_cifar10(entry: Entry, datapath: Path | None, progress: bool) -> Dataset:
-    """Read a data set in the format of CIFAR-10's binary version.
+def load_cifar10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
+    """Read a data set in the format of CIFAR-10's binary version: a label byte and an image a record.
 
     Parameters
     ----------
     entry : Entry
-        The files of its archive have one label byte a record; the last of them is the test set.
-    datapath : pathlib.Path or None
-        Where to look, as in `bdfa_np.data.load_dataset`.
-    progress : bool
-        Whether to draw a progress bar while downloading.
+        The data set.
+    files : sequence of (ArchivedFile, pathlib.Path)
+        Its files and where each is; the last is the test set.
 
     Returns
     -------
@@ -82,31 +83,132 @@ def load_cifar10(entry: Entry, datapath: Path | None, progress: bool) -> Dataset
     DataError
         If a file is missing, unreadable, damaged, or its content is not the published one.
     """
-    if entry.archive is None:
-        raise ValueError(f"the entry of {entry.name} names no archive")
-    files = list(zip(entry.archive.files, find_files(entry, datapath, progress), strict=True))
-    train_images, train_labels = _read_part(entry, files[:-1])
-    test_images, test_labels = _read_part(entry, files[-1:])
-    checksums = {file.name: file.sha256_content for file in entry.archive.files}
-    return Dataset(entry.name, train_images, train_labels, test_images, test_labels, entry.class_names, checksums)
+    return _load(entry, files, _record_reader(entry, (len(entry.class_names),)))
 
 
-def _read_part(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the images and labels of some files, in their order."""
-    record_size = 1 + int(np.prod(entry.image_shape))
-    counts = [file.size // record_size for file, _ in files]
-    # Filled file by file: joining them at the end would need the memory twice.
-    images = np.empty((sum(counts), *entry.image_shape), np.uint8)
-    labels = np.empty(sum(counts), np.int64)
-    start = 0
-    for (file, path), count in zip(files, counts, strict=True):
-        file_labels, file_images, sha256 = read_records(path, count, entry.image_shape)
-        # Before the checksum: which label is wrong says more than that something is.
-        check_labels(file_labels[:, 0], len(entry.class_names), str(path))
-        check_sha256(path, sha256, file.sha256_content)
-        # Channel by channel takes a fifth of the time: NumPy's inner loop is then a row's pixels, not three channels.
-        for channel in range(entry.image_shape[2]):
-            images[start : start + count, ..., channel] = file_images[..., channel]
-        labels[start : start + count] = file_labels[:, 0]
-        start += count
-    return images, labels
+def load_cifar100(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
+    """Read a data set in the format of CIFAR-100's binary version: two label bytes, coarse and fine, and an image.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set; its classes are the fine ones.
+    files : sequence of (ArchivedFile, pathlib.Path)
+        Its files and where each is; the last is the test set.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (N, H, W, C), uint8, in the files' order, and their fine labels.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, unreadable, damaged, or its content is not the published one.
+    """
+    return _load(entry, files, _record_reader(entry, (_COARSE_CLASSES, len(entry.class_names))))
+
+
+def load_cifar10_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
+    """Read a data set in the format of CIFAR-10's Python version: pickled dictionaries with ``data`` and ``labels``.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set.
+    files : sequence of (ArchivedFile, pathlib.Path)
+        Its files and where each is; the last is the test set.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (N, H, W, C), uint8, in the files' order.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, unreadable, damaged, or its content is not the published one.
+    """
+    return _load(entry, files, _pickle_reader(entry, "labels"))
+
+
+def load_cifar100_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
+    """Read a data set in the format of CIFAR-100's Python version: as CIFAR-10's, but with ``fine_labels``.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set; its classes are the fine ones.
+    files : sequence of (ArchivedFile, pathlib.Path)
+        Its files and where each is; the last is the test set.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (N, H, W, C), uint8, in the files' order, and their fine labels.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, unreadable, damaged, or its content is not the published one.
+    """
+    return _load(entry, files, _pickle_reader(entry, "fine_labels"))
+
+
+# What reads a file, of which it is told how many images it should have: images, their labels, the file's SHA-256.
+_Reader = Callable[[ArchivedFile, Path, int], tuple[NDArray[np.uint8], NDArray[np.int64], str]]
+
+
+def _record_reader(entry: Entry, classes: tuple[int, ...]) -> _Reader:
+    """Return the reader of a file of records; ``classes`` holds the number of classes of each label byte."""
+
+    def read(_: ArchivedFile, path: Path, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
+        labels, images, sha256 = read_records(path, count, entry.image_shape, len(classes))
+        for column, number in enumerate(classes):
+            check_labels(labels[:, column], number, str(path))
+        return images, labels[:, -1].astype(np.int64), sha256
+
+    return read
+
+
+def _pickle_reader(entry: Entry, key: str) -> _Reader:
+    """Return the reader of a pickle that has the labels under a key."""
+    height, width, channels = entry.image_shape
+
+    def read(file: ArchivedFile, path: Path, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
+        content, sha256 = read_pickle(path, file.size)
+        rows, labels = content.get("data"), content.get(key)
+        shape = (count, height * width * channels)
+        if not isinstance(rows, np.ndarray) or rows.shape != shape:
+            raise DataError(f"{path}: its 'data' are not {shape[0]} x {shape[1]} bytes: {ADVICE}")
+        if not isinstance(labels, list) or len(labels) != count or not all(type(label) is int for label in labels):
+            raise DataError(f"{path}: its {key!r} are not {count} whole numbers: {ADVICE}")
+        classes = np.array(labels, np.int64)
+        check_labels(classes, len(entry.class_names), str(path))
+        return rows.reshape(count, channels, height, width).transpose(0, 2, 3, 1), classes, sha256
+
+    return read
+
+
+def _load(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]], read: _Reader) -> Dataset:
+    """Read all but the last file as the training set, the last as the test set; they share the images equally."""
+    checksums: dict[str, str] = {}
+    parts: list[tuple[NDArray[np.uint8], NDArray[np.int64]]] = []
+    for total, part in ((entry.train_images, files[:-1]), (entry.test_images, files[-1:])):
+        # Filled file by file: joining them at the end would need the memory twice.
+        images = np.empty((total, *entry.image_shape), np.uint8)
+        labels = np.empty(total, np.int64)
+        count = total // len(part)
+        for number, (file, path) in enumerate(part):
+            place = slice(number * count, (number + 1) * count)
+            # The readers check labels before the checksum is: which label is wrong says more than that something is.
+            file_images, labels[place], sha256 = read(file, path, count)
+            if file.sha256_content is not None:
+                check_sha256(path, sha256, file.sha256_content)
+            checksums[file.name] = sha256
+            # Channel by channel takes a fifth of the time: NumPy's inner loop is then a row's pixels, not three
+            # channels.
+            for channel in range(entry.image_shape[-1]):
+                images[place, ..., channel] = file_images[..., channel]
+        parts.append((images, labels))
+    return Dataset(entry.name, *parts[0], *parts[1], entry.class_names, checksums)

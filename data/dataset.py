@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.download import find_source
 from bdfa_np.data.registry import find_entry
 from bdfa_np.errors import DataError
 
@@ -138,7 +139,9 @@ def check_labels(labels: NDArray[Any], classes: int, where: str) -> None:
         raise DataError(f"{where}: label {labels[index]} at index {index} is out of range 0..{classes - 1}")
 
 
-def load_dataset(name: str, datapath: str | os.PathLike[str] | None = None, *, progress: bool = False) -> Dataset:
+def load_dataset(
+    name: str, datapath: str | os.PathLike[str] | None = None, *, extra: bool = True, progress: bool = False
+) -> Dataset:
     """Read a data set, downloading its files first where they are not there.
 
     Parameters
@@ -150,6 +153,8 @@ def load_dataset(name: str, datapath: str | os.PathLike[str] | None = None, *, p
         publisher gave it (``cifar-10-batches-bin``). By default the folder
         that the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. A data set that comes
         with the package needs none.
+    extra : bool, default True
+        Whether the extra training images of a data set that has some are among its training images.
     progress : bool, default False
         Whether to draw a progress bar on standard error while downloading.
 
@@ -160,11 +165,14 @@ def load_dataset(name: str, datapath: str | os.PathLike[str] | None = None, *, p
 
     Raises
     ------
+    ConfigError
+        If the extra part is not wanted of a data set that has none.
     DataError
         If the name is unknown, or files are missing and cannot be downloaded, or are unreadable, damaged, altered
         or of another kind.
     """
     entry = find_entry(name)
-    module, function = entry.reader.split(":")
+    source, files = find_source(entry, None if datapath is None else Path(datapath), progress, extra)
+    module, function = source.reader.split(":")
     reader = getattr(import_module(module), function)
-    return cast("Dataset", reader(entry, None if datapath is None else Path(datapath), progress))
+    return cast("Dataset", reader(entry, files))

@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
-from bdfa_np.data.download import find_files
 from bdfa_np.data.reading import ADVICE, Stream, check_sha256, open_data_file, read_up_to
-from bdfa_np.data.registry import Entry
+from bdfa_np.data.registry import ENTRIES, Entry, RemoteFile, known_checksums
 from bdfa_np.errors import DataError
 
 _UNSIGNED_BYTE = 0x08
@@ -100,17 +100,15 @@ def _check_header(path: Path, header: bytes, item_shape: tuple[int, ...]) -> tup
     return shape
 
 
-def load_idx_dataset(entry: Entry, datapath: Path | None, progress: bool) -> Dataset:
+def load_idx_dataset(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset:
     """Read a data set that is published as four IDX files.
 
     Parameters
     ----------
     entry : Entry
-        Its ``files`` are the training images, training labels, test images and test labels; one channel.
-    datapath : pathlib.Path or None
-        Where to look, as in `bdfa_np.data.load_dataset`.
-    progress : bool
-        Whether to draw a progress bar while downloading.
+        The data set; its images have one channel.
+    files : sequence of (RemoteFile, pathlib.Path)
+        The training images, training labels, test images and test labels, and where each is.
 
     Returns
     -------
@@ -125,13 +123,24 @@ def load_idx_dataset(entry: Entry, datapath: Path | None, progress: bool) -> Dat
     item_shapes = (entry.image_shape[:2], (), entry.image_shape[:2], ())
     parts: list[NDArray[Any]] = []
     checksums = {}
-    for file, path, item_shape in zip(entry.files, find_files(entry, datapath, progress), item_shapes, strict=True):
+    for (file, path), item_shape in zip(files, item_shapes, strict=True):
         values, sha256 = read_idx(path, item_shape)
         if not item_shape:
             # Before the checksum: which label is wrong says more than that something is.
             check_labels(values, len(entry.class_names), str(path))
-        check_sha256(path, sha256, file.sha256_content)
+        _check_content(entry, file, path, sha256)
         parts.append(values[..., np.newaxis] if item_shape else values.astype(np.int64))
         checksums[file.name] = sha256
     train_images, train_labels, test_images, test_labels = parts
     return Dataset(entry.name, train_images, train_labels, test_images, test_labels, entry.class_names, checksums)
+
+
+def _check_content(entry: Entry, file: RemoteFile, path: Path, sha256: str) -> None:
+    # The files of MNIST and of what came after it have the same names, so that one is soon taken for the other.
+    for other in ENTRIES.values():
+        if other.name != entry.name and sha256 in (known_checksums(other) or {}).values():
+            raise DataError(
+                f"{path}: is a file of {other.title}, not of {entry.title}: name another data folder, or put the "
+                f"files of {entry.title} into its subfolder {entry.name}"
+            )
+    check_sha256(path, sha256, file.sha256_content)

@@ -2,28 +2,27 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 
 from bdfa_np.data.dataset import Dataset
-from bdfa_np.data.registry import Entry
+from bdfa_np.data.registry import BundledFile, Entry
 from bdfa_np.errors import DataError
 from bdfa_np.interrupts import interrupts_wait
 
-FOLDER = Path(__file__).parent
-
 
 @interrupts_wait()
-def load_mnist_5k(entry: Entry, datapath: Path | None, progress: bool) -> Dataset:  # noqa: ARG001
+def load_mnist_5k(entry: Entry, files: Sequence[tuple[BundledFile, Path]]) -> Dataset:
     """Read the bundled digits.
 
     Parameters
     ----------
     entry : Entry
-        The registry's entry, with a bundled file.
-    datapath, progress : object
-        Not used: the file is never anywhere else.
+        The registry's entry.
+    files : sequence of (BundledFile, pathlib.Path)
+        The one file, and where it is installed.
 
     Returns
     -------
@@ -35,17 +34,15 @@ def load_mnist_5k(entry: Entry, datapath: Path | None, progress: bool) -> Datase
     DataError
         If the installed file is missing, unreadable or damaged.
     """
-    if entry.bundled is None:
-        raise ValueError(f"the entry of {entry.name} names no bundled file")
-    path = FOLDER / entry.bundled.name
+    [(bundled, path)] = files
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}: install bdfa-np anew") from error
     sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != entry.bundled.sha256_content:
+    if sha256 != bundled.sha256_content:
         raise DataError(
-            f"{path}: damaged: its SHA-256 is {sha256} instead of {entry.bundled.sha256_content}: install bdfa-np anew"
+            f"{path}: damaged: its SHA-256 is {sha256} instead of {bundled.sha256_content}: install bdfa-np anew"
         )
     # The bytes that were checked are the bytes that are read, whatever happens to the file meanwhile.
     with h5py.File(io.BytesIO(content), "r") as file:
@@ -56,5 +53,5 @@ def load_mnist_5k(entry: Entry, datapath: Path | None, progress: bool) -> Datase
             file["test_images"][...],
             file["test_labels"][...],
             entry.class_names,
-            {entry.bundled.name: sha256},
+            {bundled.name: sha256},
         )

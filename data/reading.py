@@ -1,6 +1,7 @@
 """Reading files that may be missing, damaged or hostile: every failure is one line. Loads no NumPy."""
 
 import gzip
+import hashlib
 import io
 import stat
 import zlib
@@ -72,6 +73,23 @@ def read_up_to(stream: Stream, size: int) -> tuple[bytearray, bool]:
     except EOFError:
         return content, True
     return content, False
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content as it lies there, in lower-case hexadecimal.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable or not a regular file.
+    """
+    with open_data_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, sha256: str, expected: str) -> None:

@@ -10,7 +10,7 @@ from bdfa_np.data.dataset import Dataset
 from bdfa_np.errors import DataError
 from bdfa_np.streams import Streams
 
-_Part = tuple[NDArray[Any], NDArray[np.int64]]
+Part = tuple[NDArray[Any], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +105,39 @@ def split(
         test = dataset.train_images[-held_out:], dataset.train_labels[-held_out:]
         train = dataset.train_images[:-held_out], dataset.train_labels[:-held_out]
         test_name = "validation"
-    train, train_text = _limited(train, train_limit, seed, "train", "training")
-    test, test_text = _limited(test, test_limit, seed, "test", test_name)
+    train, train_text = limited(train, train_limit, seed, "train", "training")
+    test, test_text = limited(test, test_limit, seed, "test", test_name)
     return Split(*train, *test, dataset.class_names, f"{dataset.name}: {train_text} and {test_text}")
 
 
-def _limited(part: _Part, limit: int | None, seed: int, stream: str, name: str) -> tuple[_Part, str]:
-    """Return the limited part and its description."""
+def limited(part: Part, limit: int | None, seed: int, stream: str, name: str) -> tuple[Part, str]:
+    """Limit one part.
+
+    Parameters
+    ----------
+    part : tuple of ndarray
+        Images and labels.
+    limit : int or None
+        How many of them to keep; all by default.
+    seed : int
+        From which it is drawn which.
+    stream : {"train", "test"}
+        The stream they are drawn from, as in the option's name.
+    name : str
+        What to call the part.
+
+    Returns
+    -------
+    part : tuple of ndarray
+        What is kept, each class in its proportion.
+    description : str
+        How many of how many, in a few words.
+
+    Raises
+    ------
+    DataError
+        If the limit is below 1 or above what there is.
+    """
     images, labels = part
     count = len(labels)
     if limit is None:

@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from bdfa_np.checkpoint import read_checkpoint
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.outcome import run
 
+_NUMBERS = itertools.count()
+
 TINY = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100", "--threads", "1"]
 
 
@@ -26,6 +29,12 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _caches_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a test prepares out of the user's folders."""
+    monkeypatch.setenv("BDFA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"prepared{next(_NUMBERS)}"))
 
 
 @pytest.fixture

@@ -18,6 +18,11 @@ def idx(values):
     return struct.pack(f">{1 + values.ndim}I", 0x800 | values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
 
 
+def with_files(entry, files):
+    """Return an entry whose one source has other files."""
+    return replace(entry, sources=(replace(entry.sources[0], files=tuple(files)),))
+
+
 @pytest.fixture
 def digits(tmp_path, monkeypatch):
     """Give a folder with some bundled digits in four IDX files, which the registry takes for MNIST's."""
@@ -34,10 +39,10 @@ def digits(tmp_path, monkeypatch):
     folder.mkdir()
     entry = ENTRIES["mnist"]
     files = []
-    for file, content in zip(entry.files, contents, strict=True):
+    for file, content in zip(entry.sources[0].files, contents, strict=True):
         (folder / file.name).write_bytes(content)
         files.append(replace(file, sha256_content=hashlib.sha256(content).hexdigest()))
-    monkeypatch.setitem(ENTRIES, "mnist", replace(entry, files=tuple(files)))
+    monkeypatch.setitem(ENTRIES, "mnist", with_files(entry, files))
     return folder
 
 
@@ -105,8 +110,9 @@ def test_a_resumed_run_refuses_other_data_and_takes_the_same_elsewhere(bdfa, dig
     labels = elsewhere / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
     entry = ENTRIES["mnist"]
-    new = replace(entry.files[3], sha256_content=hashlib.sha256(labels.read_bytes()).hexdigest())
-    monkeypatch.setitem(ENTRIES, "mnist", replace(entry, files=(*entry.files[:3], new)))
+    *others, last = entry.sources[0].files
+    new = replace(last, sha256_content=hashlib.sha256(labels.read_bytes()).hexdigest())
+    monkeypatch.setitem(ENTRIES, "mnist", with_files(entry, [*others, new]))
     for command in (["train", "--save", "run", "--resume", "--epochs", 3], ["evaluate", "run"]):
         line = bdfa.refused(*command, "--datapath", elsewhere)
         assert "the data differ from those of run: t10k-labels-idx1-ubyte" in line

@@ -190,6 +190,11 @@ def test_a_whole_number_will_do_for_a_float_option():
 TORCH_SPELLINGS = {
     "dataset": "-dataset",
     "datapath": "-datapath",
+    "cache_dir": "-preProcDir",
+    "format": "-format",
+    "normalization": "-normalization",
+    "whiten": "-whiten",
+    "augment": "-augment",
     "validate": "-validate",
     "network": "-network",
     "models_folder": "-modelsFolder",

@@ -42,13 +42,17 @@ def _small_entry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if "real" in request.node.name:
         return
     entry = registry.ENTRIES["cifar10"]
-    assert entry.archive is not None
+    binary = entry.sources[0]
+    assert binary.archive is not None
     files = tuple(
         registry.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
     )
-    archive = dataclasses.replace(entry.archive, files=files, urls=())
-    monkeypatch.setitem(registry.ENTRIES, "cifar10", dataclasses.replace(entry, archive=archive))
+    archive = dataclasses.replace(binary.archive, files=files, urls=())
+    sources = (dataclasses.replace(binary, archive=archive), *entry.sources[1:])
+    monkeypatch.setitem(
+        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, sources=sources)
+    )
 
 
 def put(folder: Path) -> None:
@@ -238,11 +242,11 @@ def test_mutated_files_are_refused_or_read_as_they_are(tmp_path, name, changes, 
 
 
 def test_the_real_entry_is_the_published_one():
-    entry = registry.ENTRIES["cifar10"]
-    assert entry.archive is not None
-    assert tuple(file.name for file in entry.archive.files) == NAMES
-    assert {file.size for file in entry.archive.files} == {30_730_000}
-    digests = [entry.archive.sha256, *(file.sha256_content for file in entry.archive.files)]
+    archive = registry.ENTRIES["cifar10"].sources[0].archive
+    assert archive is not None
+    assert tuple(file.name for file in archive.files) == NAMES
+    assert {file.size for file in archive.files} == {30_730_000}
+    digests = [archive.sha256, *(file.sha256_content for file in archive.files)]
     assert len(set(digests)) == 7
     assert all(len(bytes.fromhex(digest)) == 32 for digest in digests)
 

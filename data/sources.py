@@ -1,0 +1,217 @@
+"""What can be said of a data set before any of it is read: its ways of publication, files, checksums and addresses."""
+
+from dataclasses import dataclass
+
+from bdfa_np.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a data set that is published on its own.
+
+    Parameters
+    ----------
+    name : str
+        The uncompressed file's name; the published one's is ``name + suffix``.
+    sha256_content : str
+        SHA-256 of the uncompressed content.
+    sha256_archive : str
+        SHA-256 of the file as it is published.
+    urls : tuple of str
+        Addresses of the published file, tried in this order.
+    suffix : str, default ".gz"
+        What the published file's name ends in; "" where it is published uncompressed.
+    size : int, optional
+        The published file's size in bytes, where it is known.
+    part : str, default ""
+        The part of the data set that it belongs to, if that part can be left out: "extra".
+    """
+
+    name: str
+    sha256_content: str
+    sha256_archive: str
+    urls: tuple[str, ...]
+    suffix: str = ".gz"
+    size: int | None = None
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class ArchivedFile:
+    """One file of a data set that is published in an archive with others.
+
+    Parameters
+    ----------
+    name : str
+        The file's name, without a folder.
+    size : int
+        Its size in bytes.
+    sha256_content : str or None
+        SHA-256 of the file; None where none is published, so that the archive's is what is checked.
+    """
+
+    name: str
+    size: int
+    sha256_content: str | None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive that is downloaded when files are not there.
+
+    Parameters
+    ----------
+    name : str
+        The archive's name.
+    sha256 : str
+        SHA-256 of the archive.
+    urls : tuple of str
+        Its addresses, tried in this order.
+    folder : str
+        The folder in the archive that has the files; they are also looked for in folders of this name.
+    files : tuple of ArchivedFile
+        The files that are wanted, in the order the reader wants them; others in the archive stay there.
+    beside : int, default 2**20
+        How many bytes it may unpack to beside these files: their headers, padding, files that are not wanted.
+    """
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+    folder: str
+    files: tuple[ArchivedFile, ...]
+    beside: int = 2**20
+
+
+@dataclass(frozen=True)
+class BundledFile:
+    """A file that is installed with the package, in the folder of this module.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    sha256_content : str
+        SHA-256 of the file.
+    """
+
+    name: str
+    sha256_content: str
+
+
+File = RemoteFile | ArchivedFile | BundledFile
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way in which a data set is published; of the last three, one is given.
+
+    Parameters
+    ----------
+    reader : str
+        ``"module:function"``; the function takes the `Entry` and a sequence of pairs, each a file and the path that
+        it was found at, in the order below, and returns a `bdfa_np.data.Dataset`.
+    files : tuple of RemoteFile
+        The files, in the order the reader wants them, where each is published on its own.
+    archive : Archive or None
+        The archive, where they are published in one.
+    bundled : BundledFile or None
+        The file that is installed with the package, if the data set is one.
+    """
+
+    reader: str
+    files: tuple[RemoteFile, ...] = ()
+    archive: Archive | None = None
+    bundled: BundledFile | None = None
+
+    def wanted(self, extra: bool = True) -> tuple[File, ...]:
+        """Return the files to read, in the order the reader wants them.
+
+        Parameters
+        ----------
+        extra : bool, default True
+            Whether files of the part "extra" are among them.
+
+        Returns
+        -------
+        tuple of RemoteFile, ArchivedFile or BundledFile
+            At least one.
+        """
+        if self.bundled is not None:
+            return (self.bundled,)
+        if self.archive is not None:
+            return self.archive.files
+        return tuple(file for file in self.files if extra or file.part != "extra")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What there is to know about one data set before any of it is read.
+
+    Parameters
+    ----------
+    name : str
+        The name on the command line, in lower case; also the subfolder that its files are looked for in.
+    title : str
+        The name in sentences.
+    image_shape : tuple of int
+        (H, W, C).
+    class_names : tuple of str
+        What labels 0, 1, ... stand for.
+    train_images, test_images : int
+        How many images there are to train and to test on.
+    licence, citation : str
+        What the data may be used for, and whom to cite.
+    sources : tuple of Source
+        The ways in which it is published. The first is the one that is downloaded; another is read where all of its
+        files, or its archive, are there and the first's are not.
+    """
+
+    name: str
+    title: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    train_images: int
+    test_images: int
+    licence: str
+    citation: str
+    sources: tuple[Source, ...]
+
+    def check_extra(self, extra: bool) -> None:
+        """Refuse to leave out a part that the data set does not have.
+
+        Parameters
+        ----------
+        extra : bool
+            Whether the part "extra" is wanted.
+
+        Raises
+        ------
+        ConfigError
+            If it is not, and there is none.
+        """
+        if not extra and not any(file.part == "extra" for source in self.sources for file in source.files):
+            raise ConfigError(f"--no-extra has no part in --dataset {self.name}: leave it out")
+
+
+def known_checksums(entry: Entry, extra: bool = True) -> dict[str, str] | None:
+    """Return what `bdfa_np.data.Dataset.checksums` is after reading a data set's first source.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set.
+    extra : bool, default True
+        Whether its part "extra" is read, if it has one.
+
+    Returns
+    -------
+    dict of str to str, or None
+        SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
+    """
+    checksums = {}
+    for file in entry.sources[0].wanted(extra):
+        if file.sha256_content is None:
+            return None
+        checksums[file.name] = file.sha256_content
+    return checksums
