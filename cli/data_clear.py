@@ -23,12 +23,12 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
     """Remove what was prepared of the data set NAME, or all that was prepared; the data sets' own files stay."""
     from bdfa_np.cli.data_list import line
     from bdfa_np.data.cache import Cache, default_cache_folder
-    from bdfa_np.data.preparation import is_own
+    from bdfa_np.data.preparation import is_own, own_name
 
     folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
     if name is None and not yes:
         click.confirm(f"Remove every prepared file in {folder}?", abort=True, err=True)
-    removed = Cache(folder).clear(Path(name).stem if name is not None and is_own(name) else name)
+    removed = Cache(folder).clear(own_name(name) if name is not None and is_own(name) else name)
     for entry in removed:
         click.echo(line(entry))
     size = sum(entry.size for entry in removed) / 1e6

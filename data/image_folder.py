@@ -24,6 +24,7 @@ from bdfa_np.errors import DataError
 _PARTS = ("train", "test")
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LARGEST_FILE = 2**30
+_ADVICE = "remove it, or put a good copy in its place"
 _GREY_MODES = ("1", "L", "LA")
 _GREY_16_BITS = ("I;16", "I")
 
@@ -198,7 +199,7 @@ def _read_file(file: Path) -> bytearray:
     with open_data_file(file) as stream:
         content, _ = read_up_to(stream, _LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
-        raise DataError(f"{file}: is larger than {_LARGEST_FILE} bytes, too large for an image: remove it")
+        raise DataError(f"{file}: is larger than {_LARGEST_FILE} bytes, too large for an image: {_ADVICE}")
     return content
 
 
@@ -208,13 +209,19 @@ def _decode(file: Path, content: bytearray) -> NDArray[np.uint8]:
         # Pillow warns of flaws that do not touch the pixels, and of images that are suspiciously large.
         with warnings.catch_warnings(action="ignore"):
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            with _open(content) as image:
+                # Looks at every checksum of a PNG file, where decoding passes over some, and spends the open image.
+                image.verify()
+            with _open(content) as image:
                 return _pixels(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise DataError(f"{file}: is not a PNG or JPEG image: remove it, or put a good copy in its place") from error
+        raise DataError(f"{file}: is not a PNG or JPEG image: {_ADVICE}") from error
     except Exception as error:  # of damaged files Pillow's readers raise errors of nearly any kind
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{file}: cannot be decoded ({reason}): remove it, or put a good copy in its place") from error
+        raise DataError(f"{file}: cannot be decoded ({error!r}): {_ADVICE}") from error
+
+
+def _open(content: bytearray) -> Image.Image:
+    return Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -223,9 +230,6 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         return (np.asarray(image)[..., np.newaxis] >> 8).astype(np.uint8)
     if image.mode in _GREY_MODES:
         return np.asarray(image.convert("L"))[..., np.newaxis]
-    if image.mode == "P":
-        # By way of RGBA, since some transparent palettes cannot be converted otherwise.
-        image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
 
 

@@ -110,8 +110,6 @@ class H5Reader:
             raise DataError(f"{self._path}: {name} is empty: store an array of numbers")
         if array.dtype.kind not in "buif":
             raise DataError(f"{self._path}: {name} are {array.dtype}: store an array of numbers")
-        if not array.size:
-            return
         is_packed = array.id.get_create_plist().get_nfilters() > 0
         if array.chunks is None or (not is_packed and array.nbytes > self._size):
             stored, needed, unit = min(array.id.get_storage_size(), self._size), array.nbytes, "bytes"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import ConfigError
@@ -29,6 +30,23 @@ def is_own(dataset: str) -> bool:
     """
     separators = {os.sep, os.altsep or os.sep}
     return any(separator in dataset for separator in separators) or dataset.lower().endswith(_OWN_SUFFIXES)
+
+
+def own_name(dataset: str) -> str:
+    """Return the name, without a folder, of a data set of the user's own.
+
+    Parameters
+    ----------
+    dataset : str
+        Its path.
+
+    Returns
+    -------
+    str
+        A file's name without its ending, a folder's whole name.
+    """
+    path = Path(dataset).expanduser()
+    return path.stem if path.name.lower().endswith(_OWN_SUFFIXES) else path.resolve().name
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bdfa_np.data.dataset import Dataset, load_dataset
 from bdfa_np.data.download import find_source
 from bdfa_np.data.own import load_own, own_checksums
 from bdfa_np.data.pipeline import as_it_is, stays_bytes, write_prepared
-from bdfa_np.data.preparation import Preparation, is_own
+from bdfa_np.data.preparation import Preparation, is_own, own_name
 from bdfa_np.data.prepared import PreparedData, read_prepared
 from bdfa_np.data.reading import file_sha256
 from bdfa_np.data.registry import find_entry, known_checksums
@@ -168,7 +168,7 @@ def _identify(
     """Find out what is to be prepared; read and download no more than that takes."""
     if is_own(preparation.dataset):
         path = _own_path(preparation)
-        return _Origin(path.stem, own_checksums(path))
+        return _Origin(own_name(preparation.dataset), own_checksums(path))
     entry = find_entry(preparation.dataset)
     check(preparation, entry.image_shape)
     bundled = entry.sources[0].bundled is not None

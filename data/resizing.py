@@ -59,5 +59,5 @@ def resize_images(images: Images, size: int) -> Images:
 
 def _scaled(pixels: Images, size: int) -> Images:
     """Scale an image of shape (H, W) or (H, W, 3)."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image = Image.fromarray(pixels)
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))

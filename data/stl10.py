@@ -40,8 +40,12 @@ def read_images(path: Path, count: int, image_shape: tuple[int, int, int]) -> tu
     """
     height, width, channels = image_shape
     content = _read(path, count * height * width * channels, f"{count} images of {height}x{width}x{channels}")
-    planes = np.frombuffer(content, np.uint8).reshape(count, channels, width, height)
-    return np.ascontiguousarray(planes.transpose(0, 3, 2, 1)), hashlib.sha256(content).hexdigest()
+    planes = np.frombuffer(content, np.uint8).reshape(count, channels, width, height).transpose(0, 3, 2, 1)
+    images = np.empty((count, *image_shape), np.uint8)
+    # All at once takes five times as long: NumPy's inner loop is then three channels, not a column's pixels.
+    for channel in range(channels):
+        images[..., channel] = planes[..., channel]
+    return images, hashlib.sha256(content).hexdigest()
 
 
 def read_labels(path: Path, count: int, classes: int) -> tuple[NDArray[np.int64], str]:

@@ -334,6 +334,12 @@ def test_names_of_a_great_fixed_length_are_refused_unread(tmp_path):
     assert line == "class_names are longer than 1024 bytes: shorten them"
 
 
+@pytest.mark.parametrize("names", [np.arange(3), np.zeros(3, "V4"), h5py.Empty("S1")])
+def test_names_that_are_no_row_of_texts_are_refused(tmp_path, names):
+    line = refusal(tmp_path, written(array_of("class_names", data=names)))
+    assert line.startswith(f"class_names are {names.dtype} {names.shape}: they must be a row of texts")
+
+
 def test_names_without_end_are_refused_unread(tmp_path):
     names = array_of("class_names", shape=(2**40,), dtype=h5py.string_dtype())
     assert refusal(tmp_path, written(names)).startswith("class_names are object (1099511627776,): ")

