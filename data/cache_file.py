@@ -43,15 +43,7 @@ DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
 
 
 class UnusableError(DataError):
-    """A prepared file is damaged or of an old format, and can be made anew.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    what : str
-        What it is, after its name.
-    """
+    """A prepared file is damaged or of an old format, and can be made anew. ``what`` says which of them it is."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path} {what}: delete it, so that it is prepared anew")
@@ -397,7 +389,4 @@ class CacheWriter:
 
 def _fixed(value: str | int | float) -> Any:
     """Give text a fixed length: HDF5 keeps text of any length in a place without a checksum."""
-    if not isinstance(value, str):
-        return value
-    text = encoded(value)
-    return np.array(text, f"S{max(1, len(text))}")
+    return np.array(encoded(value)) if isinstance(value, str) else value
