@@ -288,7 +288,8 @@ _SVHN = Entry(
     class_names=_DIGITS,
     train_images=73_257 + 531_131,
     test_images=26_032,
-    licence="non-commercial use only, according to its page (http://ufldl.stanford.edu/housenumbers/)",
+    licence="its page (http://ufldl.stanford.edu/housenumbers/) marks the whole numbers, from which these digits were "
+    "cropped, as for non-commercial use only",
     citation="Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu and A. Y. Ng, Reading digits in natural images with "
     "unsupervised feature learning, NIPS Workshop on Deep Learning and Unsupervised Feature Learning, 2011",
     sources=(

@@ -1,5 +1,6 @@
 """From a data set's name to images that a net can be trained on: from the cache, or read, prepared and stored."""
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -78,7 +79,13 @@ def prepare(
         write_prepared(writer, preparation, dataset, progress)
 
     specification = preparation.specification(origin.name, origin.checksums)
-    prepared = cache.prepared(origin.name, specification, build, read_prepared, note=note)
+    try:
+        prepared = cache.prepared(origin.name, specification, build, read_prepared, note=note)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        advice = "make room, or name another folder with --cache-dir"
+        raise DataError(f"{error.filename}: {error.strerror}: {advice}") from error
     return replace(prepared, seconds=perf_counter() - start)
 
 

@@ -71,7 +71,9 @@ def test_without_streams_the_order_is_that_of_the_images():
 def test_batches_are_contiguous_and_of_the_asked_type(kept, dtype, streams):
     images = np.arange(7 * 6, dtype=kept).reshape(7, 2, 3, 1)
     labels = np.zeros(7, np.uint8)
-    for x, y in Batches(images, labels, 4, normalization=Normalization.fit("scale", images), dtype=dtype, streams=streams).epoch(0):
+    for x, y in Batches(
+        images, labels, 4, normalization=Normalization.fit("scale", images), dtype=dtype, streams=streams
+    ).epoch(0):
         assert x.dtype == dtype
         assert x.flags.c_contiguous
         assert x.shape[1:] == (2, 3, 1)
