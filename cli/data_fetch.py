@@ -17,11 +17,11 @@ Examples:
   bdfa data fetch mnist
   bdfa data fetch svhn --no-extra --datapath /data""",
 )
-@click.argument("name", type=TorchChoice(dataset_names(), ()))
+@click.argument("name", type=TorchChoice(dataset_names(), ()), metavar="NAME")
 @config_options("datapath", "no_extra")
 @debug_option
 def data_fetch(name: str, datapath: str | None, no_extra: bool) -> None:
-    """Download what is missing of the data set NAME, and check every file."""
+    """Download what is missing of a data set, and check its files."""
     from bdfa_np.data import load_dataset
     from bdfa_np.data.download import find_source
     from bdfa_np.data.registry import find_entry

@@ -27,7 +27,10 @@ Examples:
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Draw samples of each class into a file.")
 @debug_option
 def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | None, png: Path | None) -> None:
-    """Print the class counts, pixel statistics, licence, citation and checksums of the data set NAME."""
+    """Print what a data set holds, and draw samples of it.
+
+    That is its class counts, pixel statistics and checksums and, of a published one, its licence and citation.
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option
+from bdfa_np.config import flag
 
 if TYPE_CHECKING:
     from bdfa_np.data.cache import CacheEntry
@@ -22,7 +23,7 @@ Examples:
 @config_options("datapath", "cache_dir")
 @debug_option
 def data_list(datapath: str | None, cache_dir: str | None) -> None:
-    """List the known data sets, where their files are, and every prepared file."""
+    """List data sets, where their files are, and what is prepared."""
     from rich.console import Console
 
     from bdfa_np.data.cache import Cache, default_cache_folder
@@ -45,10 +46,12 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
 
 
 def line(entry: "CacheEntry") -> str:
-    """Return a prepared file's line: its size, its time, its name and what is in it."""
-    what = entry.state
-    if entry.specification is not None:
-        preprocessing = entry.specification.get("preprocessing", {})
-        what = ", ".join(f"{name} {value}" for name, value in preprocessing.items() if value is not False)
-        what += "" if entry.state == "ready" else f" ({entry.state})"
-    return f"{entry.size / 1e6:9,.1f} MB  {entry.modified:%Y-%m-%d %H:%M}  {entry.path.name}  {what}"
+    """Return a prepared file's line: its size, its time, its name, and the options that it was prepared with."""
+    specification = entry.specification or {}
+    preprocessing = specification.get("preprocessing")
+    words = [] if entry.state == "ready" else [f"({entry.state})"]
+    if isinstance(preprocessing, dict):  # the file may be anybody's
+        words += ["--whiten"] if "zca_epsilon" in preprocessing else []
+        for name, value in preprocessing.items():
+            words += [flag(name)] if value is True else [] if value is False else [flag(name), str(value)]
+    return f"{entry.size / 1e6:9,.1f} MB  {entry.modified:%Y-%m-%d %H:%M}  {entry.path.name}  {' '.join(words)}"

@@ -37,7 +37,10 @@ Examples:
 @config_options(*PREPARATION)
 @debug_option
 def data_prepare(name: str, **options: Any) -> None:
-    """Preprocess the data set NAME and store it; training with the same options then starts at once."""
+    """Preprocess a data set, and store it to be trained on.
+
+    Training with the same options then starts at once.
+    """
     from bdfa_np.cli.precedence import whole_dataset
     from bdfa_np.cli.run_data import load_run_data
     from bdfa_np.cli.train import terminate_like_interrupt, thread_limit
@@ -47,6 +50,8 @@ def data_prepare(name: str, **options: Any) -> None:
     with terminate_like_interrupt(), thread_limit(config):
         data = load_run_data(config)
     prepared = data.prepared
-    counts = [f"{len(labels):,} {part}" for part, (_, labels) in prepared.parts.items()]
-    click.echo(f"{prepared.name}: {', '.join(counts)} images of shape {data.split.input_shape}")
+    parts = prepared.parts.items()
+    counts = [f"{len(labels):,} {'training' if part == 'train' else part}" for part, (_, labels) in parts]
+    shape = "x".join(map(str, data.split.input_shape))
+    click.echo(f"{prepared.name}: {', '.join(counts)} samples of {shape}")
     click.echo(data.origin() or "it comes with the package and needs no prepared file as it is")

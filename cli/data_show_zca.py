@@ -23,7 +23,7 @@ Examples:
 @click.option("--images", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are drawn.")
 @debug_option
 def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
-    """Draw the first test images of the data set NAME above their whitened versions.
+    """Draw test images above what whitening makes of them.
 
     The data set is prepared with --whiten where it is not yet.
     """

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bdfa_np.build import build_model, load_weights
 from bdfa_np.cli.precedence import Chosen
+from bdfa_np.cli.run_data import check_augment
 from bdfa_np.config import flag
 from bdfa_np.data.preparing import describe
 
@@ -36,6 +37,7 @@ def show(chosen: Chosen, load: Path | None) -> None:
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
     name, input_shape, classes = describe(chosen.config.preparation())
+    check_augment(chosen.config, input_shape)
     model = build_model(chosen.config, input_shape, classes)
     console.print(layer_table(model.network, f"{chosen.config.network} for {name}"))
     if load is not None:

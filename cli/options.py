@@ -77,6 +77,12 @@ class TorchChoice(click.Choice[str]):
             return name  # for Config, which says why it is refused
         return super().convert(name, param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names that begin so, in any case, hyphens or not."""
+        del ctx, param
+        names = (name for name in self.choices if self._plain(name).startswith(self._plain(incomplete)))
+        return [CompletionItem(name) for name in names]
+
     @staticmethod
     def _plain(name: object) -> str:
         return str(name).lower().replace("-", "")
@@ -92,7 +98,13 @@ class DatasetName(TorchChoice):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the data set's name, or the path as it is."""
-        return value if is_own(value) else super().convert(value, param, ctx)
+        if is_own(value):
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            message = f"{error.message.rstrip('.')}; name a file or folder of your own by a path, as in ./{value}"
+            raise click.BadParameter(message, ctx, param) from None
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Leave the names to the help text: a path will do too."""
@@ -102,7 +114,7 @@ class DatasetName(TorchChoice):
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
         """List the names."""
         del param, ctx
-        return f"choose from {', '.join(self.choices)}, or name a file or folder of your own"
+        return f"Choose from {', '.join(self.choices)}, or name a file or folder of your own"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names and, as soon as no name begins so, files and folders."""

@@ -112,15 +112,24 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
         found |= {"num_layers", "num_hidden"}
     if given.get("network") == "mlp" and from_file.get("batchnorm") == 2:
         found.add("batchnorm")
-    if given.get("whiten"):
-        found.add("normalization")
-    if "whiten" in given or "normalization" in given:
-        found.add("feedback_output")  # the file's may be what followed from its own inputs
+    found |= of_another_preprocessing(given)
     if given.get("eps") == 0:
         found.add("acc_gradient")
     if given.get("backend") == "numpy":
         found.add("device")
     return {name for name in found if name in from_file and name not in given}
+
+
+def of_another_preprocessing(given: Mapping[str, Any]) -> set[str]:
+    """Return the options that have no use where the inputs are preprocessed as the command line says."""
+    found: set[str] = set()
+    if given.get("whiten"):
+        found.add("normalization")
+    elif given.get("normalization"):
+        found |= {"whiten", "zca_epsilon"}
+    if "whiten" in given or "normalization" in given:
+        found.add("feedback_output")  # the file's may be what followed from its own inputs
+    return found
 
 
 def of_another_optimizer(name: str, from_file: Mapping[str, Any]) -> set[str]:

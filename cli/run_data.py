@@ -73,6 +73,8 @@ def load_run_data(config: "Config", *, datapath: str | None = None, cache_dir: s
     ------
     DataError
         If the data are missing, damaged, or not enough for the limits.
+    ConfigError
+        If what is asked for does not go with the data.
     """
     import click
 
@@ -85,7 +87,17 @@ def load_run_data(config: "Config", *, datapath: str | None = None, cache_dir: s
         progress=sys.stderr.isatty(),
         note=lambda line: click.echo(f"note: {line}", err=True),
     )
-    return RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
+    data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
+    check_augment(config, data.split.input_shape)
+    return data
+
+
+def check_augment(config: "Config", input_shape: tuple[int, ...]) -> None:
+    """Raise `ConfigError` if samples of a shape shall be augmented that are no images."""
+    from bdfa_np.errors import ConfigError
+
+    if config.augment and len(input_shape) != 3:
+        raise ConfigError(f"--augment needs images, and {config.dataset} holds vectors of {input_shape[0]} numbers")
 
 
 def check_same_data(data: RunData, document: dict[str, Any], run: object) -> None:

@@ -82,10 +82,9 @@ def prepare(
     try:
         prepared = cache.prepared(origin.name, specification, build, read_prepared, note=note)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        advice = "make room, or name another folder with --cache-dir"
-        raise DataError(f"{error.filename}: {error.strerror}: {advice}") from error
+        advice = "make room, or name" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "name"
+        place, reason = error.filename or cache.folder, error.strerror or error
+        raise DataError(f"{place}: {reason}: {advice} another folder with --cache-dir") from error
     return replace(prepared, seconds=perf_counter() - start)
 
 
