@@ -80,9 +80,7 @@ def find_source(
     entry.check_extra(extra)
     if entry.sources[0].bundled is not None:
         return entry.sources[0], [(file, BUNDLE / file.name) for file in entry.sources[0].wanted(extra)]
-    folder = default_folder() if datapath is None else datapath.expanduser()
-    if datapath is not None and _kind(folder) != "folder":
-        raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
+    folder = _data_folder(datapath)
     source = _choose(entry, folder, extra)
     files = source.wanted(extra)
     found = _look(files, _folders(entry, source, folder))
@@ -109,16 +107,23 @@ def where(entry: Entry, datapath: Path | None = None) -> str:
     Raises
     ------
     DataError
-        If a folder cannot be read.
+        If the folder does not exist, or cannot be read.
     """
     if entry.sources[0].bundled is not None:
         return "with the package"
-    folder = default_folder() if datapath is None else datapath.expanduser()
+    folder = _data_folder(datapath)
     source = _choose(entry, folder, extra=True)
     found = _look(source.wanted(), _folders(entry, source, folder))
     if len(found) < len(source.wanted()):
         return "to be downloaded"
     return ", ".join(dict.fromkeys(str(path.parent) for path in found.values()))
+
+
+def _data_folder(datapath: Path | None) -> Path:
+    folder = default_folder() if datapath is None else datapath.expanduser()
+    if datapath is not None and _kind(folder) != "folder":
+        raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
+    return folder
 
 
 def _choose(entry: Entry, folder: Path, extra: bool) -> Source:

@@ -187,6 +187,10 @@ def test_list_has_every_data_set_and_says_where_its_files_are(bdfa, mirror):
     assert lines[4].split(maxsplit=5) == ["cifar10", "32x32x3", "10", "50,000", "10,000", "to be downloaded"]
 
 
+def test_list_refuses_a_data_folder_that_does_not_exist(bdfa):
+    assert "the data folder nowhere does not exist" in bdfa.refused("data", "list", "--datapath", "nowhere")
+
+
 def test_list_finds_no_prepared_files_in_a_folder_that_is_empty_or_missing(bdfa, cache, tmp_path):
     assert f"nothing is prepared in {cache}\n" in bdfa("data", "list").out
     assert not cache.exists()

@@ -3,8 +3,8 @@
 import errno
 import os
 import random
-import resource
 import signal
+import sys
 import time
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -16,6 +16,15 @@ from bdfa_np.data.registry import dataset_names
 
 SMALL = ["data", "prepare", "mnist-5k", "--whiten", "--resize", "7", "--train-limit", "60", "--threads", "1"]
 WHOLE = ["data", "prepare", "mnist-5k", "--whiten", "--threads", "1"]
+
+LIMITED = """
+import resource, sys
+from bdfa_np.cli.group import bdfa
+from bdfa_np.cli.outcome import run
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+sys.exit(run(bdfa, sys.argv[1:]))
+"""
 
 
 @pytest.fixture
@@ -153,16 +162,16 @@ def test_a_folder_in_place_of_the_prepared_file_is_one_line(bdfa, cache):
     assert path.is_dir()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
 def test_a_file_larger_than_is_allowed_is_one_line_and_leaves_nothing(bdfa, cache):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    outcome = bdfa.child(*SMALL, preexec_fn=limit)
+    script, bdfa.script = bdfa.script, sys.executable
+    outcome = bdfa.child("-c", LIMITED, *SMALL)
+    bdfa.script = script
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
     assert "File too large: make room, or name another folder with --cache-dir" in outcome.err
     check_nothing_is_left(cache)
-    assert "prepared and stored" in bdfa(*SMALL).out
+    assert "prepared and stored" in bdfa.child(*SMALL).out
 
 
 def test_a_full_disk_is_one_line_that_says_what_helps_here_and_leaves_nothing(bdfa, cache, monkeypatch):
@@ -184,6 +193,7 @@ def wait_for_partial(cache, child):
     assert child.poll() is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_with_one_line_and_leaves_no_partial_file(bdfa, cache, number):
     with bdfa.start(*WHOLE) as child:

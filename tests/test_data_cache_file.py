@@ -239,7 +239,7 @@ def test_the_digest_is_the_sha256_of_canonical_json_in_every_process():
     code = f"from bdfa_np.data.cache import digest; print(digest({specification!r}))"
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-P", "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == expected
 
