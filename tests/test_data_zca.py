@@ -334,7 +334,9 @@ def test_ctrl_c_stops_it_between_two_blocks():
         images = np.broadcast_to(np.zeros(1500, np.uint8), (50_000_000, 1500))
         ZCA.fit(images, progress=lambda done, total: print(done, flush=True))
         """)
-    with subprocess.Popen([sys.executable, "-P", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
