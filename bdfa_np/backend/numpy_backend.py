@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend import numpy_augment, numpy_conv
+from bdfa_np.backend import numpy_augment, numpy_conv, numpy_few_channels, numpy_pool, numpy_winograd
 from bdfa_np.backend.base import Array, Backend
 
 BLOCK = 16384
@@ -85,27 +85,37 @@ class NumpyBackend(Backend):
         np.einsum("ij,ij->i", a, b, out=out)
         return out
 
+    def _suits_winograd(self, W: Array, y: Array, stride: int, padding: int) -> bool:
+        return numpy_winograd.suits(W.shape, y.shape, stride, padding, W.dtype)
+
     def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
-        """Convolve a few images at a time, by one matrix product over their windows."""
-        return numpy_conv.convolve(x, W, out, stride, padding, self._workspace)
+        """Convolve in the way that is the fastest for these shapes; `numpy_conv`'s is the reference for the others."""
+        way: Any = numpy_few_channels if numpy_few_channels.suits(W.shape) else numpy_conv
+        if self._suits_winograd(W, out, stride, padding):
+            way = numpy_winograd
+        return way.convolve(x, W, out, stride, padding, self._workspace)
 
     def convolve_weight_gradient(
         self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
     ) -> Array:
-        """Write (or add) the gradient of a convolution's ``W``, a few images at a time."""
-        return numpy_conv.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
+        """Write (or add) the gradient of a convolution's ``W``, in the way that is the fastest for these shapes."""
+        way: Any = numpy_few_channels if numpy_few_channels.suits(out.shape) else numpy_conv
+        if self._suits_winograd(out, grad_y, stride, padding):
+            way = numpy_winograd
+        return way.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
 
     def convolve_input_gradient(self, grad_y: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
-        """Write the transposed convolution by ``W``, a few images at a time."""
-        return numpy_conv.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
+        """Write the transposed convolution by ``W``, in the way that is the fastest for these shapes."""
+        way: Any = numpy_winograd if self._suits_winograd(W, grad_y, stride, padding) else numpy_conv
+        return way.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
 
     def max_pool(self, x: Array, size: int, stride: int, out: Array, chosen: Array) -> Array:
         """Write each window's maximum, and where it came from."""
-        return numpy_conv.max_pool(x, size, stride, out, chosen, self._workspace)
+        return numpy_pool.max_pool(x, size, stride, out, chosen, self._workspace)
 
     def max_pool_gradient(self, grad_y: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
         """Hand each window's gradient to the entry that it chose."""
-        return numpy_conv.max_pool_gradient(grad_y, chosen, size, stride, out, self._workspace)
+        return numpy_pool.max_pool_gradient(grad_y, chosen, size, stride, out, self._workspace)
 
     def dropout_mask(self, key: tuple[int, ...], keep: float, out: Array) -> Array:
         """Fill ``out`` with 1/keep or 0, by a generator seeded with ``key``."""

@@ -1,0 +1,77 @@
+"""Max pooling on the CPU, a few images at a time so that all passes over them find them in cache."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.numpy_conv import Workspace, strided_part
+from bdfa_np.backend.numpy_threads import shares, work
+
+BLOCK_BYTES = 2**20
+"""How much of the input is worked on at a time: about what a core's second-level cache holds."""
+
+
+def blocks(part: slice, bytes_per_image: int) -> Iterator[slice]:
+    """Cut a share of the batch into a few images at a time."""
+    step = max(1, BLOCK_BYTES // bytes_per_image)
+    for start in range(part.start, part.stop, step):
+        yield slice(start, min(start + step, part.stop))
+
+
+def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, workspace: Workspace) -> Array:
+    """See `Backend.max_pool`. Where a window holds NaN, its maximum is NaN, and ``chosen`` some place in it."""
+    _, Ho, Wo, C = out.shape
+    height, width = stride * (Ho - 1) + 1, stride * (Wo - 1) + size
+
+    def task(number: int, share: slice) -> None:
+        for block in blocks(share, x[0].nbytes):
+            few, highest, place = x[block], out[block], chosen[block]
+            n = len(few)
+            columns = workspace(f"pool_columns_{number}", (n, Ho, width, C))
+            np.copyto(columns, few[:, :height:stride, :width])
+            for i in range(1, size):
+                np.maximum(columns, few[:, i : i + height : stride, :width], out=columns)
+            np.copyto(highest, columns[:, :, : width - size + 1 : stride])
+            for j in range(1, size):
+                np.maximum(highest, columns[:, :, j : width - size + 1 + j : stride], out=highest)
+            # Entries before the first that equals the maximum are counted: that is the place of the first.
+            unmet = workspace(f"pool_unmet_{number}", highest.shape, bool)
+            below = workspace(f"pool_below_{number}", highest.shape, bool)
+            unmet.fill(True)
+            place.fill(0)
+            for i, j in list(product(range(size), repeat=2))[:-1]:
+                np.less(strided_part(few, i, j, stride, highest.shape), highest, out=below)
+                np.logical_and(unmet, below, out=unmet)
+                np.add(place, unmet.view(np.uint8), out=place)
+
+    work(task, shares(len(x)))
+    return out
+
+
+def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out: Array, workspace: Workspace) -> Array:
+    """See `Backend.max_pool_gradient`."""
+    _, Ho, Wo, _ = grad_y.shape
+
+    def task(number: int, share: slice) -> None:
+        for block in blocks(share, out[0].nbytes):
+            few, grad, place = out[block], grad_y[block], chosen[block]
+            if size < stride:
+                few.fill(0)  # some entries lie between the windows
+            else:
+                few[:, stride * Ho :] = 0
+                few[:, :, stride * Wo :] = 0
+            here = workspace(f"pool_here_{number}", grad.shape, bool)
+            passed = workspace(f"pool_passed_{number}", grad.shape)
+            for index, (i, j) in enumerate(product(range(size), repeat=2)):
+                part = strided_part(few, i, j, stride, grad.shape)
+                np.equal(place, index, out=here)
+                if i < stride and j < stride:  # no window before has written there
+                    np.multiply(grad, here, out=part)
+                else:
+                    np.multiply(grad, here, out=passed)
+                    np.add(part, passed, out=part)
+
+    work(task, shares(len(out)))
+    return out

@@ -1,0 +1,75 @@
+"""Several threads for NumPy: a batch is cut into one share a thread, and each works through its own.
+
+NumPy's copies and elementwise operations run on one thread, whatever BLAS is told. They hand back Python's lock while
+they run, as products do, so that threads which each take a share of the batch keep every core busy. A share depends
+on the number of threads alone: the same number gives the same bits.
+"""
+
+import functools
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+MAX_THREADS = 64
+
+Task = Callable[[int, slice], None]
+"""Works through one share of a batch; it is given the share's number, from 0, and where the share lies."""
+
+
+@functools.cache
+def _blas() -> Any:
+    import numpy  # noqa: F401 - only a library that is loaded by now is found
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+@functools.cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="bdfa")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executor.cache_clear)  # a forked process has none of its parent's threads
+
+
+def threads() -> int:
+    """Return how many threads BLAS may use at present, which is how many shares a batch is cut into."""
+    return max((library.num_threads or 1 for library in _blas().lib_controllers), default=1)
+
+
+def shares(count: int) -> list[slice]:
+    """Cut ``range(count)`` into as many contiguous shares as there are threads, of the same length or one longer."""
+    parts = max(1, min(threads(), count, MAX_THREADS))
+    edges = [count * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+
+
+def work(task: Task, parts: list[slice]) -> None:
+    """Call ``task`` for every share at the same time, each on a thread of its own, and wait for all of them.
+
+    Meanwhile a product runs on the thread that asked for it: BLAS is held to one. What NumPy does about non-finite
+    numbers (`numpy.errstate`) holds in the threads too.
+
+    Parameters
+    ----------
+    task : callable
+        Called as ``task(number, share)``. It must write to nothing that another share's call reads or writes.
+    parts : list of slice
+        The shares, from `shares`.
+    """
+    if len(parts) == 1:
+        task(0, parts[0])
+        return
+    with _blas().limit(limits=1):
+        others = [_executor().submit(copy_context().run, task, i, part) for i, part in enumerate(parts) if i]
+        try:
+            task(0, parts[0])
+        finally:
+            wait(others)  # whatever happened here, the caller's arrays must not change once this returns
+    for other in others:
+        other.result()
