@@ -93,7 +93,8 @@ class NumpyBackend(Backend):
         way: Any = numpy_few_channels if numpy_few_channels.suits(W.shape) else numpy_conv
         if self._suits_winograd(W, out, stride, padding):
             way = numpy_winograd
-        return way.convolve(x, W, out, stride, padding, self._workspace)
+        way.convolve(x, W, out, stride, padding, self._workspace)
+        return out
 
     def convolve_weight_gradient(
         self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
@@ -102,12 +103,14 @@ class NumpyBackend(Backend):
         way: Any = numpy_few_channels if numpy_few_channels.suits(out.shape) else numpy_conv
         if self._suits_winograd(out, grad_y, stride, padding):
             way = numpy_winograd
-        return way.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
+        way.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
+        return out
 
     def convolve_input_gradient(self, grad_y: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
         """Write the transposed convolution by ``W``, in the way that is the fastest for these shapes."""
         way: Any = numpy_winograd if self._suits_winograd(W, grad_y, stride, padding) else numpy_conv
-        return way.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
+        way.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
+        return out
 
     def max_pool(self, x: Array, size: int, stride: int, out: Array, chosen: Array) -> Array:
         """Write each window's maximum, and where it came from."""
