@@ -87,11 +87,6 @@ class Normalization:
         _check_float32(mean, divisor)
         return cls(kind, mean, divisor)
 
-    @property
-    def unit_range(self) -> bool:
-        """Whether the training images come to lie in [0, 1]: losses and output layers may rely on it."""
-        return self.kind == "scale"
-
     def apply(self, images: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
         """Write ``(images - offset) / divisor`` to ``out``, computed in the type of ``out``.
 
