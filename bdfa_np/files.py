@@ -20,7 +20,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     ------
     binary file
     """
-    temporary = _temporary(path)
+    temporary = temporary_path(path)
     try:
         with open(temporary, "wb") as file:
             yield file
@@ -45,8 +45,9 @@ def replace_text(path: Path, text: str) -> None:
 def remove_temporary_files(paths: Iterable[Path]) -> None:
     """Remove what a killed process left of `replace_file` for these paths, to which nobody else writes now."""
     for path in paths:
-        _temporary(path).unlink(missing_ok=True)
+        temporary_path(path).unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
+    """Return where a file is written before it is complete: beside its place, hidden."""
     return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")

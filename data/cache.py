@@ -27,7 +27,7 @@ from bdfa_np.data.cache_file import (
 )
 from bdfa_np.data.cache_sink import Sink, access_needed
 from bdfa_np.errors import DataError
-from bdfa_np.files import TEMPORARY_SUFFIX
+from bdfa_np.files import TEMPORARY_SUFFIX, temporary_path
 
 T = TypeVar("T")
 
@@ -319,7 +319,7 @@ def _new_file(path: Path) -> Iterator[CacheWriter]:
 
     An exception inside the context, or on the way to the disk, leaves ``path`` as it was and nothing beside it.
     """
-    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    temporary = temporary_path(path)
     try:
         with access_needed(path):
             raw = open(temporary, "w+b", buffering=0)  # noqa: SIM115

@@ -23,11 +23,13 @@ def test_a_convolution_is_the_sum_over_each_window():
     np.testing.assert_allclose(layer.forward(x)[0, :, :, 0], np.array(expected) + 0.5)
 
 
-def test_a_batch_cut_into_blocks_gives_what_it_gives_whole(monkeypatch):
-    x, found = np.random.default_rng(0).normal(size=(7, 6, 5, 2)), []
+@pytest.mark.parametrize("channels", [2, 6])  # which are convolved in different ways
+def test_a_batch_cut_into_blocks_gives_what_it_gives_whole(monkeypatch, channels):
+    x, found = np.random.default_rng(0).normal(size=(7, 6, 5, channels)), []
     for limit in (10**9, 1, 3000):  # bytes: the whole batch, one image, a few
-        monkeypatch.setattr("bdfa_np.backend.numpy_conv.COLUMNS_BYTES", limit)
-        layer = alone(Conv2d(4, 3, padding=1), (6, 5, 2), rng=1)
+        for way in ("numpy_conv", "numpy_few_channels"):
+            monkeypatch.setattr(f"bdfa_np.backend.{way}.COLUMNS_BYTES", limit)
+        layer = alone(Conv2d(4, 3, padding=1), (6, 5, channels), rng=1)
         y = layer.forward(x).copy()
         found.append((y, layer.backward(np.cos(y)).copy(), layer.dW.copy(), layer.db.copy()))
     for other in found[1:]:

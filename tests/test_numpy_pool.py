@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from bdfa_np.backend import numpy_pool
+from bdfa_np.backend import numpy_conv, numpy_pool
 from bdfa_np.backend.numpy_backend import NumpyBackend
 
 CASES = [  # N, H, W, C, size, stride
@@ -102,9 +102,8 @@ def test_infinities_are_entries_like_others():
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 99])
-def test_blocks_cover_a_share_and_nothing_beyond_it(step, monkeypatch):
-    monkeypatch.setattr(numpy_pool, "BLOCK_BYTES", step * 10)
-    parts = list(numpy_pool.blocks(slice(5, 9), 10))
+def test_blocks_cover_a_share_and_nothing_beyond_it(step):
+    parts = list(numpy_conv.image_blocks(slice(5, 9), 10, step * 10))
     assert [i for part in parts for i in range(part.start, part.stop)] == [5, 6, 7, 8]
 
 

@@ -27,11 +27,11 @@ def windows(x: Array, size: int, stride: int) -> Array:
     return as_strided(x, shape, (n, stride * h, stride * w, h, c), writeable=False)
 
 
-def image_blocks(count: int, bytes_per_image: int) -> Iterator[slice]:
-    """Cut a batch so that the matrix of windows of each part stays within `COLUMNS_BYTES`."""
-    step = max(1, COLUMNS_BYTES // bytes_per_image)
-    for start in range(0, count, step):
-        yield slice(start, min(start + step, count))
+def image_blocks(share: slice, bytes_per_image: int, largest: int) -> Iterator[slice]:
+    """Cut a share of a batch into a few images at a time, of at most ``largest`` bytes unless one has more."""
+    step = max(1, largest // bytes_per_image)
+    for start in range(share.start, share.stop, step):
+        yield slice(start, min(start + step, share.stop))
 
 
 def columns_of(x: Array, y_shape: tuple[int, ...], size: int, stride: int, padding: int, workspace: Workspace) -> Array:
@@ -51,7 +51,7 @@ def convolve(x: Array, W: Array, out: Array, stride: int, padding: int, workspac
     """See `Backend.convolve`."""
     size, _, C, K = W.shape
     matrix = W.reshape(-1, K)
-    for part in image_blocks(len(x), out[0].size // K * size * size * C * x.itemsize):
+    for part in image_blocks(slice(0, len(x)), out[0].size // K * size * size * C * x.itemsize, COLUMNS_BYTES):
         columns = columns_of(x[part], out.shape, size, stride, padding, workspace)
         np.matmul(columns, matrix, out=out[part].reshape(-1, K))
     return out
@@ -63,7 +63,7 @@ def convolve_weight_gradient(
     """See `Backend.convolve_weight_gradient`."""
     size, _, C, K = out.shape
     total, part_sum = out.reshape(-1, K), workspace("part_sum", (size * size * C, K))
-    for part in image_blocks(len(x), grad_y[0].size // K * size * size * C * x.itemsize):
+    for part in image_blocks(slice(0, len(x)), grad_y[0].size // K * size * size * C * x.itemsize, COLUMNS_BYTES):
         columns = columns_of(x[part], grad_y.shape, size, stride, padding, workspace)
         rows = grad_y[part].reshape(-1, K)
         if accumulate:
@@ -83,7 +83,7 @@ def convolve_input_gradient(
     _, Ho, Wo, _ = grad_y.shape
     _, H, width, _ = out.shape
     matrix = W.reshape(-1, K)
-    for part in image_blocks(len(out), Ho * Wo * size * size * C * out.itemsize):
+    for part in image_blocks(slice(0, len(out)), Ho * Wo * size * size * C * out.itemsize, COLUMNS_BYTES):
         n = part.stop - part.start
         columns = workspace("columns", (n, Ho, Wo, size, size, C))
         np.matmul(grad_y[part].reshape(-1, K), matrix.T, out=columns.reshape(-1, size * size * C))

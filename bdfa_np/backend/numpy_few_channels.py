@@ -5,13 +5,11 @@ takes about as long as multiplying them. Laid out as (k·k·C, n·Ho·Wo), the m
 long as a row of outputs. It is multiplied a few outputs at a time, since a small product needs no copy of its factors.
 """
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from bdfa_np.backend.base import Array
-from bdfa_np.backend.numpy_conv import Workspace
+from bdfa_np.backend.numpy_conv import Workspace, image_blocks
 from bdfa_np.backend.numpy_threads import shares, work
 
 CHANNELS = 4
@@ -28,13 +26,6 @@ def suits(W_shape: tuple[int, ...]) -> bool:
     """Tell whether this is a faster way to convolve by W (k, k, C, K)."""
     size, _, C, K = W_shape
     return C <= CHANNELS and size * size * C * K <= SMALL_PRODUCT // 16
-
-
-def blocks(part: slice, bytes_per_image: int) -> list[slice]:
-    """Cut a share of the batch so that the matrix of windows of each block stays within `COLUMNS_BYTES`."""
-    step = max(1, COLUMNS_BYTES // bytes_per_image)
-    edges = [*range(part.start, part.stop, step), part.stop]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def chunk_of(weights: int) -> int:
@@ -63,7 +54,7 @@ def convolve(x: Array, W: Array, out: Array, stride: int, padding: int, workspac
     _, Ho, Wo, _ = out.shape
 
     def task(number: int, part: slice) -> None:
-        for block in blocks(part, Ho * Wo * len(matrix) * x.itemsize):
+        for block in image_blocks(part, Ho * Wo * len(matrix) * x.itemsize, COLUMNS_BYTES):
             columns = columns_of(x[block], Ho, Wo, size, stride, padding, workspace, number)
             rows = out[block].reshape(-1, K)
             chunk = chunk_of(matrix.size)
@@ -89,7 +80,7 @@ def convolve_weight_gradient(
     def task(number: int, part: slice) -> None:
         totals[number].fill(0)
         sums = workspace(f"sums_{number}", (length, K))
-        for block in blocks(part, Ho * Wo * length * x.itemsize):
+        for block in image_blocks(part, Ho * Wo * length * x.itemsize, COLUMNS_BYTES):
             columns = columns_of(x[block], Ho, Wo, size, stride, padding, workspace, number)
             rows = grad_y[block].reshape(-1, K)
             chunk = chunk_of(length * K)

@@ -1,23 +1,15 @@
 """Max pooling on the CPU, a few images at a time so that all passes over them find them in cache."""
 
-from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
 
 from bdfa_np.backend.base import Array
-from bdfa_np.backend.numpy_conv import Workspace, strided_part
+from bdfa_np.backend.numpy_conv import Workspace, image_blocks, strided_part
 from bdfa_np.backend.numpy_threads import shares, work
 
 BLOCK_BYTES = 2**20
 """How much of the input is worked on at a time: about what a core's second-level cache holds."""
-
-
-def blocks(part: slice, bytes_per_image: int) -> Iterator[slice]:
-    """Cut a share of the batch into a few images at a time."""
-    step = max(1, BLOCK_BYTES // bytes_per_image)
-    for start in range(part.start, part.stop, step):
-        yield slice(start, min(start + step, part.stop))
 
 
 def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, workspace: Workspace) -> Array:
@@ -26,7 +18,7 @@ def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, worksp
     height, width = stride * (Ho - 1) + 1, stride * (Wo - 1) + size
 
     def task(number: int, share: slice) -> None:
-        for block in blocks(share, x[0].nbytes):
+        for block in image_blocks(share, x[0].nbytes, BLOCK_BYTES):
             few, highest, place = x[block], out[block], chosen[block]
             n = len(few)
             columns = workspace(f"pool_columns_{number}", (n, Ho, width, C))
@@ -55,7 +47,7 @@ def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out:
     _, Ho, Wo, _ = grad_y.shape
 
     def task(number: int, share: slice) -> None:
-        for block in blocks(share, out[0].nbytes):
+        for block in image_blocks(share, out[0].nbytes, BLOCK_BYTES):
             few, grad, place = out[block], grad_y[block], chosen[block]
             if size < stride:
                 few.fill(0)  # some entries lie between the windows
