@@ -221,9 +221,3 @@ def test_matrix_kernels_accumulate_where_asked(backend):
     np.testing.assert_allclose(backend.column_sum(a, total, accumulate=True), 1 + a.sum(axis=0))
     np.testing.assert_allclose(backend.column_sum(a, total), a.sum(axis=0))
     np.testing.assert_allclose(backend.row_dot(a, 2 * a, np.empty(3)), 2 * (a * a).sum(axis=1))
-
-
-@pytest.mark.parametrize("size", [0, 1, 16384, 16385, 100_000])
-def test_blocks_cover_a_vector_once_and_in_order(backend, size):
-    covered = [index for block in backend.blocks(size) for index in range(block.start, block.stop)]
-    assert covered == list(range(size))

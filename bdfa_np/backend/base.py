@@ -1,7 +1,7 @@
 """What every backend offers: the shared array API as ``xp``, and a short list of named kernels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +14,13 @@ else:
     Array = Any  # an array of the backend in use; NumPy's type stands for it where types are checked
 
 DTYPES = ("float32", "float64")
+
+Formula: TypeAlias = Callable[..., tuple[Any, ...]]
+"""What happens to one entry, written for numbers and arrays alike: operators, and functions of ``xp`` such as ``sqrt``.
+
+It takes the entries and then constants, and returns a tuple. Every number in it is one of its constants: a literal
+would raise the precision where the formula is compiled.
+"""
 
 
 class Backend(ABC):
@@ -125,8 +132,13 @@ class Backend(ABC):
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
 
     @abstractmethod
-    def blocks(self, size: int) -> Iterator[slice]:
-        """Cut a flat vector into pieces over which a chain of elementwise operations runs fastest."""
+    def elementwise(
+        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[float] = ()
+    ) -> None:
+        """Write what ``formula(*given, *constants)`` returns into ``out``, entry by entry.
+
+        All arrays have one shape. An array may be both given and written to, as a whole.
+        """
 
     @abstractmethod
     def non_finite_allowed(self) -> AbstractContextManager[Any]:

@@ -1,6 +1,6 @@
 """The reference backend: NumPy on the CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from math import prod
 from typing import Any
@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend import numpy_augment, numpy_conv, numpy_few_channels, numpy_pool, numpy_winograd
-from bdfa_np.backend.base import Array, Backend
-
-BLOCK = 16384
-"""Elements a block: a handful of float32 arrays of this length stay in a core's second-level cache."""
+from bdfa_np.backend import (
+    numpy_augment,
+    numpy_conv,
+    numpy_elementwise,
+    numpy_few_channels,
+    numpy_pool,
+    numpy_winograd,
+)
+from bdfa_np.backend.base import Array, Backend, Formula
 
 CHUNK = 256
 """Rows that a column sum adds up in one go."""
@@ -26,6 +30,7 @@ class NumpyBackend(Backend):
 
     def __init__(self, dtype: str = "float32") -> None:
         super().__init__(dtype)
+        self._number = np.dtype(dtype).type
         self._scratch: dict[str, Array] = {}
 
     def _workspace(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
@@ -139,10 +144,11 @@ class NumpyBackend(Backend):
         if (norms > bound).any():
             W *= np.minimum(1, bound / np.maximum(norms, bound))
 
-    def blocks(self, size: int) -> Iterator[slice]:
-        """Cut a flat vector into pieces of `BLOCK` elements, which stay in cache from one operation to the next."""
-        for start in range(0, size, BLOCK):
-            yield slice(start, min(start + BLOCK, size))
+    def elementwise(
+        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[float] = ()
+    ) -> None:
+        """Evaluate a formula in blocks that stay in cache, or compiled where Numba is installed; with the same bits."""
+        numpy_elementwise.elementwise(formula, given, out, [self._number(constant) for constant in constants])
 
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return ``numpy.errstate`` with overflow and invalid operations ignored."""

@@ -1,10 +1,10 @@
 """Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``.
 
-Every optimizer walks a vector in blocks that stay in cache, so each line of an ``update`` is one pass over a block.
+What an optimizer does to one parameter is written once, as its `formula`; the backend applies it to whole vectors.
 """
 
 from bdfa_np.optim.adaptive import Adadelta, Adagrad, Adam, Adamax, RMSprop
-from bdfa_np.optim.base import Block, Optimizer
+from bdfa_np.optim.base import Optimizer
 from bdfa_np.optim.gradient_descent import ASGD, NAG, SGD
 from bdfa_np.optim.rprop import Rprop
 
@@ -26,7 +26,6 @@ __all__ = [
     "Adagrad",
     "Adam",
     "Adamax",
-    "Block",
     "Optimizer",
     "RMSprop",
     "Rprop",

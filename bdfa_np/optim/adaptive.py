@@ -1,8 +1,11 @@
 """A rate of its own for every parameter, from running figures of its gradient."""
 
+import functools
 from math import sqrt
+from typing import Any
 
-from bdfa_np.optim.base import Block, Optimizer
+from bdfa_np.backend.base import Formula
+from bdfa_np.optim.base import Optimizer
 
 
 class RMSprop(Optimizer):
@@ -16,18 +19,20 @@ class RMSprop(Optimizer):
     alpha = 0.99
     epsilon = 1e-8
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Scale the gradient by the root of its running mean square."""
-        xp, v, scratch = self.xp, block.state["v"], block.scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        scratch *= 1 - self.alpha
-        v *= self.alpha
-        v += scratch
-        xp.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        xp.divide(block.g, scratch, out=scratch)
-        scratch *= self.rate
-        xp.subtract(block.w, scratch, out=block.w)
+
+        def update(w, v, g, rate, alpha, gain, epsilon):
+            v = alpha * v + gain * (g * g)
+            return w - rate * (g / (xp.sqrt(v) + epsilon)), v
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate, α, 1 - α and ε."""
+        return self.rate, self.alpha, 1 - self.alpha, self.epsilon
 
 
 class Adam(Optimizer):
@@ -45,22 +50,23 @@ class Adam(Optimizer):
     beta2 = 0.999
     epsilon = 1e-8
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Descend along the running mean, scaled by the root of the running mean square."""
-        xp, m, v, scratch = self.xp, block.state["m"], block.state["v"], block.scratch
-        xp.multiply(block.g, 1 - self.beta1, out=scratch)
-        m *= self.beta1
-        m += scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        scratch *= 1 - self.beta2
-        v *= self.beta2
-        v += scratch
+
+        def update(w, m, v, g, rate, beta1, gain1, beta2, gain2, epsilon):
+            m = beta1 * m + gain1 * g
+            v = beta2 * v + gain2 * (g * g)
+            return w - rate * (m / (xp.sqrt(v) + epsilon)), m, v
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate with its bias correction, β₁, 1 - β₁, β₂, 1 - β₂ and ε."""
         t = self.steps + 1
-        xp.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        xp.divide(m, scratch, out=scratch)
-        scratch *= self.rate * sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
-        xp.subtract(block.w, scratch, out=block.w)
+        rate = self.rate * sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+        return rate, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, self.epsilon
 
 
 class Adamax(Optimizer):
@@ -76,19 +82,22 @@ class Adamax(Optimizer):
     beta2 = 0.999
     epsilon = 1e-38
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Descend along the running mean, scaled by the decaying maximum of the gradient's magnitude."""
-        xp, m, u, scratch = self.xp, block.state["m"], block.state["u"], block.scratch
-        xp.multiply(block.g, 1 - self.beta1, out=scratch)
-        m *= self.beta1
-        m += scratch
-        xp.abs(block.g, out=scratch)
-        scratch += self.epsilon
-        u *= self.beta2
-        xp.maximum(u, scratch, out=u)
-        xp.divide(m, u, out=scratch)
-        scratch *= self.rate / (1 - self.beta1 ** (self.steps + 1))
-        xp.subtract(block.w, scratch, out=block.w)
+
+        def update(w, m, u, g, rate, beta1, gain1, beta2, epsilon):
+            m = beta1 * m + gain1 * g
+            u = xp.maximum(beta2 * u, xp.abs(g) + epsilon)
+            return w - rate * (m / u), m, u
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate with its bias correction, β₁, 1 - β₁, β₂ and ε."""
+        rate = self.rate / (1 - self.beta1 ** (self.steps + 1))
+        return rate, self.beta1, 1 - self.beta1, self.beta2, self.epsilon
 
 
 class Adagrad(Optimizer):
@@ -102,16 +111,20 @@ class Adagrad(Optimizer):
     state_names = ("v",)
     epsilon = 1e-10
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Scale the gradient by the root of the sum of all its squares."""
-        xp, v, scratch = self.xp, block.state["v"], block.scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        v += scratch
-        xp.sqrt(v, out=scratch)
-        scratch += self.epsilon
-        xp.divide(block.g, scratch, out=scratch)
-        scratch *= self.rate
-        xp.subtract(block.w, scratch, out=block.w)
+
+        def update(w, v, g, rate, epsilon):
+            v = v + g * g
+            return w - rate * (g / (xp.sqrt(v) + epsilon)), v
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate and ε."""
+        return self.rate, self.epsilon
 
 
 class Adadelta(Optimizer):
@@ -124,26 +137,21 @@ class Adadelta(Optimizer):
     name = "adadelta"
     default_learning_rate = 1.0
     state_names = ("v", "d")
-    second_scratch = True
     rho = 0.9
     epsilon = 1e-6
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Scale the gradient by the ratio of the roots of two running mean squares: the steps' and its own."""
-        xp, v, d, delta, scratch = self.xp, block.state["v"], block.state["d"], block.second, block.scratch
-        xp.multiply(block.g, block.g, out=scratch)
-        scratch *= 1 - self.rho
-        v *= self.rho
-        v += scratch
-        xp.add(d, self.epsilon, out=delta)
-        xp.sqrt(delta, out=delta)
-        xp.add(v, self.epsilon, out=scratch)
-        xp.sqrt(scratch, out=scratch)
-        delta /= scratch
-        delta *= block.g
-        xp.multiply(delta, delta, out=scratch)
-        scratch *= 1 - self.rho
-        d *= self.rho
-        d += scratch
-        delta *= self.rate
-        xp.subtract(block.w, delta, out=block.w)
+
+        def update(w, v, d, g, rate, rho, gain, epsilon):
+            v = rho * v + gain * (g * g)
+            delta = xp.sqrt(d + epsilon) / xp.sqrt(v + epsilon) * g
+            return w - rate * delta, v, rho * d + gain * (delta * delta)
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate, ρ, 1 - ρ and ε."""
+        return self.rate, self.rho, 1 - self.rho, self.epsilon

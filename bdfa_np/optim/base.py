@@ -1,28 +1,19 @@
-"""What all optimizers share: the walk over vectors in blocks, the rate, weight decay, and the saved state."""
+"""What all optimizers share: the rate, weight decay, the saved state, and the step over whole vectors."""
 
+from __future__ import annotations
+
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from bdfa_np.backend.base import Array, Backend
+from bdfa_np.backend.base import Array, Formula
 from bdfa_np.parameters import ParameterVector, check_same_names
-
-
-@dataclass(frozen=True)
-class Block:
-    """Views of one stretch of a vector: parameters, gradient, optimizer state, and scratch space.
-
-    ``second`` is more scratch space in the optimizers that ask for it, and empty in all others.
-    """
-
-    w: Array
-    g: Array
-    state: dict[str, Array]
-    scratch: Array
-    second: Array
 
 
 class Optimizer:
     """Base of all optimizers.
+
+    What an optimizer does to one parameter is its `formula`; `step` applies it to whole vectors.
 
     Parameters
     ----------
@@ -54,7 +45,6 @@ class Optimizer:
     follows_rate: bool = True
     """Whether a rate that is changed between steps makes a difference."""
     state_names: tuple[str, ...] = ()
-    second_scratch: bool = False
 
     def __init__(
         self,
@@ -76,25 +66,30 @@ class Optimizer:
         self.weight_decay = weight_decay
         self.momentum = momentum
         self.steps = 0
-        self._state: list[dict[str, Array]] = []
-        self._blocks: list[Block] = []
-        for vector in vectors:
-            self._adopt(vector, vector.backend)
-
-    def _adopt(self, vector: ParameterVector, backend: Backend) -> None:
-        if vector.gradients is None:
+        if any(vector.gradients is None for vector in vectors):
             raise ValueError("an optimizer can only train a vector that has gradients")
-        self.xp = backend.xp
-        size = len(vector.values)
-        state = {name: backend.zeros((size,)) for name in self.state_names}
-        self._state.append(state)
-        longest = max((part.stop - part.start for part in backend.blocks(size)), default=0)
-        scratch = backend.empty((longest,))
-        second = backend.empty((longest if self.second_scratch else 0,))
-        for part in backend.blocks(size):
-            part_of_state = {name: array[part] for name, array in state.items()}
-            w, g = vector.values[part], vector.gradients[part]
-            self._blocks.append(Block(w, g, part_of_state, scratch[: len(w)], second[: len(w)]))
+        self._vectors = list(vectors)
+        self._state = [
+            {name: vector.backend.zeros(vector.values.shape) for name in self.state_names} for vector in vectors
+        ]
+
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
+        """Return the update of one parameter: from ``w``, its state, ``g`` and the constants to ``w`` and its state.
+
+        ``xp`` is where functions such as ``sqrt`` are taken from. The same ``xp`` gives the same object, which a
+        backend may compile once for all optimizers of a kind.
+        """
+        raise NotImplementedError
+
+    def step_formula(self, xp: Any) -> Formula:
+        """Return the formula of the next step; an optimizer that has several overrides this."""
+        return self.formula(xp)
+
+    def constants(self) -> tuple[float, ...]:
+        """Return what the formula of this step takes after ``g``; ``self.steps`` counts the steps before this one."""
+        raise NotImplementedError
 
     @property
     def rate(self) -> float:
@@ -109,16 +104,15 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every vector from its gradients; weight decay is added to the gradients in place."""
-        for block in self._blocks:
+        constants = self.constants()
+        for vector, state in zip(self._vectors, self._state, strict=True):
+            w, g, backend = vector.values, vector.gradients, vector.backend
+            assert g is not None
             if self.weight_decay:
-                self.xp.multiply(block.w, self.weight_decay, out=block.scratch)
-                self.xp.add(block.g, block.scratch, out=block.g)
-            self.update(block)
+                backend.elementwise(decayed, (g, w), (g,), (self.weight_decay,))
+            formula = self.step_formula(backend.xp)
+            backend.elementwise(formula, (w, *state.values(), g), (w, *state.values()), constants)
         self.steps += 1
-
-    def update(self, block: Block) -> None:
-        """Update one block; ``self.steps`` counts the steps taken before this one."""
-        raise NotImplementedError
 
     def state(self) -> dict[str, Array]:
         """Return references to the state vectors, named ``0.v`` for the first vector's ``v`` and so on."""
@@ -139,3 +133,8 @@ class Optimizer:
                 raise ValueError(f"optimizer state {name} has {len(state[name])} entries where {len(array)} are wanted")
         for name, array in own.items():
             array[...] = state[name]
+
+
+def decayed(g, w, weight_decay):
+    """Return the gradient with the L2 penalty's added to it."""
+    return (g + weight_decay * w,)

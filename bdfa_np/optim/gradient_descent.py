@@ -1,11 +1,18 @@
 """Descent along the gradient, at one rate for all parameters: plain, with momentum, and with an average."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from bdfa_np.backend.base import Array
-from bdfa_np.optim.base import Block, Optimizer
+from bdfa_np.backend.base import Array, Formula
+from bdfa_np.optim.base import Optimizer
 from bdfa_np.parameters import ParameterVector
+
+
+def descend(w, g, rate):
+    """``w -= rate · g``."""
+    return (w - rate * g,)
 
 
 class SGD(Optimizer):
@@ -23,19 +30,27 @@ class SGD(Optimizer):
             self.state_names = ()
         super().__init__(vectors, learning_rate, **options)
 
-    def update(self, block: Block) -> None:
-        """Descend along the gradient, or along its running mean where there is momentum."""
-        direction = block.g
-        if self.momentum:
-            direction = m = block.state["m"]
-            if self.steps == 0:
-                m[...] = block.g
-            else:
-                self.xp.multiply(block.g, 1 - self.momentum, out=block.scratch)
-                m *= self.momentum
-                m += block.scratch
-        self.xp.multiply(direction, self.rate, out=block.scratch)
-        self.xp.subtract(block.w, block.scratch, out=block.w)
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
+        """Descend along the gradient's running mean."""
+        del xp
+
+        def update(w, m, g, rate, momentum, gain):
+            m = momentum * m + gain * g
+            return w - rate * m, m
+
+        return update
+
+    def step_formula(self, xp: Any) -> Formula:
+        """Return the formula with momentum, or `descend` where there is none."""
+        return self.formula(xp) if self.momentum else descend
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate and, where there is momentum, the shares of the mean and of the gradient."""
+        if not self.momentum:
+            return (self.rate,)
+        return (self.rate, self.momentum, 1 - self.momentum) if self.steps else (self.rate, 0.0, 1.0)
 
 
 class NAG(Optimizer):
@@ -59,9 +74,9 @@ class NAG(Optimizer):
         """Move the weights by ``μ v``; a second call before the step changes nothing."""
         if self._ahead:
             return
-        for block in self._blocks:
-            self.xp.multiply(block.state["v"], self.momentum, out=block.scratch)
-            self.xp.add(block.w, block.scratch, out=block.w)
+        for vector, state in zip(self._vectors, self._state, strict=True):
+            w = vector.values
+            vector.backend.elementwise(ahead, (w, state["v"]), (w,), (self.momentum,))
         self._ahead = True
 
     def step(self) -> None:
@@ -77,18 +92,30 @@ class NAG(Optimizer):
         super().step()
         self._ahead = False
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Descend from the look-ahead point, and add the same to the velocity."""
-        xp, v, scratch = self.xp, block.state["v"], block.scratch
-        xp.multiply(block.g, self.rate, out=scratch)
-        v *= self.momentum
-        v -= scratch
-        xp.subtract(block.w, scratch, out=block.w)
+        del xp
+
+        def update(w, v, g, rate, momentum):
+            return w - rate * g, momentum * v - rate * g
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate and μ."""
+        return self.rate, self.momentum
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Take over state vectors by name; the weights that belong to them are not looking ahead."""
         super().load_state(state)
         self._ahead = False
+
+
+def ahead(w, v, momentum):
+    """``w + μ v``."""
+    return (w + momentum * v,)
 
 
 class ASGD(Optimizer):
@@ -112,16 +139,33 @@ class ASGD(Optimizer):
         """The rate η of the next step."""
         return self.learning_rate / math.pow(1 + self.decay * self.learning_rate * self.steps, self.alpha)
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Shrink the weights, descend along the gradient, and take the new weights into the average."""
-        xp, w, ax, scratch = self.xp, block.w, block.state["ax"], block.scratch
-        xp.multiply(block.g, self.rate, out=scratch)
-        w *= 1 - self.decay * self.rate
-        w -= scratch
-        mu = 1 / max(1, self.steps - self.average_from)
-        if mu == 1:
-            ax[...] = w
-        else:
-            xp.subtract(w, ax, out=scratch)
-            scratch *= mu
-            ax += scratch
+        del xp
+
+        def update(w, ax, g, rate, keep, mu):
+            w = keep * w - rate * g
+            return w, ax + mu * (w - ax)
+
+        return update
+
+    def step_formula(self, xp: Any) -> Formula:
+        """Return the formula that averages, or, up to step t₀, the one whose average is the new weights."""
+        return self.formula(xp) if self.mu < 1 else shrink_and_descend
+
+    @property
+    def mu(self) -> float:
+        """The share μ of the new weights in the average."""
+        return 1 / max(1, self.steps - self.average_from)
+
+    def constants(self) -> tuple[float, ...]:
+        """Return the rate, what is kept of a weight, and μ."""
+        return self.rate, 1 - self.decay * self.rate, self.mu
+
+
+def shrink_and_descend(w, _ax, g, rate, keep, _mu):
+    """``w = (1 - λ η) w - η g``, for the weights and for their average."""
+    w = keep * w - rate * g
+    return w, w

@@ -1,8 +1,11 @@
 """Steps by the gradient's sign alone."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
-from bdfa_np.optim.base import Block, Optimizer
+from bdfa_np.backend.base import Formula
+from bdfa_np.optim.base import Optimizer
 from bdfa_np.parameters import ParameterVector
 
 
@@ -21,7 +24,6 @@ class Rprop(Optimizer):
     default_learning_rate = 0.1
     follows_rate = False
     state_names = ("delta", "p")
-    second_scratch = True
     increase = 1.2
     decrease = 0.5
     smallest = 1e-6
@@ -32,22 +34,21 @@ class Rprop(Optimizer):
         for state in self._state:
             state["delta"].fill(learning_rate)
 
-    def update(self, block: Block) -> None:
+    @staticmethod
+    @functools.cache
+    def formula(xp: Any) -> Formula:
         """Lengthen the steps of weights whose gradient kept its sign, shorten the others', and step."""
-        xp, delta, p, s, factor = self.xp, block.state["delta"], block.state["p"], block.scratch, block.second
-        xp.multiply(block.g, p, out=s)
-        xp.sign(s, out=s)
-        xp.maximum(s, 0, out=factor)
-        factor *= self.increase - 1
-        factor += 1
-        delta *= factor
-        turned = xp.minimum(s, 0, out=s)  # -1 where the sign has turned, else 0
-        xp.multiply(turned, 1 - self.decrease, out=factor)
-        factor += 1
-        delta *= factor
-        xp.clip(delta, self.smallest, self.largest, out=delta)
-        turned += 1
-        xp.multiply(block.g, turned, out=p)
-        xp.sign(p, out=s)
-        s *= delta
-        xp.subtract(block.w, s, out=block.w)
+
+        def update(w, delta, p, g, up, down, smallest, largest, one, zero):
+            s = xp.sign(g * p)
+            turned = xp.minimum(s, zero)  # -1 where the sign has turned, else 0
+            delta = delta * (one + up * xp.maximum(s, zero)) * (one + down * turned)
+            delta = xp.minimum(xp.maximum(delta, smallest), largest)
+            p = g * (one + turned)
+            return w - xp.sign(p) * delta, delta, p
+
+        return update
+
+    def constants(self) -> tuple[float, ...]:
+        """Return η⁺ - 1, 1 - η⁻, the bounds of Δ, 1 and 0."""
+        return self.increase - 1, 1 - self.decrease, self.smallest, self.largest, 1.0, 0.0
