@@ -25,6 +25,7 @@ def lines() -> list[tuple[str, str]]:
     from threadpoolctl import threadpool_info
 
     from bdfa_np.backend import cupy_status
+    from bdfa_np.backend.numpy_compiling import can_compile
     from bdfa_np.config import usable_cores
     from bdfa_np.data.download import default_folder
     from bdfa_np.data.registry import dataset_names
@@ -38,7 +39,8 @@ def lines() -> list[tuple[str, str]]:
             text = f"{library['internal_api']} {library['version']}, {kernel} kernels, {library['num_threads']} threads"
             found.append(("BLAS", text))
     found.append(("cores", f"{usable_cores()} usable"))
-    found.append(("numpy", "backend works"))
+    loops = "compiled by Numba" if can_compile() else 'of NumPy (faster, with the same digits: the extra "fast")'
+    found.append(("numpy", f"backend works; elementwise loops {loops}"))
     missing = cupy_status()
     found.append(("cupy", f"backend missing: {missing}" if missing else "backend works"))
     found.append(("data sets", ", ".join(dataset_names())))

@@ -6,15 +6,16 @@ import sys
 import numpy as np
 import pytest
 
-from bdfa_np.backend import numpy_elementwise
+from bdfa_np.backend import numpy_compiling, numpy_elementwise, numpy_threads
 from bdfa_np.backend.numpy_backend import NumpyBackend
-from bdfa_np.backend.numpy_elementwise import BLOCK, COMPILE_AFTER
+from bdfa_np.backend.numpy_compiling import COMPILE_AFTER
+from bdfa_np.backend.numpy_elementwise import BLOCK
 from bdfa_np.layers import Linear
 from bdfa_np.network import Sequential
 from bdfa_np.optim import ASGD, OPTIMIZERS
 
 needs_numba = pytest.mark.skipif(
-    not numpy_elementwise.can_compile(), reason='Numba is not installed: pip install ".[fast]"'
+    not numpy_compiling.can_compile(), reason='Numba is not installed: pip install ".[fast]"'
 )
 
 
@@ -25,7 +26,7 @@ def quotient_and_sum(a, b, scale):
 @pytest.fixture(params=["blocks", pytest.param("compiled", marks=needs_numba)])
 def way(request, monkeypatch):
     """Evaluate every formula in one of the two ways, from its first use on."""
-    monkeypatch.setattr(numpy_elementwise, "COMPILE_AFTER", 0 if request.param == "compiled" else float("inf"))
+    monkeypatch.setattr(numpy_compiling, "COMPILE_AFTER", 0 if request.param == "compiled" else float("inf"))
     return request.param
 
 
@@ -45,9 +46,13 @@ def test_arrays_of_any_shape_may_be_given_and_written_to(backend, way):
     backend.elementwise(quotient_and_sum, (a, b), (b, a), (10.0,))
     assert (b == 20).all()
     assert (a == 9).all()
+    backend.elementwise(
+        quotient_and_sum, (a[:, ::2], b[:, 1::2]), (c := np.empty((3, 2, 2)), np.empty((3, 2, 2))), (1.0,)
+    )
+    assert (c == 9 / 20).all()
 
 
-def test_an_array_that_is_not_contiguous_is_refused_and_not_copied(backend, way):
+def test_an_array_to_write_to_that_is_not_contiguous_is_refused(backend, way):
     del way
     a = np.ones((4, 6))
     with pytest.raises(ValueError, match="contiguous"):
@@ -63,9 +68,20 @@ def test_a_division_by_zero_gives_what_numpy_gives(way):
     np.testing.assert_array_equal(a, [np.inf, np.nan, -np.inf])
 
 
+def test_a_large_array_is_shared_among_threads_and_comes_out_the_same(backend, way, monkeypatch):
+    del way
+    a, b = np.random.default_rng(0).normal(size=(2, 7001))
+    expected = quotient_and_sum(a, b, 3.0)
+    monkeypatch.setattr(numpy_threads, "LARGE", 7000)
+    monkeypatch.setattr(numpy_threads, "threads", lambda: 3)
+    backend.elementwise(quotient_and_sum, (a, b), (a, b), (3.0,))
+    np.testing.assert_array_equal(a, expected[0])
+    np.testing.assert_array_equal(b, expected[1])
+
+
 def steps(name, backend, monkeypatch, compile_after):
     """Follow an optimizer over hard gradients: zeros, denormal numbers, huge ones, and signs that turn."""
-    monkeypatch.setattr(numpy_elementwise, "COMPILE_AFTER", compile_after)
+    monkeypatch.setattr(numpy_compiling, "COMPILE_AFTER", compile_after)
     generator = np.random.default_rng(0)
     vector = Sequential([Linear(101)], (701,), backend=backend).weights
     optimizer = OPTIMIZERS[name]([vector], 0.01, **dict.fromkeys(OPTIMIZERS[name].options, 0.3))
@@ -96,8 +112,8 @@ def test_compiled_and_in_blocks_an_optimizer_takes_the_same_steps_bit_for_bit(na
 @needs_numba
 def test_a_formula_is_compiled_once_it_has_been_used_often_enough(monkeypatch):
     used = []
-    monkeypatch.setattr(numpy_elementwise, "compiled", lambda *_: lambda *_: used.append("compiled"))
-    monkeypatch.setattr(numpy_elementwise, "in_blocks", lambda *_: used.append("blocks"))
+    for way in ("compiled", "in_blocks"):
+        monkeypatch.setattr(numpy_elementwise, way, lambda *_, way=way: lambda *_: used.append(way))
 
     def formula(a):
         return (a,)
@@ -105,12 +121,12 @@ def test_a_formula_is_compiled_once_it_has_been_used_often_enough(monkeypatch):
     a = np.zeros(3, np.float32)
     for _ in range(COMPILE_AFTER + 2):
         NumpyBackend().elementwise(formula, (a,), (a,))
-    assert used == ["blocks"] * COMPILE_AFTER + ["compiled"] * 2
+    assert used == ["in_blocks"] * COMPILE_AFTER + ["compiled"] * 2
 
 
 def test_without_numba_every_use_goes_in_blocks(monkeypatch):
-    monkeypatch.setattr(numpy_elementwise, "can_compile", lambda: False)
-    monkeypatch.setattr(numpy_elementwise, "COMPILE_AFTER", 0)
+    monkeypatch.setattr(numpy_compiling, "can_compile", lambda: False)
+    monkeypatch.setattr(numpy_compiling, "COMPILE_AFTER", 0)
     monkeypatch.setattr(numpy_elementwise, "compiled", lambda *_: pytest.fail("compiled"))
     a, b = np.full(5, 6.0, np.float32), np.full(5, 3.0, np.float32)
     NumpyBackend().elementwise(quotient_and_sum, (a, b), (a, b), (1.0,))

@@ -141,5 +141,13 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def tanh(self, a: Array, out: Array) -> Array:
+        """Write tanh(a) into ``out``; return it."""
+
+    @abstractmethod
+    def add_bias(self, y: Array, b: Array) -> Array:
+        """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
+
+    @abstractmethod
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return a context in which inf and NaN raise no warning, for code that checks its results itself."""

@@ -150,6 +150,14 @@ class NumpyBackend(Backend):
         """Evaluate a formula in blocks that stay in cache, or compiled where Numba is installed; with the same bits."""
         numpy_elementwise.elementwise(formula, given, out, [self._number(constant) for constant in constants])
 
+    def tanh(self, a: Array, out: Array) -> Array:
+        """Write tanh(a) into ``out``; return it."""
+        return numpy_elementwise.tanh(a, out)
+
+    def add_bias(self, y: Array, b: Array) -> Array:
+        """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
+        return numpy_elementwise.add_bias(y, b)
+
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return ``numpy.errstate`` with overflow and invalid operations ignored."""
         return np.errstate(over="ignore", invalid="ignore", divide="ignore")

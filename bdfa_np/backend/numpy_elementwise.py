@@ -1,31 +1,17 @@
-"""Elementwise formulas: block by block with NumPy, or in one pass by a loop that Numba compiles.
-
-NumPy makes one pass over its arrays an operation. Where Numba is installed (the extra ``fast``), a formula that is
-used again and again is compiled instead: every entry is read once, goes through the whole formula and is written once.
-Both ways round after every operation, so they give the same bits.
-"""
+"""Elementwise formulas: block by block with NumPy, or in one pass by a loop that Numba compiles; with the same bits."""
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.numpy_compiling import compile_loop, worth_compiling
+from bdfa_np.backend.numpy_threads import shares_of_large, work
 
 BLOCK = 65536
 """Entries a block: a handful of float32 arrays of this length stay in a core's cache."""
-
-COMPILE_AFTER = 100
-"""Uses of a formula before it is compiled, which takes about a second: a short run is over by then."""
-
-_uses: Counter[Formula] = Counter()
-
-
-@functools.cache
-def can_compile() -> bool:
-    """Return whether Numba is installed."""
-    return find_spec("numba") is not None
 
 
 def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[Any]) -> None:
@@ -40,35 +26,39 @@ def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], 
     constants : sequence of NumPy scalar
         Of the arrays' dtype.
     """
-    _uses[formula] += 1
-    if _uses[formula] > COMPILE_AFTER and can_compile():
-        arrays = {id(array): _flat(array) for array in (*given, *out)}
-        place = {key: i for i, key in enumerate(arrays)}
-        places = [tuple(place[id(array)] for array in group) for group in (given, out)]
-        loop = compiled(formula, *places, len(constants))
-        loop(*arrays.values(), *constants)
-    else:
-        in_blocks(formula, [_flat(array) for array in given], [_flat(array) for array in out], constants)
+    if not all(array.flags.c_contiguous for array in out):
+        raise ValueError("an elementwise formula writes to contiguous arrays alone")
+    arrays = {id(array): array.reshape(-1) for array in (*given, *out)}
+    place = {key: i for i, key in enumerate(arrays)}
+    places = [tuple(place[id(array)] for array in group) for group in (given, out)]
+    way = compiled if worth_compiling(formula) else in_blocks
+    loop = way(formula, *places, len(constants))
+    flat = list(arrays.values())
+
+    def task(_number: int, part: slice) -> None:
+        loop(*(array[part] for array in flat), *constants)
+
+    work(task, shares_of_large(flat[0].size, flat[0].size))
 
 
-def _flat(array: Array) -> Array:
-    if not array.flags.c_contiguous:
-        raise ValueError("an elementwise formula needs contiguous arrays")
-    return array.reshape(-1)
+@functools.cache
+def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], constants: int) -> Callable[..., None]:
+    """Return the loop over a formula's entries in NumPy; see `compiled` for the parameters."""
 
+    def loop(*arguments: Any) -> None:
+        arrays, numbers = arguments[: len(arguments) - constants], arguments[len(arguments) - constants :]
+        for start in range(0, arrays[0].size, BLOCK):
+            few = [array[start : start + BLOCK] for array in arrays]
+            results = formula(*(few[i] for i in given), *numbers)
+            for i, values in zip(out, results, strict=True):
+                few[i][...] = values
 
-def in_blocks(formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[Any]) -> None:
-    """Evaluate a formula with NumPy, over flat arrays."""
-    size = len(out[0])
-    for start in range(0, size, BLOCK):
-        part = slice(start, start + BLOCK)
-        for array, values in zip(out, formula(*(array[part] for array in given), *constants), strict=True):
-            array[part] = values
+    return loop
 
 
 @functools.cache
 def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], constants: int) -> Callable[..., None]:
-    """Compile the loop over a formula's entries.
+    """Return the loop over a formula's entries, compiled.
 
     Parameters
     ----------
@@ -83,7 +73,7 @@ def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], con
     Returns
     -------
     callable
-        The loop over flat arrays; it holds no lock of Python's while it runs.
+        The loop over flat arrays.
     """
     from numba import njit
 
@@ -97,5 +87,16 @@ def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], con
     )
     scope: dict[str, Any] = {"formula": njit(formula, inline="always", error_model="numpy")}
     exec(source, scope)  # noqa: S102 - made above of numbered names alone: Numba compiles no variable argument lists
-    loop: Callable[..., None] = njit(scope["loop"], nogil=True, error_model="numpy")
-    return loop
+    return compile_loop(scope["loop"])
+
+
+def tanh(a: Array, out: Array) -> Array:
+    """Write the hyperbolic tangent of ``a`` into ``out``: NumPy's own takes several entries at once."""
+    work(lambda _, part: np.tanh(a[part], out=out[part]), shares_of_large(a.size, len(a)))
+    return out
+
+
+def add_bias(y: Array, b: Array) -> Array:
+    """Add ``b`` (C,) to every row of ``y`` (N, ..., C), in place."""
+    work(lambda _, part: np.add(y[part], b, out=y[part]), shares_of_large(y.size, len(y)))
+    return y

@@ -1,10 +1,12 @@
-"""Max pooling on the CPU, a few images at a time so that all passes over them find them in cache."""
+"""Max pooling on the CPU: a few images at a time so that all passes over them find them in cache, or compiled."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from bdfa_np.backend.base import Array
+from bdfa_np.backend.numpy_compiling import compile_loop, worth_compiling
 from bdfa_np.backend.numpy_conv import Workspace, image_blocks, strided_part
 from bdfa_np.backend.numpy_threads import shares, work
 
@@ -14,6 +16,10 @@ BLOCK_BYTES = 2**20
 
 def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, workspace: Workspace) -> Array:
     """See `Backend.max_pool`. Where a window holds NaN, its maximum is NaN, and ``chosen`` some place in it."""
+    if worth_compiling(pool_loop):
+        loop = compile_loop(pool_loop)
+        work(lambda _, part: loop(x[part], size, stride, out[part], chosen[part]), shares(len(x)))
+        return out
     _, Ho, Wo, C = out.shape
     height, width = stride * (Ho - 1) + 1, stride * (Wo - 1) + size
 
@@ -44,6 +50,10 @@ def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, worksp
 
 def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out: Array, workspace: Workspace) -> Array:
     """See `Backend.max_pool_gradient`."""
+    if worth_compiling(pool_gradient_loop):
+        loop = compile_loop(pool_gradient_loop)
+        work(lambda _, part: loop(grad_y[part], chosen[part], size, stride, out[part]), shares(len(out)))
+        return out
     _, Ho, Wo, _ = grad_y.shape
 
     def task(number: int, share: slice) -> None:
@@ -67,3 +77,36 @@ def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out:
 
     work(task, shares(len(out)))
     return out
+
+
+def pool_loop(x: Any, size: Any, stride: Any, out: Any, chosen: Any) -> None:
+    """Pool, to be compiled: the innermost loop is over channels, which lie side by side."""
+    N, Ho, Wo, C = out.shape
+    for n in range(N):
+        for i in range(Ho):
+            for j in range(Wo):
+                highest, place = out[n, i, j], chosen[n, i, j]
+                for index in range(size * size):
+                    entries = x[n, stride * i + index // size, stride * j + index % size]
+                    for c in range(C):
+                        better = index == 0 or entries[c] > highest[c] or np.isnan(entries[c])
+                        highest[c] = entries[c] if better else highest[c]
+                        place[c] = index if better else place[c]
+
+
+def pool_gradient_loop(grad_y: Any, chosen: Any, size: Any, stride: Any, out: Any) -> None:
+    """Hand gradients back, to be compiled; from the last window on, which adds them up in the order of `product`."""
+    N, Ho, Wo, C = grad_y.shape
+    W = out.shape[2]
+    offsets = np.empty(size * size, np.int64)
+    for index in range(size * size):
+        offsets[index] = (index // size * W + index % size) * C
+    for n in range(N):
+        image = out[n].reshape(-1)
+        image[:] = 0
+        for i in range(Ho - 1, -1, -1):
+            for j in range(Wo - 1, -1, -1):
+                start = (stride * i * W + stride * j) * C
+                grad, place = grad_y[n, i, j], chosen[n, i, j]
+                for c in range(C):
+                    image[start + offsets[place[c]] + c] += grad[c]

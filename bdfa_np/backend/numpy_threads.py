@@ -17,7 +17,10 @@ from threadpoolctl import ThreadpoolController
 
 MAX_THREADS = 64
 
-Task = Callable[[int, slice], None]
+LARGE = 2**21
+"""Entries from which an elementwise operation is shared among threads: below, waking them takes as long."""
+
+Task = Callable[[int, slice], object]
 """Works through one share of a batch; it is given the share's number, from 0, and where the share lies."""
 
 
@@ -47,6 +50,11 @@ def shares(count: int) -> list[slice]:
     parts = max(1, min(threads(), count, MAX_THREADS))
     edges = [count * part // parts for part in range(parts + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+
+
+def shares_of_large(size: int, count: int) -> list[slice]:
+    """Cut ``range(count)`` into shares where an array of ``size`` entries is large, else into one."""
+    return shares(count) if size >= LARGE else [slice(0, count)]
 
 
 def work(task: Task, parts: list[slice]) -> None:

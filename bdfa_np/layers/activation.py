@@ -1,6 +1,9 @@
 """Elementwise non-linearities. Each keeps its output alone, since the slope can be written in terms of it."""
 
-from bdfa_np.backend.base import Array
+import functools
+from typing import Any
+
+from bdfa_np.backend.base import Array, Formula
 from bdfa_np.layers.base import Layer
 
 
@@ -12,16 +15,21 @@ class Tanh(Layer):
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = tanh(a)``."""
         del train
-        self.y = self.xp.tanh(a, out=self.buffer("y", a.shape))
+        self.y = self.backend.tanh(a, out=self.buffer("y", a.shape))
         return self.y  # (N, ...)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y ⊙ (1 - y²)``."""
         if not need_grad_in:
             return None
-        slope = self.xp.multiply(self.y, self.y, out=self.buffer("slope", self.y.shape))
-        self.xp.subtract(1, slope, out=slope)
-        return self.xp.multiply(grad_y, slope, out=slope)  # (N, ...)
+        grad_a = self.buffer("grad_a", self.y.shape)
+        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (1.0,))
+        return grad_a  # (N, ...)
+
+    @staticmethod
+    def through_slope(grad_y, y, one):
+        """``grad_y (1 - y²)``."""
+        return (grad_y * (one - y * y),)
 
 
 class Sigmoid(Layer):
@@ -33,19 +41,28 @@ class Sigmoid(Layer):
         """``y = (1 + tanh(a/2)) / 2``."""
         del train
         y = self.xp.multiply(a, 0.5, out=self.buffer("y", a.shape))
-        self.xp.tanh(y, out=y)
-        y += 1
-        y *= 0.5
+        self.backend.tanh(y, out=y)
+        self.backend.elementwise(self.from_tanh, (y,), (y,), (1.0, 0.5))
         self.y = y
         return y  # (N, ...)
+
+    @staticmethod
+    def from_tanh(t, one, half):
+        """``(1 + t) / 2``."""
+        return ((t + one) * half,)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y ⊙ y (1 - y)``."""
         if not need_grad_in:
             return None
-        slope = self.xp.subtract(1, self.y, out=self.buffer("slope", self.y.shape))
-        slope *= self.y
-        return self.xp.multiply(grad_y, slope, out=slope)  # (N, ...)
+        grad_a = self.buffer("grad_a", self.y.shape)
+        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (1.0,))
+        return grad_a  # (N, ...)
+
+    @staticmethod
+    def through_slope(grad_y, y, one):
+        """``grad_y y (1 - y)``."""
+        return (grad_y * ((one - y) * y),)
 
 
 class ReLU(Layer):
@@ -56,15 +73,28 @@ class ReLU(Layer):
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = max(a, 0)``."""
         del train
-        self.y = self.xp.maximum(a, 0, out=self.buffer("y", a.shape))
+        self.y = self.buffer("y", a.shape)
+        self.backend.elementwise(self.rectified(self.xp), (a,), (self.y,), (0.0,))
         return self.y  # (N, ...)
+
+    @staticmethod
+    @functools.cache
+    def rectified(xp: Any) -> Formula:
+        """``max(a, 0)``."""
+        return lambda a, zero: (xp.maximum(a, zero),)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y`` where ``y > 0``, else 0."""
         if not need_grad_in:
             return None
-        positive = self.xp.greater(self.y, 0, out=self.buffer("positive", self.y.shape, bool))
-        return self.xp.multiply(grad_y, positive, out=self.buffer("grad_a", self.y.shape))  # (N, ...)
+        grad_a = self.buffer("grad_a", self.y.shape)
+        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (0.0,))
+        return grad_a  # (N, ...)
+
+    @staticmethod
+    def through_slope(grad_y, y, zero):
+        """``grad_y`` where ``y > 0``, else 0."""
+        return (grad_y * (y > zero),)
 
 
 NON_LINEARITIES: dict[str, type[Layer]] = {"tanh": Tanh, "sigm": Sigmoid, "relu": ReLU}

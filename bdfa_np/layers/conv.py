@@ -92,7 +92,7 @@ class Conv2d(Layer):
         self.x = x  # (N, H, W, C_in)
         y = self.carry(x)
         if self.bias:
-            y += self.b
+            self.backend.add_bias(y, self.b)
         return y  # (N, Ho, Wo, C_out)
 
     def carry(self, x: Array) -> Array:

@@ -73,7 +73,7 @@ class Linear(Layer):
         self.x = x  # (N, fan_in)
         y = self.carry(x)
         if self.bias:
-            y += self.b
+            self.backend.add_bias(y, self.b)
         return y  # (N, units)
 
     def carry(self, x: Array) -> Array:

@@ -1,0 +1,37 @@
+"""Which loops Numba compiles, where it is installed (the extra ``fast``), and when.
+
+NumPy makes one pass over its arrays an operation; a compiled loop reads every entry once and is done with it. Every
+compiled loop has a form in NumPy beside it that gives the same numbers, so a run may go from one to the other.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Hashable
+from importlib.util import find_spec
+from typing import Any
+
+COMPILE_AFTER = 100
+"""Uses of a loop before it is compiled, which takes about a second: a short run is over by then."""
+
+_uses: Counter[Hashable] = Counter()
+
+
+@functools.cache
+def can_compile() -> bool:
+    """Return whether Numba is installed."""
+    return find_spec("numba") is not None
+
+
+def worth_compiling(loop: Hashable) -> bool:
+    """Count one more use of a loop, and return whether it is to be the compiled one."""
+    _uses[loop] += 1
+    return _uses[loop] > COMPILE_AFTER and can_compile()
+
+
+@functools.cache
+def compile_loop(loop: Callable[..., None]) -> Callable[..., None]:
+    """Compile a loop over arrays; it divides as NumPy does, and holds no lock of Python's while it runs."""
+    from numba import njit
+
+    compiled: Callable[..., Any] = njit(loop, nogil=True, error_model="numpy")
+    return compiled
