@@ -105,7 +105,7 @@ def test_info_names_versions_blas_backends_and_folders(bdfa, monkeypatch, tmp_pa
         r"h5py +\d",
         r"BLAS +.*\d+ threads",
         r"cores +\d+ usable",
-        r"numpy +backend works",
+        r"numpy +backend works; elementwise loops .+",
         r"cupy +backend (works|missing: .+)",
         r"data sets +mnist, mnist-5k",
         rf"data +{re.escape(str(tmp_path / 'digits'))} \(BDFA_DATA_DIR\)",

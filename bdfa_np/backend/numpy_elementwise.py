@@ -26,19 +26,22 @@ def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], 
     constants : sequence of NumPy scalar
         Of the arrays' dtype.
     """
-    if not all(array.flags.c_contiguous for array in out):
-        raise ValueError("an elementwise formula writes to contiguous arrays alone")
-    arrays = {id(array): array.reshape(-1) for array in (*given, *out)}
-    place = {key: i for i, key in enumerate(arrays)}
-    places = [tuple(place[id(array)] for array in group) for group in (given, out)]
+    flat: dict[int, Array] = {}
+    for array in (*given, *out):
+        flat[id(array)] = array.reshape(-1)
+    for array in out:
+        if not array.flags.c_contiguous:
+            raise ValueError("an elementwise formula writes to contiguous arrays alone")
+    place = {key: i for i, key in enumerate(flat)}
     way = compiled if worth_compiling(formula) else in_blocks
+    places = [tuple([place[id(array)] for array in group]) for group in (given, out)]
     loop = way(formula, *places, len(constants))
-    flat = list(arrays.values())
-
-    def task(_number: int, part: slice) -> None:
-        loop(*(array[part] for array in flat), *constants)
-
-    work(task, shares_of_large(flat[0].size, flat[0].size))
+    arrays = flat.values()
+    parts = shares_of_large(out[0].size, out[0].size)
+    if len(parts) == 1:
+        loop(*arrays, *constants)
+    else:
+        work(lambda _, part: loop(*(array[part] for array in arrays), *constants), parts)
 
 
 @functools.cache
