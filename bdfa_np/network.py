@@ -1,8 +1,10 @@
 """A network: an ordered list of layers over flat vectors of parameters."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
@@ -166,9 +168,14 @@ class Sequential:
         self.training_passes += train
         return x
 
+    def computing(self) -> AbstractContextManager[Any]:
+        """Return a context for a whole step, or a forward pass, in which the backend is fastest."""
+        return self.backend.computing(any(layer.shares_batch for layer in self.layers))
+
     def predict(self, x: Array) -> Array:
         """Return the logits of a batch, outside training, in an array of their own."""
-        return self.forward(x, train=False).copy()
+        with self.computing():
+            return self.forward(x, train=False).copy()
 
     def input_gradient(self, error: Array) -> Array:
         """Send an output error down to the input through every layer's exact ``backward``, whatever the rule.

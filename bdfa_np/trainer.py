@@ -115,7 +115,7 @@ def evaluate(network: Sequential, loss: Loss, batches: BatchSource) -> tuple[flo
     """
     confusion = ConfusionMatrix(network.output_shape[0])
     total = 0.0
-    with network.backend.non_finite_allowed():
+    with network.computing(), network.backend.non_finite_allowed():
         for x, labels in batches.epoch(0):
             logits = network.forward(x, train=False)
             total += loss(logits, labels).value * len(labels)
@@ -216,18 +216,19 @@ class Trainer:
         wrong : int
             How many of its samples were predicted wrongly, before the update.
         """
-        self.optimizer.look_ahead()
-        if self.constraint is not None:
-            self.constraint.apply()
-        self.network.forget_gradients()
-        if self.eps:
-            x = self._adversarial(x, labels)
-        logits = self.network.forward(x)
-        result = self.loss(logits, labels)
-        wrong = int((logits.argmax(axis=1) != result.labels).sum())
-        self.rule.backward(result.error)
-        self.rule.train_feedback(result)
-        self.optimizer.step()
+        with self.network.computing():
+            self.optimizer.look_ahead()
+            if self.constraint is not None:
+                self.constraint.apply()
+            self.network.forget_gradients()
+            if self.eps:
+                x = self._adversarial(x, labels)
+            logits = self.network.forward(x)
+            result = self.loss(logits, labels)
+            wrong = int((logits.argmax(axis=1) != result.labels).sum())
+            self.rule.backward(result.error)
+            self.rule.train_feedback(result)
+            self.optimizer.step()
         return result.value, wrong
 
     def _adversarial(self, x: Array, labels: Array) -> Array:
@@ -267,7 +268,7 @@ class Trainer:
 
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
         total, wrong, samples = 0.0, 0, 0
-        with self.network.backend.non_finite_allowed():
+        with self.network.computing(), self.network.backend.non_finite_allowed():
             for step, (x, labels) in enumerate(self.train.epoch(epoch), start=1):
                 value, missed = self.step(self._augmented(x, epoch, step), labels)
                 if not isfinite(value):

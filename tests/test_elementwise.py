@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from bdfa_np.backend import numpy_compiling, numpy_elementwise, numpy_threads
 from bdfa_np.backend.numpy_backend import NumpyBackend
@@ -73,8 +74,8 @@ def test_a_large_array_is_shared_among_threads_and_comes_out_the_same(backend, w
     a, b = np.random.default_rng(0).normal(size=(2, 7001))
     expected = quotient_and_sum(a, b, 3.0)
     monkeypatch.setattr(numpy_threads, "LARGE", 7000)
-    monkeypatch.setattr(numpy_threads, "threads", lambda: 3)
-    backend.elementwise(quotient_and_sum, (a, b), (a, b), (3.0,))
+    with threadpool_limits(3, user_api="blas"), numpy_threads.alone():
+        backend.elementwise(quotient_and_sum, (a, b), (a, b), (3.0,))
     np.testing.assert_array_equal(a, expected[0])
     np.testing.assert_array_equal(b, expected[1])
 

@@ -2,13 +2,19 @@
 
 import os
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from bdfa_np.backend import numpy_threads
+from bdfa_np import Conv2d, Flatten, Linear, Sequential, Trainer
+from bdfa_np.backend import numpy_products, numpy_threads
+from bdfa_np.backend.numpy_backend import NumpyBackend
+from bdfa_np.losses import BinaryCrossEntropy
+from bdfa_np.optim import SGD
+from bdfa_np.rules import BP
 
 
 def blas_threads():
@@ -103,3 +109,81 @@ def test_a_forked_process_has_threads_of_its_own():
         worker.join(10)
         os._exit(0 if sorted(done) == [0, 1] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_alone_blas_has_one_thread_and_a_batch_as_many_shares_as_before():
+    with threadpool_limits(3, user_api="blas"):
+        with numpy_threads.alone(), numpy_threads.alone():
+            assert blas_threads() == {1}
+            assert len(numpy_threads.shares(9)) == 3
+            assert len(numpy_threads.shares(9, 2)) == 2
+        assert blas_threads() == {3}
+        assert not numpy_threads.runs_alone()
+
+
+def test_work_does_not_leave_blas_with_more_threads_than_it_had_alone():
+    with threadpool_limits(3, user_api="blas"), numpy_threads.alone():
+        numpy_threads.work(lambda _number, _part: None, numpy_threads.shares(3))
+        assert blas_threads() == {1}
+
+
+def test_an_error_alone_gives_blas_its_threads_back():
+    with threadpool_limits(3, user_api="blas"):
+        with pytest.raises(ZeroDivisionError), numpy_threads.alone():
+            raise ZeroDivisionError
+        assert blas_threads() == {3}
+        assert not numpy_threads.runs_alone()
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("within", [False, True])
+def test_only_a_large_array_is_cut_and_only_alone(large, within, monkeypatch):
+    monkeypatch.setattr(numpy_threads, "LARGE", 100)
+    with threadpool_limits(3, user_api="blas"), numpy_threads.alone() if within else nullcontext():
+        assert len(numpy_threads.shares_of_large(100 if large else 99, 9)) == (3 if large and within else 1)
+
+
+def test_a_net_of_convolutions_trains_alone_and_one_of_linear_layers_does_not():
+    seen = []
+
+    class Watch(Linear):
+        def forward(self, x, train=True):
+            seen.append(numpy_threads.runs_alone())
+            return super().forward(x, train)
+
+    for first in ([Conv2d(2, 3)], []):
+        network = Sequential([*first, Flatten(), Watch(3)], (6, 6, 1))
+        loss, optimizer = BinaryCrossEntropy(network.backend), SGD([network.weights], 0.1)
+        trainer = Trainer(network=network, rule=BP(network), loss=loss, optimizer=optimizer, train=[], test=[])
+        x = np.zeros((2, 6, 6, 1), np.float32)
+        trainer.step(x, np.array([0, 1]))
+        network.predict(x)
+    assert seen == [True, True, False, False]
+
+
+SHAPES = [(5, 3, 7), (700, 30, 800), (64, 700, 800), (900, 64, 400), (1, 4000, 5000)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_alone_a_product_comes_out_the_same(shape, transposed, monkeypatch):
+    monkeypatch.setattr(numpy_products, "SHARE", 10**6)
+    M, K, N = shape
+    generator = np.random.default_rng(0)
+    a = generator.normal(size=(K, M)).T if transposed else generator.normal(size=(M, K))
+    b, out = generator.normal(size=(K, N)), np.full((M, N), np.nan)
+    with threadpool_limits(3, user_api="blas"), numpy_threads.alone():
+        assert numpy_products.matmul(a, b, out) is out
+    np.testing.assert_allclose(out, a @ b, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 511, 512, 700, 4097])
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_alone_a_column_sum_comes_out_the_same(rows, accumulate, monkeypatch):
+    monkeypatch.setattr(numpy_threads, "LARGE", 1000)
+    backend = NumpyBackend("float64")
+    a, out = np.random.default_rng(0).normal(size=(rows, 5)), np.ones(5)
+    with threadpool_limits(3, user_api="blas"), numpy_threads.alone():
+        backend.column_sum(a, out, accumulate)
+    expected = a.sum(axis=0) + accumulate if rows or accumulate else np.ones(5)
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)

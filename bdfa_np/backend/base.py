@@ -149,5 +149,13 @@ class Backend(ABC):
         """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
 
     @abstractmethod
+    def computing(self, shares_batch: bool) -> AbstractContextManager[Any]:
+        """Return a context for a whole step or pass of a net, in which its kernels are fastest.
+
+        Everything works outside of it too, and gives the same numbers to rounding. ``shares_batch`` says whether the
+        net has layers whose kernels may cut a batch into shares, one a thread.
+        """
+
+    @abstractmethod
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return a context in which inf and NaN raise no warning, for code that checks its results itself."""

@@ -1,7 +1,7 @@
 """The reference backend: NumPy on the CPU."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -14,12 +14,11 @@ from bdfa_np.backend import (
     numpy_elementwise,
     numpy_few_channels,
     numpy_pool,
+    numpy_products,
+    numpy_threads,
     numpy_winograd,
 )
 from bdfa_np.backend.base import Array, Backend, Formula
-
-CHUNK = 256
-"""Rows that a column sum adds up in one go."""
 
 
 class NumpyBackend(Backend):
@@ -71,19 +70,11 @@ class NumpyBackend(Backend):
         if accumulate:
             out += a @ b
             return out
-        return np.matmul(a, b, out=out)
+        return numpy_products.matmul(a, b, out)
 
     def column_sum(self, a: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
-        # As a product with ones it rides on BLAS: faster than a sum over axis 0, and closer to the exact one.
-        M, C = a.shape
-        whole = M - M % CHUNK
-        if whole > CHUNK:
-            # In two stages, since the rounding of a sum grows with its length, and gradients cancel in it.
-            sums = np.matmul(self._ones(CHUNK), a[:whole].reshape(-1, CHUNK, C))
-            self.matmul(self._ones(len(sums)), sums, out=out, accumulate=accumulate)
-            a, accumulate = a[whole:], True
-        return self.matmul(self._ones(len(a)), a, out=out, accumulate=accumulate) if len(a) else out
+        return numpy_products.column_sum(a, out, accumulate, self._ones)
 
     def row_dot(self, a: Array, b: Array, out: Array) -> Array:
         """Write the inner product of each row of ``a`` with the same row of ``b`` into ``out`` (N,); return it."""
@@ -157,6 +148,10 @@ class NumpyBackend(Backend):
     def add_bias(self, y: Array, b: Array) -> Array:
         """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
         return numpy_elementwise.add_bias(y, b)
+
+    def computing(self, shares_batch: bool) -> AbstractContextManager[Any]:
+        """Return `numpy_threads.alone`, in which BLAS's own threads rest, for a net that cuts its batches."""
+        return numpy_threads.alone() if shares_batch else nullcontext()
 
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return ``numpy.errstate`` with overflow and invalid operations ignored."""

@@ -68,6 +68,8 @@ class Layer:
     kind = "layer"
     feedback_site: str | None = None
     """Where this layer's feedback weights act: ``layerwise`` (FA, BFA), ``direct`` (DFA, BDFA), or None."""
+    shares_batch = False
+    """Whether its kernels may cut a batch into shares, one a thread."""
 
     def __init__(self) -> None:
         self.name = self.kind

@@ -31,6 +31,7 @@ class Conv2d(Layer):
     """
 
     kind = "conv"
+    shares_batch = True
     feedback_site = "layerwise"
     W: Array
     b: Array
