@@ -1,0 +1,62 @@
+"""The program of this project: `Trainer.step` and `Sequential.predict`, as anybody would call them."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from jobs import Batch, Job, build, make_batches, parameters
+
+from bdfa_np.backend import numpy_compiling
+from bdfa_np.trainer import Trainer
+
+
+class Source:
+    """Batches as `Trainer` takes them."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.batches)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield all batches."""
+        del number
+        yield from self.batches
+
+
+class Ours:
+    """The program of a job."""
+
+    def __init__(self, job: Job) -> None:
+        batches = make_batches(job)
+        self.rotation = itertools.cycle(batches)
+        self.inference = job.work == "inference"
+        self.model = build(job)
+        self.trainer = Trainer(
+            network=self.model.network,
+            rule=self.model.rule,
+            loss=self.model.loss,
+            optimizer=self.model.optimizer,
+            train=Source(batches),
+            test=Source(batches),
+        )
+
+    def __call__(self) -> None:
+        """Train on the next batch, or let it pass forward."""
+        x, labels = next(self.rotation)
+        if self.inference:
+            self.model.network.predict(x)
+        else:
+            self.trainer.step(x, labels)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return copies of all weights and feedback weights."""
+        return parameters(self.model)
+
+
+def make(job: Job) -> Ours:
+    """Make the program of a job; its loops are compiled by its first step, and not after a number of them."""
+    numpy_compiling.COMPILE_AFTER = 0
+    return Ours(job)

@@ -1,0 +1,11 @@
+"""Both nets in PyTorch as fast as we can write them, by operations that it has inside and does not document."""
+
+import torch_conv
+import torch_mlp
+from jobs import Job, Program
+
+
+def make(job: Job) -> Program:
+    """Make the program of a job."""
+    module = torch_mlp if job.network == "mlp" else torch_conv
+    return module.make(job, private=True)
