@@ -1,13 +1,14 @@
 """From options to objects: the network with its rule, loss and optimizer, new or from a run folder."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
-from bdfa_np.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.config import Config
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.layers.base import Shape
@@ -16,8 +17,11 @@ from bdfa_np.network import Sequential
 from bdfa_np.networks import build_network
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.rules import RULES, Rule
-from bdfa_np.run_folder import CHECKPOINT, RunFolder, check_same_network
 from bdfa_np.streams import Streams
+
+# Who builds a model need not wait for h5py: what reads run folders is imported where it is used.
+if TYPE_CHECKING:
+    from bdfa_np.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ def load_run(path: str | os.PathLike[str]) -> Model:
     RunError
         If there is no usable run.
     """
+    from bdfa_np.run_folder import RunFolder, check_same_network
+
     folder = RunFolder(Path(path))
     config, document = folder.read_config()
     check_same_network(config, document, folder.path)
@@ -173,6 +179,9 @@ def load_weights(model: Model, path: Path) -> str:
     RunError
         If there is no checkpoint, or it is of another net.
     """
+    from bdfa_np.checkpoint import read_checkpoint
+    from bdfa_np.run_folder import CHECKPOINT
+
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.exists():
         raise RunError(f"--load {path}: there is no file {file}")

@@ -154,7 +154,7 @@ class Effort:
 
 
 QUICK = Effort(0.06, 5, 3, 2, 6400, 3, 1, 3)
-FULL = Effort(0.10, 9, 5, 2, None, 3, 2, 7)
+FULL = Effort(0.10, 9, 5, 2, 19_200, 9, 2, 7)
 
 
 def target_of(job: Job, rival: str) -> float | None:

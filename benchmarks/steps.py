@@ -16,7 +16,7 @@ _current: list[Program] = []
 
 def make_program(module: str, job: dict[str, Any]) -> Program:
     """Make a program that uses as many threads as the environment says."""
-    if module not in ("ours", "floor"):
+    if "torch" in module:
         import torch
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

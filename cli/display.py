@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bdfa_np.trainer import EpochRecord
 
-REDRAW_SECONDS = 0.1
+REDRAW_SECONDS = 0.4
+"""Drawing takes two milliseconds, which is to be less than a hundredth of the time."""
 
 
 class Display:

@@ -106,7 +106,9 @@ class Normalization:
         if key not in self._casts:
             self._casts[key] = self._cast(*key)
         offset, divisor = self._casts[key]
-        np.subtract(images, offset, out=out, dtype=out.dtype)
+        np.copyto(out, images)
+        if offset.any():
+            np.subtract(out, offset, out=out)
         np.divide(out, divisor, out=out)
         return out
 
