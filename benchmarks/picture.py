@@ -9,9 +9,15 @@ from figures import Finding, Results, Row, quartiles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"ours / torch": "tab:blue", "ours / biotorch": "tab:green", "ours / floor": "tab:orange"}
+COLOURS = {
+    "ours / torch": "tab:blue",
+    "ours / private": "tab:cyan",
+    "ours / biotorch": "tab:green",
+    "ours / floor": "tab:orange",
+    "ours / plain": "tab:pink",
+}
 OTHER_COLOUR = "tab:purple"
-ROW_INCHES = 0.27
+ROW_INCHES = 0.34
 LARGEST = 2.5
 """Larger ratios are drawn at the edge, with their number."""
 
