@@ -67,7 +67,8 @@ def movement(program):
     return {key: after - before[key] for key, after in program.weights().items()}
 
 
-def moves_as_ours(program, job):
+def moves_as_ours(program, job, tolerance=None):
+    tolerance = tolerance or TOLERANCE[job.precision]
     ours = make("ours", job)
     sizes = {key: np.abs(array).max() for key, array in ours.weights().items()}
     ours, theirs = movement(ours), movement(program)
@@ -79,7 +80,7 @@ def moves_as_ours(program, job):
         # Only with relu do weights start away from zero; else five steps hardly reach the upper layers' feedback.
         assert (far > rounding) == (key not in fixed) or job.non_linearity != "relu", key
         gap = np.abs(moved - ours[key]).max()
-        assert gap <= TOLERANCE[job.precision] * far + rounding, (key, gap / far)
+        assert gap <= tolerance * far + rounding, (key, gap / far)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -127,9 +128,9 @@ def test_conv_by_hand_moves_as_ours_in_either_memory_format(channels_last, optim
 
 @pytest.mark.parametrize("rule", RULES)
 def test_conv_by_hand_in_float32_moves_as_ours(rule):
-    # With relu: see below.
+    # With relu: see below. Where a value is zero but for rounding, its slope is 0 or 1 by chance.
     job = job_of(network="conv", rule=rule, optimizer="sgd", non_linearity="relu")
-    moves_as_ours(make("torch_conv", job, private=True), job)
+    moves_as_ours(make("torch_conv", job, private=True), job, tolerance=1e-2)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
