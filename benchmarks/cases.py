@@ -147,7 +147,7 @@ class Effort:
     mlp_rounds: int
     conv_rounds: int
     conv_steps: int
-    epoch_images: int | None
+    epoch_images: int
     epoch_rounds: int
     memory_rounds: int
     startup_rounds: int

@@ -93,26 +93,23 @@ def terminal() -> Iterator[None]:
     os.close(master)
 
 
-def load(images: int | None) -> RunData:
+def load(images: int) -> RunData:
     """Return MNIST, or the digits that come with the package, as a run of ``bdfa train`` has them."""
     return load_run_data(configuration(images))
 
 
-def configuration(images: int | None) -> Config:
+def configuration(images: int) -> Config:
     """Return the options of the run."""
     folder = os.environ.get("BDFA_DATA_DIR")
     dataset = "mnist" if folder and (Path(folder) / "mnist").is_dir() else "mnist-5k"
-    if dataset == "mnist-5k" or images is None:
-        limits: dict[str, Any] = {}
-    else:
-        limits = {"train_limit": images, "test_limit": SMALL_TEST}
+    limits = {} if dataset == "mnist-5k" else {"train_limit": images, "test_limit": SMALL_TEST}
     return Config(dataset=dataset, gradient="dfa", backend="numpy", epochs=1, **limits).resolve()
 
 
 class Run:
     """A model and its data; two sessions train it in turn, one of them on a terminal."""
 
-    def __init__(self, images: int | None) -> None:
+    def __init__(self, images: int) -> None:
         self.data = load(images)
         config = configuration(images)
         self.model = build_model(config, self.data.split.input_shape, len(self.data.split.class_names))
@@ -174,7 +171,7 @@ def first_epochs(model: Model, data: RunData) -> dict[str, float]:
     return {name: source.seconds for name, _ in zip(names, trainer.run(3), strict=True)}
 
 
-_runs: dict[int | None, Run] = {}
+_runs: dict[int, Run] = {}
 
 
 def answer(request: dict[str, Any]) -> dict[str, float]:

@@ -187,3 +187,8 @@ def test_alone_a_column_sum_comes_out_the_same(rows, accumulate, monkeypatch):
         backend.column_sum(a, out, accumulate)
     expected = a.sum(axis=0) + accumulate if rows or accumulate else np.ones(5)
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_there_are_never_more_shares_than_there_can_be_threads(monkeypatch):
+    monkeypatch.setattr(numpy_threads, "threads", lambda: 1000)
+    assert len(numpy_threads.shares(5000, 4000)) == numpy_threads.MAX_THREADS

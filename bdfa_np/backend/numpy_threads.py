@@ -74,7 +74,7 @@ def alone() -> Iterator[None]:
 
 def shares(count: int, most: int = MAX_THREADS) -> list[slice]:
     """Cut ``range(count)`` into contiguous shares of one length or one more: one a thread, and ``most`` in all."""
-    parts = max(1, min(threads(), count, most))
+    parts = max(1, min(threads(), count, most, MAX_THREADS))
     edges = [count * part // parts for part in range(parts + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
