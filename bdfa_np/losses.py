@@ -1,34 +1,43 @@
 """Losses: the value reported, and the output error ``e`` handed to the learning rule."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
-from bdfa_np.backend.base import Array, Backend
+from bdfa_np.backend.base import Array, Backend, Formula
 
 
 @dataclass(frozen=True)
 class LossResult:
-    """What a loss says of one batch of N samples and K classes.
+    """What a loss says of one batch of N samples and K classes; all arrays are on the backend.
 
     Attributes
     ----------
-    value : float
-        The loss reported, a mean over the batch.
+    terms : array (N, K)
+        What the loss reported is the sum of, over all entries, divided by N.
     error : array (N, K)
         The output error ``e``: what the learning rule sends back.
     labels : array (N,)
-        The labels, on the backend.
+        The labels.
+    targets : array (N, K)
+        ``t``: 1 at the label, 0 elsewhere.
     outputs : array (N, K)
         The net's raw outputs ``o``: the logits under ``bce``, log-probabilities under ``ce``.
     probabilities : array (N, K)
         ``ŷ``.
     """
 
-    value: float
+    terms: Array
     error: Array
     labels: Array
+    targets: Array
     outputs: Array
     probabilities: Array
+
+    @property
+    def value(self) -> float:
+        """The loss reported, a mean over the batch; to ask for it is to wait for the backend's device."""
+        return float(self.terms.sum(dtype="float64")) / len(self.terms)
 
 
 class Loss:
@@ -44,7 +53,6 @@ class Loss:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.xp = backend.xp
 
     def __call__(self, logits: Array, labels: Array) -> LossResult:
         """Return the loss, the output error and what else rules need.
@@ -54,28 +62,37 @@ class Loss:
         logits : array (N, K)
             The network's output.
         labels : integer array (N,)
-            Classes, counted from 0.
+            Classes, counted from 0. On the host they are checked; whoever brings them to a device checks them before
+            (`check_labels`), and one that is out of range makes the loss NaN there.
 
         Raises
         ------
         ValueError
-            If labels are not N integers within 0..K-1.
+            If labels on the host are not N integers within 0..K-1.
         """
-        N, K = logits.shape
-        kind = getattr(getattr(labels, "dtype", None), "kind", None)
-        if kind not in ("i", "u") or labels.shape != (N,):
-            raise ValueError(f"labels must be an array of {N} integers")
-        if N == 0 or labels.min() < 0 or labels.max() >= K:
-            raise ValueError(f"labels must lie within 0..{K - 1}, and there must be at least one")
-        return self.compute(logits, self.backend.asarray(labels))
+        if not self.backend.on_device(labels):
+            check_labels(labels, *logits.shape)
+            labels = self.backend.asarray(labels)
+        return self.compute(logits, labels, self.backend.one_hot(labels, logits.shape[1]))
 
-    def compute(self, logits: Array, labels: Array) -> LossResult:
-        """Compute the result for labels that have been checked."""
+    def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
+        """Compute the result for labels that have been checked, and their one-hot targets."""
         raise NotImplementedError
 
-    def label_entries(self, labels: Array) -> tuple[Any, Array]:
-        """Return the index that picks each sample's entry for its own label from an (N, K) array."""
-        return self.xp.arange(len(labels)), labels
+
+def check_labels(labels: Array, N: int, K: int) -> None:
+    """Check labels on the host.
+
+    Raises
+    ------
+    ValueError
+        If they are not N integers within 0..K-1, or N is 0.
+    """
+    kind = getattr(getattr(labels, "dtype", None), "kind", None)
+    if kind not in ("i", "u") or labels.shape != (N,):
+        raise ValueError(f"labels must be an array of {N} integers")
+    if N == 0 or labels.min() < 0 or labels.max() >= K:
+        raise ValueError(f"labels must lie within 0..{K - 1}, and there must be at least one")
 
 
 class BinaryCrossEntropy(Loss):
@@ -87,17 +104,26 @@ class BinaryCrossEntropy(Loss):
 
     name = "bce"
 
-    def compute(self, logits: Array, labels: Array) -> LossResult:
-        """Return mean softplus(o) - t o and ``σ(o) - t``, both free of overflow for any o."""
-        xp, o = self.xp, logits
-        at_label = self.label_entries(labels)
-        z = xp.exp(-xp.abs(o))  # in (0, 1], whatever the sign of o
-        sigmoid = xp.where(o >= 0, 1, z) / (1 + z)
-        softplus = xp.maximum(o, 0) + xp.log1p(z)
-        error = sigmoid.copy()
-        error[at_label] -= 1
-        value = (float(softplus.sum()) - float(o[at_label].sum())) / o.size
-        return LossResult(value, error, labels, outputs=o, probabilities=sigmoid)
+    @staticmethod
+    @functools.cache
+    def formula(maths: Any) -> Formula:
+        """Return ``σ(o)``, ``σ(o) - t`` and ``(softplus(o) - t o) / K``, free of overflow for any o."""
+
+        def bce(o, t, one, zero, share):
+            z = maths.exp(-maths.abs(o))  # in (0, 1], whatever the sign of o
+            sigmoid = maths.where(o >= zero, one, z) / (one + z)
+            softplus = maths.maximum(o, zero) + maths.log1p(z)
+            return sigmoid, sigmoid - t, share * (softplus - t * o)
+
+        return bce
+
+    def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
+        """Return the three, entry by entry."""
+        xp, o, t = self.backend.xp, logits, targets
+        probabilities, error, terms = xp.empty_like(o), xp.empty_like(o), xp.empty_like(o)
+        formula, share = self.formula(self.backend.maths), 1 / o.shape[1]
+        self.backend.elementwise(formula, (o, t), (probabilities, error, terms), (1.0, 0.0, share), compiled=False)
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities)
 
 
 class CrossEntropy(Loss):
@@ -105,19 +131,25 @@ class CrossEntropy(Loss):
 
     name = "ce"
 
-    def compute(self, logits: Array, labels: Array) -> LossResult:
-        """Return mean -log softmax(o) at the label, and the error."""
-        xp = self.xp
-        N = len(logits)
-        at_label = self.label_entries(labels)
-        o = logits - logits.max(axis=1, keepdims=True)
-        log_probabilities = o - xp.log(xp.exp(o).sum(axis=1, keepdims=True))
-        softmax = xp.exp(log_probabilities)
-        error = softmax.copy()
-        error[at_label] -= 1
-        error /= N
-        value = -float(log_probabilities[at_label].sum()) / N
-        return LossResult(value, error, labels, outputs=log_probabilities, probabilities=softmax)
+    @staticmethod
+    @functools.cache
+    def formula(maths: Any) -> Formula:
+        """Return ``softmax(o)``, ``(softmax(o) - t) / N`` and ``-t log softmax(o)``."""
+
+        def ce(log_probability, t, batch_size):
+            probability = maths.exp(log_probability)
+            return probability, (probability - t) / batch_size, -t * log_probability
+
+        return ce
+
+    def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
+        """Return the three, entry by entry, of the rows' log-softmax."""
+        xp, t = self.backend.xp, targets
+        o = self.backend.log_softmax(logits)
+        probabilities, error, terms = xp.empty_like(o), xp.empty_like(o), xp.empty_like(o)
+        formula = self.formula(self.backend.maths)
+        self.backend.elementwise(formula, (o, t), (probabilities, error, terms), (float(len(o)),), compiled=False)
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities)
 
 
 LOSSES: dict[str, type[Loss]] = {"bce": BinaryCrossEntropy, "ce": CrossEntropy}

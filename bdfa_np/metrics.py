@@ -3,6 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from bdfa_np.backend.base import Array, Backend
+from bdfa_np.losses import LossResult
+
 
 class ConfusionMatrix:
     """Counts of (true class, predicted class).
@@ -43,6 +46,52 @@ class ConfusionMatrix:
             count = int(row.sum())
             rates.append((count - int(row[true])) / count if count else float("nan"))
         return rates
+
+
+class Tally:
+    """The loss and the predictions of many batches, added up where the backend computes.
+
+    Nothing is brought to the host before it is asked for.
+
+    Parameters
+    ----------
+    backend : Backend
+        Where the batches are.
+    num_classes : int
+        K.
+    """
+
+    def __init__(self, backend: Backend, num_classes: int) -> None:
+        self._backend = backend
+        self._counts = backend.empty((num_classes, num_classes), "int64")
+        self._sums = backend.empty((4,), "float64")
+        self.clear()
+
+    def clear(self) -> None:
+        """Start anew."""
+        self._counts.fill(0)
+        self._sums.fill(0)
+
+    def add(self, logits: Array, result: LossResult) -> None:
+        """Count a batch: its logits (N, K), and what the loss says of them."""
+        self._backend.tally(logits, result.labels, result.terms, self._counts, self._sums)
+
+    def confusion(self) -> "ConfusionMatrix":
+        """Return the counts so far."""
+        confusion = ConfusionMatrix(len(self._counts))
+        confusion.counts += self._backend.to_host(self._counts)
+        return confusion
+
+    @property
+    def loss(self) -> float:
+        """The mean loss over the samples so far."""
+        return float(self._backend.to_host(self._sums)[0]) / self.confusion().total
+
+    @property
+    def first_bad(self) -> tuple[int, float] | None:
+        """The first batch (from 1) whose loss was no finite number, and what it was; None while there is none."""
+        _, _, batch, value = self._backend.to_host(self._sums).tolist()
+        return (int(batch), value) if batch else None
 
 
 def alignment_angle(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

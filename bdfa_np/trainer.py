@@ -1,16 +1,17 @@
 """The epoch loop. It knows no layer, no rule and no terminal."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
-from bdfa_np.backend.base import Array
+from bdfa_np.backend.base import Array, Formula
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.errors import TrainingError
-from bdfa_np.losses import Loss
-from bdfa_np.metrics import ConfusionMatrix
+from bdfa_np.losses import Loss, check_labels
+from bdfa_np.metrics import ConfusionMatrix, Tally
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
 from bdfa_np.rules.base import Rule
@@ -113,14 +114,23 @@ def evaluate(network: Sequential, loss: Loss, batches: BatchSource) -> tuple[flo
     confusion : ConfusionMatrix
         Of all samples.
     """
-    confusion = ConfusionMatrix(network.output_shape[0])
-    total = 0.0
+    tally = Tally(network.backend, network.output_shape[0])
     with network.computing(), network.backend.non_finite_allowed():
-        for x, labels in batches.epoch(0):
+        for x, labels in fed(network, batches, 0):
             logits = network.forward(x, train=False)
-            total += loss(logits, labels).value * len(labels)
-            confusion.add(labels, network.backend.to_host(logits.argmax(axis=1)))
-    return total / confusion.total, confusion
+            tally.add(logits, loss(logits, labels))
+        return tally.loss, tally.confusion()
+
+
+def fed(network: Sequential, batches: BatchSource, epoch: int) -> Iterator[tuple[Array, Array]]:
+    """Yield an epoch's batches on the network's backend; labels are checked while they are on the host."""
+
+    def checked() -> Iterator[tuple[Array, Array]]:
+        for x, labels in batches.epoch(epoch):
+            check_labels(labels, len(x), network.output_shape[0])
+            yield x, labels
+
+    return network.backend.feed(checked())
 
 
 class Trainer:
@@ -152,6 +162,8 @@ class Trainer:
         Where training stands; to be saved and restored with the parameters.
     confusion : ConfusionMatrix
         Of the last test pass.
+    tally : Tally
+        Of the training steps since the epoch began, each batch as it was before its own update.
     """
 
     def __init__(
@@ -184,6 +196,8 @@ class Trainer:
         self.on_batch = on_batch
         self.progress = Progress()
         self.confusion = ConfusionMatrix(network.output_shape[0])
+        self.tally = Tally(network.backend, network.output_shape[0])
+        self._learn_batch = network.backend.recorded(self._learn, network)
 
     def run(self, epochs: int) -> Iterator[EpochRecord]:
         """Train until ``epochs`` epochs are done in all, and yield each one's figures as it ends.
@@ -201,43 +215,43 @@ class Trainer:
         while not self.progress.stop_reason and (epochs == -1 or self.progress.epoch < epochs):
             yield self._run_epoch()
 
-    def step(self, x: Array, labels: Array) -> tuple[float, int]:
-        """Train on one batch.
+    def step(self, x: Array, labels: Array) -> None:
+        """Train on one batch; its loss and predictions before the update are added to ``tally``.
 
         With ``eps`` > 0 the batch is first moved to where the loss grows fastest, ``x + eps · sign(dE/dx)`` (fast
         gradient sign, Goodfellow et al., arXiv 1412.6572), by one exact backward pass whatever the rule; what is
         learnt and reported is then of the moved batch. Each of the two passes draws its own dropout masks and
         updates running statistics.
-
-        Returns
-        -------
-        loss : float
-            The batch's mean loss, before the update.
-        wrong : int
-            How many of its samples were predicted wrongly, before the update.
         """
+        backend = self.network.backend
+        if not backend.on_device(labels):
+            check_labels(labels, len(x), self.network.output_shape[0])
         with self.network.computing():
             self.optimizer.look_ahead()
             if self.constraint is not None:
                 self.constraint.apply()
-            self.network.forget_gradients()
-            if self.eps:
-                x = self._adversarial(x, labels)
-            logits = self.network.forward(x)
-            result = self.loss(logits, labels)
-            wrong = int((logits.argmax(axis=1) != result.labels).sum())
-            self.rule.backward(result.error)
-            self.rule.train_feedback(result)
+            self._learn_batch(backend.asarray(x), backend.asarray(labels))
             self.optimizer.step()
-        return result.value, wrong
+
+    def _learn(self, x: Array, labels: Array) -> None:
+        """Leave a batch's gradients for the optimizer, and let the rule train its feedback."""
+        self.network.forget_gradients()
+        if self.eps:
+            x = self._adversarial(x, labels)
+        logits = self.network.forward(x)
+        result = self.loss(logits, labels)
+        self.tally.add(logits, result)
+        self.rule.backward(result.error)
+        self.rule.train_feedback(result)
 
     def _adversarial(self, x: Array, labels: Array) -> Array:
         """Return the batch moved along the sign of its exact gradient, not clipped."""
-        x = self.network.backend.asarray(x)
+        backend = self.network.backend
         gradient = self.network.input_gradient(self.loss(self.network.forward(x), labels).error)
         if not self.acc_gradient:
             self.network.forget_gradients()
-        moved: Array = x + self.eps * self.network.backend.xp.sign(gradient)
+        moved: Array = backend.xp.empty_like(x)
+        backend.elementwise(moved_by_sign(backend.maths), (x, gradient), (moved,), (self.eps,))
         return moved
 
     def _run_epoch(self) -> EpochRecord:
@@ -267,21 +281,25 @@ class Trainer:
         )
 
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
-        total, wrong, samples = 0.0, 0, 0
-        with self.network.computing(), self.network.backend.non_finite_allowed():
-            for step, (x, labels) in enumerate(self.train.epoch(epoch), start=1):
-                value, missed = self.step(self._augmented(x, epoch, step), labels)
-                if not isfinite(value):
-                    raise TrainingError(
-                        f"the loss is {value} at step {step} of epoch {epoch} "
-                        f"(step {self.optimizer.steps} of the run): try a smaller --lr"
-                    )
-                total += value * len(labels)
-                wrong += missed
-                samples += len(labels)
+        backend, before = self.network.backend, self.optimizer.steps
+        self.tally.clear()
+        with self.network.computing(), backend.non_finite_allowed():
+            for step, (x, labels) in enumerate(fed(self.network, self.train, epoch), start=1):
+                self.step(self._augmented(x, epoch, step), labels)
+                if backend.waits:
+                    self._check_loss(epoch, before)
                 if self.on_batch is not None:
                     self.on_batch(step)
-        return total / samples, wrong / samples
+            self._check_loss(epoch, before)
+            return self.tally.loss, self.tally.confusion().error_rate
+
+    def _check_loss(self, epoch: int, steps_before: int) -> None:
+        if self.tally.first_bad is not None:
+            step, value = self.tally.first_bad
+            raise TrainingError(
+                f"the loss is {value} at step {step} of epoch {epoch} "
+                f"(step {steps_before + step} of the run): try a smaller --lr"
+            )
 
     def _augmented(self, x: Array, epoch: int, step: int) -> Array:
         return x if self.augment is None else self.augment(self.network.backend.asarray(x), epoch, step)
@@ -298,3 +316,9 @@ class Trainer:
             progress.halvings += 1
         elif self.epoch_step > 0 and progress.epoch % self.epoch_step == 0:
             self.optimizer.learning_rate /= 2
+
+
+@functools.cache
+def moved_by_sign(maths: Any) -> Formula:
+    """Return ``x + eps · sign(g)`` of an entry."""
+    return lambda x, g, eps: (x + eps * maths.sign(g),)

@@ -30,7 +30,8 @@ PARTS = {
     "add_bias": "elementwise",
     "elementwise": "elementwise",
     "column_sum": "elementwise",
-    "row_dot": "elementwise",
+    "sigmoid": "elementwise",
+    "scale_by_miss": "elementwise",
 }
 WIDTHS = (100, 200, 400, 800, 1600, 3200)
 BATCHES = (16, 32, 64, 128, 256)

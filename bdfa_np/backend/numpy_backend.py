@@ -1,9 +1,9 @@
 """The reference backend: NumPy on the CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,10 @@ from bdfa_np.backend import (
     numpy_threads,
     numpy_winograd,
 )
-from bdfa_np.backend.base import Array, Backend, Formula
+from bdfa_np.backend.base import Array, Backend, Batch, Formula
+
+if TYPE_CHECKING:
+    from bdfa_np.network import Sequential
 
 
 class NumpyBackend(Backend):
@@ -26,6 +29,8 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    maths = np
+    waits = True
 
     def __init__(self, dtype: str = "float32") -> None:
         super().__init__(dtype)
@@ -76,10 +81,33 @@ class NumpyBackend(Backend):
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
         return numpy_products.column_sum(a, out, accumulate, self._ones)
 
-    def row_dot(self, a: Array, b: Array, out: Array) -> Array:
-        """Write the inner product of each row of ``a`` with the same row of ``b`` into ``out`` (N,); return it."""
-        np.einsum("ij,ij->i", a, b, out=out)
-        return out
+    def one_hot(self, labels: Array, num_classes: int) -> Array:
+        """Return the targets (N, K) of labels (N,)."""
+        t = self.zeros((len(labels), num_classes))
+        t[np.arange(len(labels)), labels] = 1
+        return t
+
+    def log_softmax(self, o: Array) -> Array:
+        """Return ``o - log Σ exp(o)`` of each row."""
+        below = o - o.max(axis=1, keepdims=True)
+        below -= np.log(np.exp(below).sum(axis=1, keepdims=True))
+        return below
+
+    def tally(self, logits: Array, labels: Array, terms: Array, counts: Array, sums: Array) -> None:
+        """Count a batch's predictions and add up its loss."""
+        K = len(counts)
+        counts += np.bincount(labels * K + logits.argmax(axis=1), minlength=K * K).reshape(K, K)
+        total = terms.sum(dtype=np.float64)
+        sums[0] += total
+        sums[1] += 1
+        if not (np.isfinite(total) or sums[2]):
+            sums[2:] = sums[1], total
+
+    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
+        """Multiply each row ``Y_i`` by ``rate (1 - σ(s_i))``."""
+        s = np.einsum("ij,ij->i", prediction, h)
+        miss = 0.5 * (1 - np.tanh(0.5 * s))  # 1 - σ(s), which cannot overflow in this form
+        Y *= (rate * miss)[:, None]
 
     def _suits_winograd(self, W: Array, y: Array, stride: int, padding: int) -> bool:
         return numpy_winograd.suits(W.shape, y.shape, stride, padding, W.dtype)
@@ -116,12 +144,23 @@ class NumpyBackend(Backend):
         """Hand each window's gradient to the entry that it chose."""
         return numpy_pool.max_pool_gradient(grad_y, chosen, size, stride, out, self._workspace)
 
-    def dropout_mask(self, key: tuple[int, ...], keep: float, out: Array) -> Array:
-        """Fill ``out`` with 1/keep or 0, by a generator seeded with ``key``."""
-        np.random.Generator(np.random.SFC64(key)).random(out=out, dtype=out.dtype)
-        np.less(out, keep, out=out)
-        out *= 1 / keep
+    def unpool(self, y: Array, stride: int, out: Array) -> Array:
+        """Repeat rows and columns."""
+        rows, columns = (np.minimum(np.arange(out.shape[i]) // stride, y.shape[i] - 1) for i in (1, 2))
+        out[...] = y[:, rows][:, :, columns]
         return out
+
+    def unpool_gradient(self, grad_x: Array, stride: int, out: Array) -> Array:
+        """Add up rows and columns."""
+        rows, columns = (np.arange(0, stride * side, stride) for side in out.shape[1:3])
+        return np.add.reduceat(np.add.reduceat(grad_x, rows, axis=1), columns, axis=2, out=out)
+
+    def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
+        """Draw the mask by a generator seeded with ``key``."""
+        np.random.Generator(np.random.SFC64(key)).random(out=mask, dtype=mask.dtype)
+        np.less(mask, keep, out=mask)
+        mask *= 1 / keep
+        return np.multiply(x, mask, out=out)
 
     def crop_and_mirror(
         self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
@@ -136,14 +175,28 @@ class NumpyBackend(Backend):
             W *= np.minimum(1, bound / np.maximum(norms, bound))
 
     def elementwise(
-        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[float] = ()
+        self,
+        formula: Formula,
+        given: Sequence[Array],
+        out: Sequence[Array],
+        constants: Sequence[float] = (),
+        *,
+        compiled: bool = True,
     ) -> None:
         """Evaluate a formula in blocks that stay in cache, or compiled where Numba is installed; with the same bits."""
-        numpy_elementwise.elementwise(formula, given, out, [self._number(constant) for constant in constants])
+        numbers = [self._number(constant) for constant in constants]
+        numpy_elementwise.elementwise(formula, given, out, numbers, may_compile=compiled)
 
     def tanh(self, a: Array, out: Array) -> Array:
         """Write tanh(a) into ``out``; return it."""
         return numpy_elementwise.tanh(a, out)
+
+    def sigmoid(self, a: Array, out: Array) -> Array:
+        """Write ``(1 + tanh(a/2)) / 2`` into ``out``; return it."""
+        np.multiply(a, 0.5, out=out)
+        numpy_elementwise.tanh(out, out)
+        self.elementwise(numpy_elementwise.from_tanh, (out,), (out,), (1.0, 0.5))
+        return out
 
     def add_bias(self, y: Array, b: Array) -> Array:
         """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
@@ -152,6 +205,27 @@ class NumpyBackend(Backend):
     def computing(self, shares_batch: bool) -> AbstractContextManager[Any]:
         """Return `numpy_threads.alone`, in which BLAS's own threads rest, for a net that cuts its batches."""
         return numpy_threads.alone() if shares_batch else nullcontext()
+
+    def on_device(self, array: object) -> bool:
+        """Return False: all memory is the host's."""
+        del array
+        return False
+
+    def feed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Hand the batches on as they are: `asarray` brings what is of another type to this one."""
+        yield from batches
+
+    def recorded(self, step: Callable[[Array, Array], None], network: "Sequential") -> Callable[[Array, Array], None]:
+        """Return ``step`` itself."""
+        del network
+        return step
+
+    def synchronize(self) -> None:
+        """Do nothing: a kernel is done when its call returns."""
+
+    def describe(self) -> str:
+        """Return the name and the precision."""
+        return f"{self.name} {self.dtype}"
 
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return ``numpy.errstate`` with overflow and invalid operations ignored."""

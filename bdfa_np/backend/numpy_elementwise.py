@@ -14,7 +14,14 @@ BLOCK = 65536
 """Entries a block: a handful of float32 arrays of this length stay in a core's cache."""
 
 
-def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], constants: Sequence[Any]) -> None:
+def elementwise(
+    formula: Formula,
+    given: Sequence[Array],
+    out: Sequence[Array],
+    constants: Sequence[Any],
+    *,
+    may_compile: bool = True,
+) -> None:
     """Write what ``formula(*given, *constants)`` returns into ``out``, entry by entry; see `Backend.elementwise`.
 
     Parameters
@@ -25,6 +32,8 @@ def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], 
         Of one shape and dtype.
     constants : sequence of NumPy scalar
         Of the arrays' dtype.
+    may_compile : bool, default True
+        Whether a compiled formula would give the same bits as NumPy's.
     """
     flat: dict[int, Array] = {}
     for array in (*given, *out):
@@ -33,7 +42,7 @@ def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], 
         if not array.flags.c_contiguous:
             raise ValueError("an elementwise formula writes to contiguous arrays alone")
     place = {key: i for i, key in enumerate(flat)}
-    way = compiled if worth_compiling(formula) else in_blocks
+    way = compiled if may_compile and worth_compiling(formula) else in_blocks
     places = [tuple([place[id(array)] for array in group]) for group in (given, out)]
     loop = way(formula, *places, len(constants))
     arrays = flat.values()
@@ -97,6 +106,11 @@ def tanh(a: Array, out: Array) -> Array:
     """Write the hyperbolic tangent of ``a`` into ``out``: NumPy's own takes several entries at once."""
     work(lambda _, part: np.tanh(a[part], out=out[part]), shares_of_large(a.size, len(a)))
     return out
+
+
+def from_tanh(t, one, half):
+    """``(1 + t) / 2``."""
+    return ((t + one) * half,)
 
 
 def add_bias(y: Array, b: Array) -> Array:

@@ -40,16 +40,8 @@ class Sigmoid(Layer):
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = (1 + tanh(a/2)) / 2``."""
         del train
-        y = self.xp.multiply(a, 0.5, out=self.buffer("y", a.shape))
-        self.backend.tanh(y, out=y)
-        self.backend.elementwise(self.from_tanh, (y,), (y,), (1.0, 0.5))
-        self.y = y
-        return y  # (N, ...)
-
-    @staticmethod
-    def from_tanh(t, one, half):
-        """``(1 + t) / 2``."""
-        return ((t + one) * half,)
+        self.y = self.backend.sigmoid(a, out=self.buffer("y", a.shape))
+        return self.y  # (N, ...)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y ⊙ y (1 - y)``."""
@@ -74,14 +66,14 @@ class ReLU(Layer):
         """``y = max(a, 0)``."""
         del train
         self.y = self.buffer("y", a.shape)
-        self.backend.elementwise(self.rectified(self.xp), (a,), (self.y,), (0.0,))
+        self.backend.elementwise(self.rectified(self.backend.maths), (a,), (self.y,), (0.0,))
         return self.y  # (N, ...)
 
     @staticmethod
     @functools.cache
-    def rectified(xp: Any) -> Formula:
+    def rectified(maths: Any) -> Formula:
         """``max(a, 0)``."""
-        return lambda a, zero: (xp.maximum(a, zero),)
+        return lambda a, zero: (maths.maximum(a, zero),)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y`` where ``y > 0``, else 0."""

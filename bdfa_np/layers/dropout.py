@@ -36,8 +36,8 @@ class Dropout(Layer):
             self.mask = None
             return x
         key = self.streams.key("dropout", self.name, self.training_pass)
-        self.mask = self.backend.dropout_mask(key, 1 - self.probability, self.buffer("mask", x.shape))
-        return self.xp.multiply(x, self.mask, out=self.buffer("y", x.shape))  # (N, ...)
+        self.mask, y = self.buffer("mask", x.shape), self.buffer("y", x.shape)
+        return self.backend.dropout(x, key, 1 - self.probability, self.mask, out=y)  # (N, ...)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y ⊙ m``."""

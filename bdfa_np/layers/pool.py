@@ -1,8 +1,7 @@
 """Max pooling."""
 
-from bdfa_np.backend.base import Array, Backend
+from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer, Shape
-from bdfa_np.streams import Streams
 
 
 class MaxPool2d(Layer):
@@ -43,19 +42,6 @@ class MaxPool2d(Layer):
             raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
         return ((H - self.size) // self.stride + 1, (W - self.size) // self.stride + 1, C)
 
-    def bind(self, name: str, input_shape: Shape, backend: Backend, streams: Streams) -> None:
-        """Fix the layer's name, shapes and backend, and which window `unpool` fills each row and column from."""
-        super().bind(name, input_shape, backend, streams)
-        self._rows, self._columns = (
-            backend.asarray(
-                [
-                    [float(window == min(place // self.stride, wide - 1)) for window in range(wide)]
-                    for place in range(side)
-                ]
-            )
-            for side, wide in zip(input_shape[:2], self.output_shape[:2], strict=True)
-        )  # (H, Ho) and (W, Wo), of zeros and ones
-
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return each window's maximum."""
         del train
@@ -76,14 +62,9 @@ class MaxPool2d(Layer):
 
         Nearest is the window that begins at or before a place, the last one for what lies beyond.
         """
-        return self._resize(y, self._rows, self._columns)
+        return self.backend.unpool(y, self.stride, self.buffer("unpooled", (len(y), *self.input_shape)))
 
     def unpool_gradient(self, grad_x: Array) -> Array:
         """Apply the transpose of `unpool`: each window gets the sum over the places that it filled."""
-        return self._resize(grad_x, self._rows.T, self._columns.T)
-
-    def _resize(self, x: Array, rows: Array, columns: Array) -> Array:
-        """Return ``rows · x · columnsᵀ``, for every sample and channel."""
-        N, H, W, C = x.shape
-        across = self.xp.matmul(columns, x.reshape(N * H, W, C))
-        return self.xp.matmul(rows, across.reshape(N, H, -1)).reshape(N, len(rows), len(columns), C)
+        out = self.buffer("unpooled_gradient", (len(grad_x), *self.output_shape))
+        return self.backend.unpool_gradient(grad_x, self.stride, out)

@@ -21,12 +21,12 @@ class RMSprop(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Scale the gradient by the root of its running mean square."""
 
         def update(w, v, g, rate, alpha, gain, epsilon):
             v = alpha * v + gain * (g * g)
-            return w - rate * (g / (xp.sqrt(v) + epsilon)), v
+            return w - rate * (g / (maths.sqrt(v) + epsilon)), v
 
         return update
 
@@ -52,13 +52,13 @@ class Adam(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Descend along the running mean, scaled by the root of the running mean square."""
 
         def update(w, m, v, g, rate, beta1, gain1, beta2, gain2, epsilon):
             m = beta1 * m + gain1 * g
             v = beta2 * v + gain2 * (g * g)
-            return w - rate * (m / (xp.sqrt(v) + epsilon)), m, v
+            return w - rate * (m / (maths.sqrt(v) + epsilon)), m, v
 
         return update
 
@@ -84,12 +84,12 @@ class Adamax(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Descend along the running mean, scaled by the decaying maximum of the gradient's magnitude."""
 
         def update(w, m, u, g, rate, beta1, gain1, beta2, epsilon):
             m = beta1 * m + gain1 * g
-            u = xp.maximum(beta2 * u, xp.abs(g) + epsilon)
+            u = maths.maximum(beta2 * u, maths.abs(g) + epsilon)
             return w - rate * (m / u), m, u
 
         return update
@@ -113,12 +113,12 @@ class Adagrad(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Scale the gradient by the root of the sum of all its squares."""
 
         def update(w, v, g, rate, epsilon):
             v = v + g * g
-            return w - rate * (g / (xp.sqrt(v) + epsilon)), v
+            return w - rate * (g / (maths.sqrt(v) + epsilon)), v
 
         return update
 
@@ -142,12 +142,12 @@ class Adadelta(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Scale the gradient by the ratio of the roots of two running mean squares: the steps' and its own."""
 
         def update(w, v, d, g, rate, rho, gain, epsilon):
             v = rho * v + gain * (g * g)
-            delta = xp.sqrt(d + epsilon) / xp.sqrt(v + epsilon) * g
+            delta = maths.sqrt(d + epsilon) / maths.sqrt(v + epsilon) * g
             return w - rate * delta, v, rho * d + gain * (delta * delta)
 
         return update

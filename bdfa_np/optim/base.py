@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bdfa_np.backend.base import Array, Formula
-from bdfa_np.parameters import ParameterVector, check_same_names
+from bdfa_np.parameters import ParameterVector, copy_named
 
 
 class Optimizer:
@@ -75,17 +75,17 @@ class Optimizer:
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Return the update of one parameter: from ``w``, its state, ``g`` and the constants to ``w`` and its state.
 
-        ``xp`` is where functions such as ``sqrt`` are taken from. The same ``xp`` gives the same object, which a
+        ``maths`` is where functions such as ``sqrt`` are taken from. The same ``maths`` gives the same object, which a
         backend may compile once for all optimizers of a kind.
         """
         raise NotImplementedError
 
-    def step_formula(self, xp: Any) -> Formula:
+    def step_formula(self, maths: Any) -> Formula:
         """Return the formula of the next step; an optimizer that has several overrides this."""
-        return self.formula(xp)
+        return self.formula(maths)
 
     def constants(self) -> tuple[float, ...]:
         """Return what the formula of this step takes after ``g``; ``self.steps`` counts the steps before this one."""
@@ -110,29 +110,29 @@ class Optimizer:
             assert g is not None
             if self.weight_decay:
                 backend.elementwise(decayed, (g, w), (g,), (self.weight_decay,))
-            formula = self.step_formula(backend.xp)
+            formula = self.step_formula(backend.maths)
             backend.elementwise(formula, (w, *state.values(), g), (w, *state.values()), constants)
         self.steps += 1
 
     def state(self) -> dict[str, Array]:
-        """Return references to the state vectors, named ``0.v`` for the first vector's ``v`` and so on."""
-        return {f"{i}.{name}": array for i, state in enumerate(self._state) for name, array in state.items()}
+        """Return the state vectors on the host, named ``0.v`` for the first vector's ``v`` and so on.
+
+        On the CPU they are the optimizer's own; copy what you want to keep.
+        """
+        return {name: self._vectors[0].backend.to_host(array) for name, array in self._named_state().items()}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Take over state vectors by name.
+        """Take over state vectors from the host, by name.
 
         Raises
         ------
         ValueError
-            If names or lengths differ from this optimizer's own.
+            If names or lengths differ from this optimizer's own; nothing is changed then.
         """
-        own = self.state()
-        check_same_names(own, state)
-        for name, array in own.items():
-            if array.shape != state[name].shape:
-                raise ValueError(f"optimizer state {name} has {len(state[name])} entries where {len(array)} are wanted")
-        for name, array in own.items():
-            array[...] = state[name]
+        copy_named(self._named_state(), state, self._vectors[0].backend)
+
+    def _named_state(self) -> dict[str, Array]:
+        return {f"{i}.{name}": array for i, state in enumerate(self._state) for name, array in state.items()}
 
 
 def decayed(g, w, weight_decay):

@@ -32,9 +32,9 @@ class SGD(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Descend along the gradient's running mean."""
-        del xp
+        del maths
 
         def update(w, m, g, rate, momentum, gain):
             m = momentum * m + gain * g
@@ -42,9 +42,9 @@ class SGD(Optimizer):
 
         return update
 
-    def step_formula(self, xp: Any) -> Formula:
+    def step_formula(self, maths: Any) -> Formula:
         """Return the formula with momentum, or `descend` where there is none."""
-        return self.formula(xp) if self.momentum else descend
+        return self.formula(maths) if self.momentum else descend
 
     def constants(self) -> tuple[float, ...]:
         """Return the rate and, where there is momentum, the shares of the mean and of the gradient."""
@@ -94,9 +94,9 @@ class NAG(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Descend from the look-ahead point, and add the same to the velocity."""
-        del xp
+        del maths
 
         def update(w, v, g, rate, momentum):
             return w - rate * g, momentum * v - rate * g
@@ -141,9 +141,9 @@ class ASGD(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Shrink the weights, descend along the gradient, and take the new weights into the average."""
-        del xp
+        del maths
 
         def update(w, ax, g, rate, keep, mu):
             w = keep * w - rate * g
@@ -151,9 +151,9 @@ class ASGD(Optimizer):
 
         return update
 
-    def step_formula(self, xp: Any) -> Formula:
+    def step_formula(self, maths: Any) -> Formula:
         """Return the formula that averages, or, up to step t₀, the one whose average is the new weights."""
-        return self.formula(xp) if self.mu < 1 else shrink_and_descend
+        return self.formula(maths) if self.mu < 1 else shrink_and_descend
 
     @property
     def mu(self) -> float:

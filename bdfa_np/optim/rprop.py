@@ -36,16 +36,16 @@ class Rprop(Optimizer):
 
     @staticmethod
     @functools.cache
-    def formula(xp: Any) -> Formula:
+    def formula(maths: Any) -> Formula:
         """Lengthen the steps of weights whose gradient kept its sign, shorten the others', and step."""
 
         def update(w, delta, p, g, up, down, smallest, largest, one, zero):
-            s = xp.sign(g * p)
-            turned = xp.minimum(s, zero)  # -1 where the sign has turned, else 0
-            delta = delta * (one + up * xp.maximum(s, zero)) * (one + down * turned)
-            delta = xp.minimum(xp.maximum(delta, smallest), largest)
+            s = maths.sign(g * p)
+            turned = maths.minimum(s, zero)  # -1 where the sign has turned, else 0
+            delta = delta * (one + up * maths.maximum(s, zero)) * (one + down * turned)
+            delta = maths.minimum(maths.maximum(delta, smallest), largest)
             p = g * (one + turned)
-            return w - xp.sign(p) * delta, delta, p
+            return w - maths.sign(p) * delta, delta, p
 
         return update
 

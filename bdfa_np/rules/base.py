@@ -97,10 +97,3 @@ class Rule(ABC):
         """Return the layers that a signal visits, from the output layer to the lowest that has weights."""
         layers = self.network.layers
         return layers[layers.index(self.lowest) :][::-1]
-
-    def one_hot(self, labels: Array) -> Array:
-        """Return the targets ``t`` (N, K) of a batch's labels."""
-        (K,) = self.network.output_shape
-        t = self.backend.zeros((len(labels), K))
-        t[self.backend.xp.arange(len(labels)), labels] = 1
-        return t

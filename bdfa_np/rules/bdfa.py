@@ -85,25 +85,39 @@ class BDFA(DFA):
         shared tensor in place; ``label`` is ``t`` (Luo eq. 39); ``mixed`` is ``t + α ŷ`` (Luo eq. 51);
         ``centred`` is ``t - 1/K``, which takes out what the rows of all classes would learn in common.
         """
+        elementwise, t = self.backend.elementwise, result.targets
+        Y = self.backend.xp.empty_like(t)
         if self.target == "torch":
-            Y = self.alpha**k * result.outputs
-            Y[self.backend.xp.arange(len(Y)), result.labels] = 1
-            return Y
-        Y = self.one_hot(result.labels)
-        if self.target == "mixed":
-            Y += self.alpha * result.probabilities
+            elementwise(replaced_at_label, (result.outputs, t), (Y,), (self.alpha**k, 1.0))
+        elif self.target == "mixed":
+            elementwise(with_share, (t, result.probabilities), (Y,), (self.alpha,))
         elif self.target == "centred":
-            Y -= 1 / Y.shape[1]
+            elementwise(less_mean, (t,), (Y,), (1 / t.shape[1],))
+        else:
+            Y[...] = t
         return Y
 
     def train_feedback(self, result: LossResult) -> None:
         """Update every site's ``B`` in place."""
-        xp, matmul = self.backend.xp, self.backend.matmul
+        backend = self.backend
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
             h = site.h.reshape(len(Y), -1)  # (N, n)
-            prediction = matmul(Y, site.B, out=site.buffer("prediction", h.shape))
-            s = self.backend.row_dot(prediction, h, out=site.buffer("s", (len(Y),)))
-            miss = 0.5 * (1 - xp.tanh(0.5 * s))  # 1 - σ(s), which cannot overflow in this form
-            Y *= (self.learning_rate * miss)[:, None]
-            matmul(Y.T, h, out=site.B, accumulate=True)
+            prediction = backend.matmul(Y, site.B, out=site.buffer("prediction", h.shape))
+            backend.scale_by_miss(Y, prediction, h, self.learning_rate)  # s_i and 1 - σ(s_i), a row each
+            backend.matmul(Y.T, h, out=site.B, accumulate=True)
+
+
+def replaced_at_label(o, t, scale, one):
+    """``scale · o`` where ``t`` is 0, and 1 where it is 1."""
+    return ((one - t) * (scale * o) + t,)
+
+
+def with_share(t, probability, alpha):
+    """``t + α ŷ``."""
+    return (t + alpha * probability,)
+
+
+def less_mean(t, mean):
+    """``t - 1/K``."""
+    return (t - mean,)

@@ -106,7 +106,8 @@ class BFA(FA):
         array (N, *input_shape)
             ``x̂``.
         """
-        return self._generate(self.one_hot(self.backend.asarray(labels))).copy()
+        (K,) = self.network.output_shape
+        return self._generate(self.backend.one_hot(self.backend.asarray(labels), K)).copy()
 
     def _generate(self, t: Array) -> Array:
         """Return ``x̂``, and leave in ``self.g`` what came to each layer that holds a ``B``, by its name."""
@@ -125,7 +126,7 @@ class BFA(FA):
 
     def train_feedback(self, result: LossResult) -> None:
         """Run the feedback phase; the gradients of ``B`` are left for the optimizer."""
-        drawn = self._generate(self.one_hot(result.labels))
+        drawn = self._generate(result.targets)
         epsilon: Array = self.backend.xp.subtract(drawn, self.network.x, out=drawn)
         for stage in self.stages:
             if isinstance(stage, (Linear, Conv2d)):
