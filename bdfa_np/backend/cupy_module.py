@@ -1,0 +1,85 @@
+"""The one place where CuPy is imported: it is optional, and who computes on the CPU must not wait for it."""
+
+import importlib
+import warnings
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+from bdfa_np.errors import BackendError
+
+INSTALL = 'pip install "bdfa-np[cuda]"'
+PACKAGES = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
+"""The distributions that bring a module ``cupy`` for NVIDIA's GPUs; all of them put it into the same folder."""
+
+
+def cupy_packages() -> list[str]:
+    """Return which of CuPy's packages are installed; there should be one."""
+    return [name for name in PACKAGES if _is_installed(name)]
+
+
+def import_cupy() -> Any:
+    """Import CuPy.
+
+    Returns
+    -------
+    module
+        ``cupy``.
+
+    Raises
+    ------
+    BackendError
+        If it is not installed, or cannot be imported.
+    """
+    try:
+        # What CuPy warns of here, in a dozen lines, `cupy_status` finds too and says in one.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cupy = importlib.import_module("cupy")
+        cupy.ndarray  # noqa: B018 - of a damaged installation, an empty folder can be left, which imports
+    except ModuleNotFoundError as error:
+        if error.name == "cupy":
+            raise BackendError(f"CuPy is not installed (wheel cupy-cuda12x): {INSTALL}") from error
+        raise _damaged(error) from error
+    except Exception as error:  # libraries of another version raise whatever they like
+        raise _damaged(error) from error
+    return cupy
+
+
+def import_cublas() -> Any:
+    """Import CuPy's binding of cuBLAS, which loads the library.
+
+    Returns
+    -------
+    module
+        ``cupy_backends.cuda.libs.cublas``.
+
+    Raises
+    ------
+    ImportError
+        If there is no such library.
+    """
+    # This statement and no other: CuPy 14 looks into NVIDIA's wheels when the name is taken from its package.
+    from cupy_backends.cuda.libs import cublas
+
+    return cublas
+
+
+def first_line(error: BaseException) -> str:
+    """Return the line of an error's text that says most: the first with the word error, else the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return next((line for line in lines if "error" in line.lower()), lines[0])
+
+
+def _damaged(error: Exception) -> BackendError:
+    reason = first_line(error.__cause__ or error)  # CuPy wraps the reason in a page of advice
+    packages = cupy_packages()
+    mend = f"pip install --force-reinstall {packages[0]}" if packages else INSTALL
+    return BackendError(f"CuPy's wheel is damaged or does not go with this Python, its import fails ({reason}): {mend}")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,264 @@
+// The kernels that are no formula of one entry. `Real` and `Index` are defined in front of this file.
+//
+// Arrays are contiguous, images are (N, H, W, C). Nothing here depends on the order in which threads run: no sum is
+// made of atomic additions of floating-point numbers, so the same input gives the same bits.
+
+const int THREADS = 256;  // of every block of the kernels that add up over a block
+
+__device__ Real block_sum(Real value, Real* partial) {
+    partial[threadIdx.x] = value;
+    __syncthreads();
+    for (unsigned int half = THREADS / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
+        __syncthreads();
+    }
+    return partial[0];
+}
+
+extern "C" __global__ void add_bias(Real* y, const Real* b, int size, int C) {
+    FOR_EACH(int, i, size) y[i] += b[i % C];
+}
+
+// A label that is out of range gives NaN, which the loss hands on.
+extern "C" __global__ void one_hot(const Index* labels, Real* t, Index size, Index K) {
+    FOR_EACH(Index, i, size) {
+        const Index label = labels[i / K];
+        const Real zero = 0;
+        t[i] = label < 0 || label >= K ? zero / zero : (Real)(label == i % K);
+    }
+}
+
+// A thread takes a row.
+extern "C" __global__ void log_softmax(const Real* o, Real* out, Index N, Index K) {
+    FOR_EACH(Index, n, N) {
+        const Real* row = o + n * K;
+        Real highest = row[0];
+        for (Index k = 1; k < K; ++k) highest = maximum(highest, row[k]);
+        Real sum = 0;
+        for (Index k = 0; k < K; ++k) sum += exp(row[k] - highest);
+        const Real log_sum = log(sum);
+        for (Index k = 0; k < K; ++k) out[n * K + k] = row[k] - highest - log_sum;
+    }
+}
+
+// One block. Of equal logits the first is the prediction; one that is not a number counts as the largest.
+extern "C" __global__ void tally(const Real* logits, const Index* labels, const Real* terms, Index* counts,
+                                 double* sums, Index N, Index K) {
+    __shared__ double partial[THREADS];
+    double sum = 0;
+    for (Index i = threadIdx.x; i < N * K; i += THREADS) sum += terms[i];
+    for (Index n = threadIdx.x; n < N; n += THREADS) {
+        const Real* row = logits + n * K;
+        Index best = 0;
+        for (Index k = 1; k < K; ++k) {
+            if (row[best] == row[best] && (row[k] > row[best] || row[k] != row[k])) best = k;
+        }
+        if (labels[n] >= 0 && labels[n] < K) atomicAdd((unsigned long long*)(counts + labels[n] * K + best), 1ULL);
+    }
+    partial[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double total = 0;
+        for (int i = 0; i < THREADS; ++i) total += partial[i];
+        sums[0] += total;
+        sums[1] += 1;
+        if (total - total != 0 && sums[2] == 0) {
+            sums[2] = sums[1];
+            sums[3] = total;
+        }
+    }
+}
+
+// A block takes a row: Y_i *= rate (1 - sigmoid(<prediction_i, h_i>)).
+extern "C" __global__ void scale_by_miss(Real* Y, const Real* prediction, const Real* h, Real rate, Index n, Index K) {
+    __shared__ Real partial[THREADS];
+    const Index row = blockIdx.x;
+    Real sum = 0;
+    for (Index j = threadIdx.x; j < n; j += THREADS) sum += prediction[row * n + j] * h[row * n + j];
+    const Real s = block_sum(sum, partial);
+    const Real half = (Real)0.5;
+    const Real miss = half * (1 - tanh(half * s));
+    for (Index k = threadIdx.x; k < K; k += THREADS) Y[row * K + k] *= rate * miss;
+}
+
+// A block takes the vector W[:, b, :] of W (A, B, C), and scales it back to a norm of at most `bound`.
+extern "C" __global__ void limit_norms(Real* W, Index A, Index B, Index C, Real bound) {
+    __shared__ Real partial[THREADS];
+    Real* const vector = W + blockIdx.x * C;
+    Real sum = 0;
+    for (Index i = threadIdx.x; i < A * C; i += THREADS) {
+        const Real w = vector[i / C * (B * C) + i % C];
+        sum += w * w;
+    }
+    const Real norm = sqrt(block_sum(sum, partial));
+    if (norm > bound) {
+        const Real scale = bound / norm;
+        for (Index i = threadIdx.x; i < A * C; i += THREADS) vector[i / C * (B * C) + i % C] *= scale;
+    }
+}
+
+// Philox4x32-10 (Salmon et al., SC 2011): four random words from a counter of four and a key of two.
+__device__ void philox(unsigned int* counter, unsigned int key0, unsigned int key1) {
+    for (int round = 0; round < 10; ++round) {
+        const unsigned long long product0 = 0xD2511F53ULL * counter[0];
+        const unsigned long long product1 = 0xCD9E8D57ULL * counter[2];
+        counter[0] = (unsigned int)(product1 >> 32) ^ counter[1] ^ key0;
+        counter[1] = (unsigned int)product1;
+        counter[2] = (unsigned int)(product0 >> 32) ^ counter[3] ^ key1;
+        counter[3] = (unsigned int)product0;
+        key0 += 0x9E3779B9U;
+        key1 += 0xBB67AE85U;
+    }
+}
+
+// A thread takes four entries; of the 2^32 values of a word, `threshold` keep it. `pass` and, in a step that is replayed, how much `later` than when it was recorded,
+// number the training pass.
+extern "C" __global__ void dropout(const Real* x, Real* mask, Real* out, Index size, unsigned int key0,
+                                   unsigned int key1, Index pass, const Index* later, Index threshold, Real scale) {
+    const unsigned long long number = pass + *later;
+    FOR_EACH(Index, group, (size + 3) / 4) {
+        unsigned int words[4] = {(unsigned int)group, (unsigned int)((unsigned long long)group >> 32),
+                                 (unsigned int)number, (unsigned int)(number >> 32)};
+        philox(words, key0, key1);
+        for (int j = 0; j < 4 && 4 * group + j < size; ++j) {
+            const Index i = 4 * group + j;
+            mask[i] = words[j] < threshold ? scale : (Real)0;
+            out[i] = x[i] * mask[i];
+        }
+    }
+}
+
+// Places in images are counted in 32 bits, in which a division takes a fraction of the time.
+
+// The windows of x (N, H, W, C) as the rows of a matrix, (N, Ho, Wo) by (k, k, C); beyond the border are zeros.
+extern "C" __global__ void im2col(const Real* x, Real* columns, int size, int H, int W, int C, int Ho,
+                                  int Wo, int k, int stride, int padding) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int j = i / C % k;
+        const int row = i / (C * k) % k;
+        const int window = i / (C * k * k);
+        const int h = window / Wo % Ho * stride + row - padding;
+        const int w = window % Wo * stride + j - padding;
+        const bool inside = h >= 0 && h < H && w >= 0 && w < W;
+        columns[i] = inside ? x[((window / (Wo * Ho) * H + h) * W + w) * C + c] : (Real)0;
+    }
+}
+
+// The transpose of im2col: each entry of x gets the sum of what the windows hold at its place.
+extern "C" __global__ void col2im(const Real* columns, Real* x, int size, int H, int W, int C, int Ho,
+                                  int Wo, int k, int stride, int padding) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int w = i / C % W + padding;
+        const int h = i / (C * W) % H + padding;
+        const int n = i / (C * W * H);
+        Real sum = 0;
+        for (int row = 0; row < k; ++row) {
+            if (h < row || (h - row) % stride != 0 || (h - row) / stride >= Ho) continue;
+            for (int j = 0; j < k; ++j) {
+                if (w < j || (w - j) % stride != 0 || (w - j) / stride >= Wo) continue;
+                const int window = (n * Ho + (h - row) / stride) * Wo + (w - j) / stride;
+                sum += columns[((window * k + row) * k + j) * C + c];
+            }
+        }
+        x[i] = sum;
+    }
+}
+
+extern "C" __global__ void max_pool(const Real* x, Real* out, unsigned char* chosen, int size, int H, int W,
+                                    int C, int Ho, int Wo, int k, int stride) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int left = i / C % Wo * stride;
+        const int top = i / (C * Wo) % Ho * stride;
+        const int n = i / (C * Wo * Ho);
+        Real highest = 0;
+        unsigned char place = 0;
+        for (int index = 0; index < k * k; ++index) {
+            const Real entry = x[((n * H + top + index / k) * W + left + index % k) * C + c];
+            if (index == 0 || entry > highest || entry != entry) {
+                highest = entry;
+                place = (unsigned char)index;
+            }
+        }
+        out[i] = highest;
+        chosen[i] = place;
+    }
+}
+
+// An entry gets the gradients of the windows that chose it, from the last window on.
+extern "C" __global__ void max_pool_gradient(const Real* grad_y, const unsigned char* chosen, Real* out, int size,
+                                             int H, int W, int C, int Ho, int Wo, int k, int stride) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int w = i / C % W;
+        const int h = i / (C * W) % H;
+        const int n = i / (C * W * H);
+        Real sum = 0;
+        for (int row = h / stride; row >= 0 && h - row * stride < k; --row) {
+            for (int column = w / stride; column >= 0 && w - column * stride < k; --column) {
+                if (row >= Ho || column >= Wo) continue;
+                const int window = ((n * Ho + row) * Wo + column) * C + c;
+                if (chosen[window] == (h - row * stride) * k + w - column * stride) sum += grad_y[window];
+            }
+        }
+        out[i] = sum;
+    }
+}
+
+extern "C" __global__ void unpool(const Real* y, Real* out, int size, int H, int W, int C, int Ho, int Wo,
+                                  int stride) {
+    FOR_EACH(int, i, size) {
+        const int column = i / C % W / stride;
+        const int row = i / (C * W) % H / stride;
+        const int n = i / (C * W * H);
+        out[i] = y[((n * Ho + (row < Ho ? row : Ho - 1)) * Wo + (column < Wo ? column : Wo - 1)) * C + i % C];
+    }
+}
+
+// The last row and the last column of windows also filled what lies beyond them.
+extern "C" __global__ void unpool_gradient(const Real* grad_x, Real* out, int size, int H, int W, int C,
+                                           int Ho, int Wo, int stride) {
+    FOR_EACH(int, i, size) {
+        const int column = i / C % Wo;
+        const int row = i / (C * Wo) % Ho;
+        const int n = i / (C * Wo * Ho);
+        const int bottom = row == Ho - 1 ? H : (row + 1) * stride;
+        const int right = column == Wo - 1 ? W : (column + 1) * stride;
+        Real sum = 0;
+        for (int h = row * stride; h < bottom; ++h) {
+            for (int w = column * stride; w < right; ++w) sum += grad_x[((n * H + h) * W + w) * C + i % C];
+        }
+        out[i] = sum;
+    }
+}
+
+// Where an output line lies between two lines of the source, in whole numbers so that it may fall on one exactly.
+__device__ Real between(int place, int start, int margin, int side, int* first, int* second) {
+    const int steps = side > 1 ? side - 1 : 1;
+    const int crop_steps = side - 1 - margin;
+    const int line = place * crop_steps / steps;
+    *first = start + line;
+    *second = start + (line + 1 < crop_steps ? line + 1 : crop_steps);
+    return (Real)(place * crop_steps % steps) / (Real)steps;
+}
+
+// `draws` holds a row each of N: top, left, margin, mirrored.
+extern "C" __global__ void crop_and_mirror(const Real* images, const Index* draws, Real* out, int size, int N,
+                                           int H, int W, int C) {
+    FOR_EACH(int, i, size) {
+        const int n = i / (C * W * H);
+        const int column = i / C % W;
+        const int margin = draws[2 * N + n];
+        int upper, lower, left, right;
+        const Real down = between(i / (C * W) % H, draws[n], margin, H, &upper, &lower);
+        const int from = draws[3 * N + n] ? W - 1 - column : column;
+        const Real across = between(from, draws[N + n], margin, W, &left, &right);
+        const Real* image = images + n * H * W * C + i % C;
+        const Real upper_left = image[(upper * W + left) * C], upper_right = image[(upper * W + right) * C];
+        const Real at_left = upper_left + (image[(lower * W + left) * C] - upper_left) * down;
+        const Real at_right = upper_right + (image[(lower * W + right) * C] - upper_right) * down;
+        out[i] = at_left + (at_right - at_left) * across;
+    }
+}
