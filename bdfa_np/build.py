@@ -110,7 +110,7 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
     (10, 20)
     """
     config = config.resolve()
-    backend = make_backend(config.backend, dtype)
+    backend = configured_backend(config, dtype)
     streams = Streams(config.seed)
     network = build_network(config, input_shape, num_classes, streams, backend)
     try:
@@ -126,6 +126,24 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
         momentum=config.momentum,
     )
     return Model(config, backend, streams, network, rule, LOSSES[config.criterion](backend), optimizer)
+
+
+def configured_backend(config: Config, dtype: str = "float32") -> Backend:
+    """Make the backend that a configuration asks for.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be used.
+    """
+    return make_backend(
+        config.backend,
+        dtype,
+        device=config.device,
+        tf32=config.tf32,
+        cuda_graph=config.cuda_graph,
+        memory_limit=None if config.gpu_memory is None else int(config.gpu_memory * 2**30),
+    )
 
 
 def load_run(path: str | os.PathLike[str]) -> Model:

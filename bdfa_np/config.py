@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
@@ -12,14 +11,18 @@ from bdfa_np.backend import BACKENDS
 from bdfa_np.constraints import OFF
 from bdfa_np.data.preparation import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Preparation, is_own
 from bdfa_np.data.registry import dataset_names, find_entry
-from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.networks import NETWORKS
 from bdfa_np.optim import NOT_CARRIED_OVER, OPTIMIZERS
+from bdfa_np.option_checks import at_least, fraction, known_dataset, magnitude, memory, not_negative, positive
 from bdfa_np.rules import RULES
 from bdfa_np.rules.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR, TARGETS, TARGETS_WITH_ALPHA
 from bdfa_np.rules.bfa import OUTPUTS
+
+FOR_CUDA = ("device", "tf32", "cuda_graph", "gpu_memory")
+"""Options that have no part in computing on the CPU."""
 
 
 def option(
@@ -38,48 +41,6 @@ def option(
     """
     metadata = {"help": help, "torch": torch, "choices": choices, "absent": absent, "check": check, "is_flag": is_flag}
     return field(default=default, metadata=metadata)
-
-
-def positive(value: float) -> str | None:
-    """Say what is wrong unless the value is a finite number above 0."""
-    return None if math.isfinite(value) and value > 0 else "must be a finite number greater than 0"
-
-
-def not_negative(value: float) -> str | None:
-    """Say what is wrong unless the value is a finite number of 0 or more."""
-    return None if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
-
-
-def magnitude(value: float) -> str | None:
-    """Say what is wrong unless the value lies within 0 and a million, well inside what float32 holds."""
-    return None if 0 <= value <= 1e6 else "must be at least 0 and at most 1e6"
-
-
-def fraction(value: float) -> str | None:
-    """Say what is wrong unless the value lies within 0 (included) and 1 (excluded)."""
-    return None if 0 <= value < 1 else "must be at least 0 and less than 1"
-
-
-def at_least(lowest: int, *, at_most: int | None = None) -> Callable[[int], str | None]:
-    """Return a check for whole numbers from ``lowest`` up to ``at_most``."""
-
-    def check(value: int) -> str | None:
-        if at_most is not None and not lowest <= value <= at_most:
-            return f"must be a whole number from {lowest} to {at_most}"
-        return None if value >= lowest else f"must be a whole number of {lowest} or more"
-
-    return check
-
-
-def known_dataset(name: str) -> str | None:
-    """Say what is wrong unless the name is a known data set's, or a path."""
-    if is_own(name):
-        return None
-    try:
-        find_entry(name)
-    except DataError:
-        return f"must be one of {', '.join(dataset_names())}, or a path: name.npz, name.h5 or ./folder"
-    return None
 
 
 def usable_cores() -> int:
@@ -226,6 +187,13 @@ class Config:
     )
     backend: str = option("auto", "Where to compute.", choices=BACKENDS)
     device: int = option(0, "CUDA device, counted from 0.", check=at_least(0))
+    tf32: bool = option(
+        False, "CUDA: allow TF32 in matrix products: faster, but of 3 digits in place of 7.", is_flag=True
+    )
+    cuda_graph: bool = option(
+        False, "CUDA: capture a training step as a graph and replay it: faster for small nets.", is_flag=True
+    )
+    gpu_memory: float | None = option(None, "CUDA: GiB of device memory that may be taken.", check=memory)
     visualize: bool = option(False, "1: draw the error curves into the run folder.", torch="-visualize")
 
     def resolve(self) -> Config:
@@ -247,8 +215,10 @@ class Config:
             raise ConfigError("--epochs must be 1 or more, or -1 for no bound")
         if self.acc_gradient and not self.eps:
             raise ConfigError("--acc-gradient 1 keeps the clean pass's gradient, which only --eps has: give --eps too")
-        if self.device and self.backend == "numpy":
-            raise ConfigError("--device chooses among CUDA devices, and has no part in --backend numpy: leave it out")
+        if self.backend == "numpy":
+            for name in FOR_CUDA:
+                if getattr(self, name):
+                    raise ConfigError(f"{flag(name)} is for CUDA, and has no part in --backend numpy: leave it out")
         self._check_data_options()
         self._check_network_options()
         self._check_rule_options()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   bdfa evaluate runs/dfa
-  bdfa evaluate runs/dfa --split validation""",
+  bdfa evaluate runs/dfa --split validation
+  bdfa evaluate runs/dfa --backend cupy --device 1""",
 )
 @existing_run_argument
 @click.option(
@@ -28,10 +29,10 @@ Examples:
     show_default=True,
     help="The data set's test images, or those that --validate held out of the training images.",
 )
-@config_options("datapath", "cache_dir", "threads", "backend")
+@config_options("datapath", "cache_dir", "threads", "backend", "device")
 @debug_option
 def evaluate(
-    run: Path, part: str, datapath: str | None, cache_dir: str | None, threads: int | None, backend: str
+    run: Path, part: str, datapath: str | None, cache_dir: str | None, threads: int | None, backend: str, device: int
 ) -> None:
     """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
 
@@ -39,7 +40,7 @@ def evaluate(
     """
     from bdfa_np.build import build_model, restore
     from bdfa_np.cli.run_data import check_same_data, load_run_data
-    from bdfa_np.cli.train import moved, thread_limit
+    from bdfa_np.cli.train import cuda_defaults, fallback_notes, moved, thread_limit
     from bdfa_np.errors import ConfigError
     from bdfa_np.run_folder import RunFolder, check_same_network
     from bdfa_np.trainer import evaluate as evaluate_network
@@ -48,7 +49,9 @@ def evaluate(
     config, document = folder.read_config()
     if part == "validation" and not config.validate:
         raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
-    config = moved(config, {"backend": backend, "threads": threads, "test_limit": None})
+    # What the run had may be of another machine: this command computes where it is told to, without TF32.
+    anew = {"backend": backend, "device": device, "threads": threads, "test_limit": None}
+    config = moved(config, cuda_defaults() | anew)
     with thread_limit(config):
         data = load_run_data(config, datapath=datapath, cache_dir=cache_dir)
         check_same_data(data, document, run)
@@ -62,6 +65,8 @@ def evaluate(
     click.echo(
         f"{run} after {checkpoint.progress.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}"
     )
+    for note in fallback_notes(config):
+        click.echo(note)
     click.echo(f"error {confusion.error_rate:.2%}   loss {loss:.4f}")
     click.echo()
     click.echo(table(confusion, data.split.class_names))

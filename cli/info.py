@@ -24,7 +24,7 @@ def lines() -> list[tuple[str, str]]:
     import numpy  # noqa: F401 - so that its BLAS is among the libraries found
     from threadpoolctl import threadpool_info
 
-    from bdfa_np.backend import cupy_status
+    from bdfa_np.backend.cupy_status import cupy_status, device_names
     from bdfa_np.backend.numpy_compiling import can_compile
     from bdfa_np.config import usable_cores
     from bdfa_np.data.download import default_folder
@@ -42,7 +42,7 @@ def lines() -> list[tuple[str, str]]:
     loops = "compiled by Numba" if can_compile() else 'of NumPy (faster, with the same digits: the extra "fast")'
     found.append(("numpy", f"backend works; elementwise loops {loops}"))
     missing = cupy_status()
-    found.append(("cupy", f"backend missing: {missing}" if missing else "backend works"))
+    found.append(("cupy", f"backend missing: {missing}" if missing else f"backend works: {', '.join(device_names())}"))
     found.append(("data sets", ", ".join(dataset_names())))
     origin = "BDFA_DATA_DIR" if os.environ.get("BDFA_DATA_DIR") else "the user's cache folder"
     found.append(("data", f"{default_folder()} ({origin})"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.config import Config
+from bdfa_np.config import FOR_CUDA, Config
 from bdfa_np.data.preparation import is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import NETWORKS
@@ -116,7 +116,7 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
     if given.get("eps") == 0:
         found.add("acc_gradient")
     if given.get("backend") == "numpy":
-        found.add("device")
+        found |= set(FOR_CUDA)
     return {name for name in found if name in from_file and name not in given}
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,14 @@ import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option, given_options, torch_aliases
 from bdfa_np.cli.precedence import Chosen, choose, whole_name
-from bdfa_np.config import Config, flag
+from bdfa_np.config import FOR_CUDA, Config, flag
 from bdfa_np.errors import ConfigError
 
 if TYPE_CHECKING:
     from bdfa_np.build import Model
     from bdfa_np.cli.run_data import RunData
 
-CHANGEABLE = ("epochs", "threads", "backend", "device", "datapath", "cache_dir")
+CHANGEABLE = ("epochs", "threads", "backend", *FOR_CUDA, "datapath", "cache_dir")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
 
 
@@ -118,8 +118,7 @@ def terminate_like_interrupt() -> Iterator[None]:
 
 def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path | None, force: bool) -> None:
     """Start a new run in a folder."""
-    from bdfa_np.backend import make_backend
-    from bdfa_np.build import build_model, load_weights
+    from bdfa_np.build import build_model, configured_backend, load_weights
     from bdfa_np.cli.run_data import load_run_data
     from bdfa_np.cli.session import Session
     from bdfa_np.curves import check_drawing
@@ -129,11 +128,11 @@ def start_run(save: Path, chosen: Chosen, given: dict[str, Any], *, load: Path |
     folder.check_free(force=force)
     if config.visualize:
         check_drawing()
-    make_backend(config.backend)
+    configured_backend(config)  # what cannot be used is refused before any data are read
     with thread_limit(config):
         data = load_run_data(config)
         model = build_model(config, data.split.input_shape, len(data.split.class_names))
-        lines = [*chosen.notes, *heading(model, data)]
+        lines = [*chosen.notes, *heading(model, data), *fallback_notes(config)]
         if load is not None:
             lines.append(load_weights(model, load))
         if given.get("gradient") == "dfa":
@@ -171,7 +170,7 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
             check_same_network(config, document, save)
             model = build_model(config, data.split.input_shape, len(data.split.class_names))
             restore(model, checkpoint, save)
-            lines = [f"resumed after epoch {checkpoint.progress.epoch}"]
+            lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
             for package, now in versions().items():
                 then = document.get("versions", {}).get(package)
                 if then != now:
@@ -182,10 +181,23 @@ def resume_run(save: Path, given: dict[str, Any]) -> None:
 
 
 def moved(config: Config, changes: dict[str, Any]) -> Config:
-    """Return a run's options with changes in where it computes; a device goes with the CUDA backend that had it."""
+    """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
     if changes.get("backend") == "numpy":
-        changes = {"device": 0, **changes}
+        changes = cuda_defaults() | changes
     return replace(config, **changes).resolve()
+
+
+def cuda_defaults() -> dict[str, Any]:
+    """Return the options that are for CUDA alone, as where they are not given."""
+    return {item.name: item.default for item in fields(Config) if item.name in FOR_CUDA}
+
+
+def fallback_notes(config: Config) -> list[str]:
+    """Return a note on why a run that may use CUDA computes on the CPU, where that is not to be expected."""
+    from bdfa_np.backend.cupy_status import auto_note
+
+    note = auto_note() if config.backend == "auto" else None
+    return [note] if note else []
 
 
 def thread_limit(config: Config) -> Any:
@@ -206,10 +218,11 @@ def heading(model: "Model", data: "RunData") -> list[str]:
     images += ", yuv" if config.format == "yuv" else ""
     images += ", augmented" if config.augment else ""
     prepared = data.origin()
+    threads = f", {config.threads} threads" if model.backend.name == "numpy" else ""
     return [
         f"{data.split.description}, {shape}, {len(data.split.class_names)} classes, {images}",
         *([prepared] if prepared else []),
         f"{net} {config.nonlin}, {rule}, {config.criterion}, "
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
-        f"{model.backend.name} {model.backend.dtype}, {config.threads} threads",
+        f"{model.backend.describe()}{threads}",
     ]

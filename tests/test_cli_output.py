@@ -170,7 +170,7 @@ def test_limits_take_every_class_in_its_proportion(run):
 
 def figures(out):
     """Return the error, each class's error and the confusion matrix that ``bdfa evaluate`` printed."""
-    lines = out.splitlines()
+    lines = [line for line in out.splitlines() if not line.startswith("note: ")]
     error = float(re.match(r"error ([\d.]+)%", lines[1])[1]) / 100
     table = [line.split() for line in lines[4:]]
     return error, np.array([row[1:-1] for row in table], int), [float(row[-1].rstrip("%")) / 100 for row in table]

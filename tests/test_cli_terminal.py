@@ -34,7 +34,7 @@ def on_a_terminal(bdfa, arguments, **environment):
 
 @pytest.fixture
 def training(tiny):
-    return ["train", *tiny, "--epochs", "2", "--save", "run"]
+    return ["train", *tiny, "--epochs", "2", "--save", "run", "--backend", "numpy"]
 
 
 def test_without_a_terminal_there_are_plain_lines_alone(bdfa, training):

@@ -96,6 +96,8 @@ def test_resolving_twice_changes_nothing():
         ("epoch_step", -2),
         ("seed", -1),
         ("threads", 0),
+        ("device", -1),
+        *[("gpu_memory", value) for value in (0.0, -1.0, 1e-4, 1e7, math.nan, math.inf)],
         ("train_limit", 0),
         ("test_limit", -1),
         ("gradient", "xyz"),
@@ -131,6 +133,10 @@ def test_a_value_out_of_range_is_refused_by_its_options_name(name, value):
         ({"optimization": "asgd", "momentum": 0.9}, "--optimization asgd has no --momentum"),
         ({"optimization": "rprop", "weight_decay": 0.1}, "--optimization rprop has no --weight-decay"),
         ({"optimization": "rprop", "epoch_step": 5}, "--epoch-step has no part in --optimization rprop"),
+        *[
+            ({"backend": "numpy", **given}, f"{flag(*given)} is for CUDA, and has no part in --backend numpy")
+            for given in ({"device": 1}, {"tf32": True}, {"cuda_graph": True}, {"gpu_memory": 2.5})
+        ],
         ({"optimization": "nag"}, "--optimization nag needs a --momentum greater than 0"),
     ],
 )
@@ -153,6 +159,7 @@ def test_an_option_without_effect_is_refused_and_not_ignored(options, message):
         {"epochs": -1},
         {"epoch_step": 0},
         {"gradient": "bp", "nonlin": "relu", "criterion": "ce"},
+        {"backend": "cupy", "device": 1, "tf32": True, "cuda_graph": True, "gpu_memory": 2.5},
     ],
 )
 def test_options_that_go_together_are_accepted(options):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from bdfa_np.backend import cupy_status
+from bdfa_np.backend.cupy_status import cupy_status
 from bdfa_np.checkpoint import read_checkpoint
 from bdfa_np.config import Config, flag
 from bdfa_np.run_folder import RunFolder
@@ -289,7 +289,8 @@ TABLE = [
 ]
 ELSEWHERE = {
     *("dataset", "datapath", "cache_dir", "format", "no_extra"),  # in test_options_data.py
-    *("models_folder", "threads", "backend", "device"),
+    *("models_folder", "threads", "backend"),
+    *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
 }
 FIELDS = {item.name: item for item in fields(Config)}
 
@@ -369,9 +370,3 @@ def test_of_backend__auto_without_cuda_is_numpy(run, bdfa, spelling):
     assert same(run(MLP), changed)
     assert changed.config.backend == "numpy"
     assert "--backend cupy cannot be used" in bdfa.refused("train", "--backend", "cupy")
-
-
-@pytest.mark.parametrize("spelling", ["--device 1", "-devid 2"])
-@pytest.mark.parametrize("backend", ["--backend numpy", "-type float"])
-def test_of_device__a_cuda_device_for_numpy_is_refused(bdfa, spelling, backend):
-    assert "--device chooses among CUDA devices" in bdfa.refused("train", *spelling.split(), *backend.split())
