@@ -63,9 +63,8 @@ class Tally:
 
     def __init__(self, backend: Backend, num_classes: int) -> None:
         self._backend = backend
-        self._counts = backend.empty((num_classes, num_classes), "int64")
-        self._sums = backend.empty((4,), "float64")
-        self.clear()
+        self._counts = backend.xp.zeros((num_classes, num_classes), "int64")
+        self._sums = backend.xp.zeros(4, "float64")
 
     def clear(self) -> None:
         """Start anew."""

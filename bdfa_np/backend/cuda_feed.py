@@ -47,7 +47,7 @@ class Slot:
         dtype, size = np.dtype(self._backend.dtype if array.dtype.kind == "f" else np.int64), prod(array.shape)
         held = self._device.get(name)
         if held is None or held.size < size or held.dtype != dtype:
-            held = self._device[name] = self._backend.empty((size,), dtype)
+            held = self._device[name] = self._backend.xp.empty((size,), dtype)  # no graph reads it
             pinned = self._backend.xp.cuda.alloc_pinned_memory(size * dtype.itemsize)
             self._host[name] = np.frombuffer(pinned, dtype, size)
             # Whoever had this memory before may be at work on it, in the order of the stream that computes.
