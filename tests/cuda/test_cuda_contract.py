@@ -216,16 +216,16 @@ def test_a_graph_whose_buffers_were_moved_is_recorded_anew(monkeypatch):
         np.testing.assert_array_equal(*(run[name] for run in runs))
 
 
-@pytest.mark.parametrize("late", ["copies", "computing"])
+@pytest.mark.parametrize("late", ["copies", "computing", "everything"])
+@pytest.mark.parametrize("augment", [False, True])
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_no_batch_is_read_before_it_has_arrived_or_overwritten_before_it_is_used(
-    late, cuda_graph, stand_in, monkeypatch
+    late, cuda_graph, augment, stand_in, monkeypatch
 ):
-    expected = train(monkeypatch, NumpyBackend("float64"), network="conv", augment=True)
+    options = {"network": "conv", "augment": augment}
+    expected = train(monkeypatch, NumpyBackend("float64"), **options)
     stand_in.machine.late = late
-    agree(
-        train(monkeypatch, CupyBackend("float64", cuda_graph=cuda_graph), network="conv", augment=True), expected, 1e-9
-    )
+    agree(train(monkeypatch, CupyBackend("float64", cuda_graph=cuda_graph), **options), expected, 1e-9)
 
 
 @pytest.mark.parametrize("options", [{}, *OPTIONS], ids=str)
@@ -260,6 +260,27 @@ def test_an_epoch_copies_to_the_host_only_what_is_reported(stand_in, monkeypatch
     before = len(stand_in.machine.host_copies)
     (_,) = trainer.run(2)
     assert len(stand_in.machine.host_copies) - before == few
+
+
+def test_what_follows_a_step_on_another_stream_waits_for_it(stand_in, monkeypatch):
+    stand_in.machine.late = "everything"
+    weights = []
+    for backend in (NumpyBackend("float64"), CupyBackend("float64")):
+        _, trainer = make_trainer(monkeypatch, backend)
+        trainer.step(np.full((6, 6, 5, 1), 0.5), np.arange(6) % 4)
+        weights.append(trainer.network.weights.state())
+    for name, expected in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_products_follow_the_other_kernels_to_whatever_stream_is_the_current_one(stand_in, monkeypatch):
+    _, trainer = make_trainer(monkeypatch, CupyBackend())
+    x, labels = next(trainer.train.epoch(1))
+    trainer.step(x, labels)
+    before = stand_in.cublas.calls.count("cublasSetStream_v2")
+    trainer.network.forward(x)
+    trainer.step(x, labels)
+    assert stand_in.cublas.calls.count("cublasSetStream_v2") == before + 2
 
 
 def test_memory_does_not_grow_after_the_first_epoch(stand_in, monkeypatch):
