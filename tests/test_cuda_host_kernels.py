@@ -63,6 +63,17 @@ def test_a_kernel_without_barriers_runs_every_thread_of_every_block_once():
     np.testing.assert_array_equal(a, np.append(2.0 * np.arange(999), 999))
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_threads_take_their_turns_in_the_order_asked_for(descending):
+    source = """
+    extern "C" __global__ void turns(unsigned long long* turn, unsigned long long* turns) {
+        turns[blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(turn, 1ULL);
+    }"""
+    turns = np.zeros(12, np.uint64)
+    HostKernel(source, "turns")(3, 4, (np.zeros(1, np.uint64), turns), descending=descending)
+    assert turns.tolist() == sorted(range(12), reverse=descending)
+
+
 def test_an_atomic_addition_counts_every_thread():
     source = 'extern "C" __global__ void count(unsigned long long* n) { atomicAdd(n + blockIdx.x % 2, 1ULL); }'
     n = np.zeros(2, np.uint64)

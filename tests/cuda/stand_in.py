@@ -42,9 +42,7 @@ class StandInModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if not hasattr(self._real, name):
-            raise AttributeError(f"module '{self._real.__name__}' has no attribute '{name}'")
-        real = getattr(self._real, name)
+        real = getattr(self._real, name)  # an AttributeError where the real one has no such name
         if name not in self._names and not _is_harmless(real):
             raise AssertionError(f"{self._real.__name__}.{name} has not been reviewed: see allowed.py")
         value = self._names.get(name, real)
