@@ -111,8 +111,17 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
     """
     config = config.resolve()
     backend = configured_backend(config, dtype)
-    streams = Streams(config.seed)
-    network = build_network(config, input_shape, num_classes, streams, backend)
+    return assemble(config, build_network(config, input_shape, num_classes, Streams(config.seed), backend))
+
+
+def assemble(config: Config, network: Sequential) -> Model:
+    """Give a network the rule, the loss and the optimizer that a resolved configuration stands for.
+
+    Raises
+    ------
+    ConfigError
+        If the rule cannot train this network.
+    """
     try:
         rule = RULES[config.gradient].from_config(network, config)
     except ValueError as error:
@@ -125,7 +134,8 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
         weight_decay=config.weight_decay,
         momentum=config.momentum,
     )
-    return Model(config, backend, streams, network, rule, LOSSES[config.criterion](backend), optimizer)
+    loss = LOSSES[config.criterion](network.backend)
+    return Model(config, network.backend, network.streams, network, rule, loss, optimizer)
 
 
 def configured_backend(config: Config, dtype: str = "float32") -> Backend:

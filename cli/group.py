@@ -8,7 +8,7 @@ import click
 
 from bdfa_np import __version__
 
-COMMANDS = ("train", "evaluate", "data", "info", "completion")
+COMMANDS = ("train", "evaluate", "data", "info", "doctor", "completion")
 """Each is a module of this package with a command of the same name."""
 
 
@@ -52,6 +52,7 @@ Examples:
   bdfa evaluate runs/2026-01-31_12-00-00         test what was trained
   bdfa data info cifar10 --png cifar10.png       what a data set holds
   bdfa info                                      versions, threads, backends
+  bdfa doctor                                    whether the GPU computes what the CPU does
 Every command explains itself with --help.""",
 )
 @click.version_option(__version__, prog_name="bdfa", message="%(prog)s %(version)s")

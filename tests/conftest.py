@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bdfa_np.backend.base import Backend
+from bdfa_np.backend.base import Array, Backend
 from bdfa_np.backend.numpy_backend import NumpyBackend
 from bdfa_np.checkpoint import read_checkpoint
 from bdfa_np.cli.group import bdfa as group
@@ -41,6 +42,36 @@ def _caches_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 def backend() -> Backend:
     """Give the backend in float64, the precision in which formulas are checked."""
     return NumpyBackend("float64")
+
+
+class _InAnotherOrder(NumpyBackend):
+    """NumPy that sums from the other end, as another machine may."""
+
+    def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
+        product = np.zeros(out.shape, self.dtype)
+        for k in reversed(range(a.shape[1])):
+            product += np.multiply.outer(a[:, k], b[k])
+        out[...] = out + product if accumulate else product
+        return out
+
+    def column_sum(self, a: Array, out: Array, accumulate: bool = False) -> Array:
+        return super().column_sum(np.ascontiguousarray(a[::-1]), out, accumulate)
+
+    def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
+        turned = (np.ascontiguousarray(array) for array in (x[..., ::-1], W[:, :, ::-1]))
+        return super().convolve(*turned, out, stride, padding)
+
+    def convolve_weight_gradient(
+        self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
+    ) -> Array:
+        turned = (np.ascontiguousarray(array[::-1]) for array in (x, grad_y))
+        return super().convolve_weight_gradient(*turned, out, stride, padding, accumulate)
+
+
+@pytest.fixture(params=["float64", "float32"])
+def in_another_order(request: pytest.FixtureRequest) -> Backend:
+    """Give a backend that is right and rounds otherwise, in either precision."""
+    return _InAnotherOrder(request.param)
 
 
 @dataclass(frozen=True)
