@@ -45,7 +45,12 @@ class Job:
     non_linearity : {"tanh", "sigm", "relu"}
         Of the hidden layers.
     precision : {"float32", "float64"}
-        The latter is for tests, where it tells rounding from another formula.
+        The latter is for checks, where it tells rounding from another formula.
+    device : str, default "cpu"
+        Where PyTorch's programs by hand keep their tensors, as PyTorch names devices.
+    drawn : bool, default False
+        Whether the weights start from random numbers, for checks: from zero, where the nets start, values in a window
+        of pooling differ by rounding alone, which then decides where the signal goes.
     """
 
     network: str = "mlp"
@@ -57,6 +62,8 @@ class Job:
     work: str = "step"
     non_linearity: str = "tanh"
     precision: str = "float32"
+    device: str = "cpu"
+    drawn: bool = False
 
 
 class Program(Protocol):
@@ -72,8 +79,11 @@ class Program(Protocol):
         """
 
 
-def build(job: Job) -> Model:
-    """Build this project's model for a job; its weights and feedback are where all programs start from."""
+def build(job: Job, **options: Any) -> Model:
+    """Build this project's model for a job; its weights and feedback are where all programs start from.
+
+    It computes with NumPy unless the options, which are `Config`'s, say otherwise.
+    """
     size: dict[str, Any] = {"num_layers": job.layers, "num_hidden": job.units} if job.network == "mlp" else {}
     config = Config(
         network=job.network,
@@ -82,10 +92,22 @@ def build(job: Job) -> Model:
         nonlin=job.non_linearity,
         batch_size=job.batch,
         lr=LEARNING_RATE,
-        backend="numpy",
         **size,
+        **({"backend": "numpy"} | options),
     )
-    return build_model(config, INPUT_SHAPES[job.network], NUM_CLASSES, dtype=job.precision)
+    model = build_model(config, INPUT_SHAPES[job.network], NUM_CLASSES, dtype=job.precision)
+    if job.drawn:
+        draw_weights(model)
+    return model
+
+
+def draw_weights(model: Model) -> None:
+    """Replace weights by random ones of a standard deviation of 1/√fan_in, and biases by such of 0.1."""
+    generator, weights = np.random.default_rng(0), model.network.weights
+    for name in weights:
+        shape = weights.specs[name].shape
+        deviation = np.prod(shape[:-1]) ** -0.5 if len(shape) > 1 else 0.1
+        weights[name][...] = model.backend.asarray(generator.normal(0, deviation, shape))
 
 
 def parameters(model: Model) -> dict[str, np.ndarray]:

@@ -47,12 +47,12 @@ class ConvByHand(ByHand):
 
     def load(self, arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Turn convolutions' (k, k, C_in, C_out) into PyTorch's (C_out, C_in, k, k)."""
-        found = tensors(arrays)
+        found = tensors(arrays, self.job.device)
         return {name: self.lay(w.permute(3, 2, 0, 1)) if w.ndim == 4 else w for name, w in found.items()}
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return copies of all weights and feedback weights."""
-        return {name: (w.permute(2, 3, 1, 0) if w.ndim == 4 else w).numpy().copy() for name, w in self.p.items()}
+        return {name: (w.permute(2, 3, 1, 0) if w.ndim == 4 else w).cpu().numpy().copy() for name, w in self.p.items()}
 
     def lay(self, images: Tensor) -> Tensor:
         """Lay images, or convolutions' weights, out as this program has them."""
@@ -100,8 +100,8 @@ class ConvByHand(ByHand):
         if i > BLOCKS:
             return y
         (high, wide), (H, W) = y.shape[2:], self.chosen[i][0].shape[2:]
-        rows = torch.arange(H).div_(STRIDE[0], rounding_mode="floor").clamp_(max=high - 1)
-        columns = torch.arange(W).div_(STRIDE[1], rounding_mode="floor").clamp_(max=wide - 1)
+        rows = torch.arange(H, device=y.device).div_(STRIDE[0], rounding_mode="floor").clamp_(max=high - 1)
+        columns = torch.arange(W, device=y.device).div_(STRIDE[1], rounding_mode="floor").clamp_(max=wide - 1)
         across = y.permute(0, 2, 3, 1).index_select(2, columns).index_select(1, rows)
         return self.lay(across.permute(0, 3, 1, 2))
 

@@ -54,9 +54,9 @@ def product(
     return NON_LINEARITIES[non_linearity](y)
 
 
-def tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """Return arrays as tensors."""
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+def tensors(arrays: dict[str, np.ndarray], device: str) -> dict[str, Tensor]:
+    """Return arrays as tensors on a device."""
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
 def tensor_batches(job: Job) -> list[tuple[Tensor, Tensor]]:
@@ -64,7 +64,7 @@ def tensor_batches(job: Job) -> list[tuple[Tensor, Tensor]]:
     batches = []
     for x, labels in make_batches(job):
         t = torch.nn.functional.one_hot(torch.from_numpy(labels), NUM_CLASSES).to(getattr(torch, job.precision))
-        batches.append((torch.from_numpy(x), t))
+        batches.append((torch.from_numpy(x).to(job.device), t.to(job.device)))
     return batches
 
 
@@ -91,11 +91,11 @@ class ByHand:
 
     def load(self, arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """Return the parameters as this program lays them out."""
-        return tensors(arrays)
+        return tensors(arrays, self.job.device)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return copies of all weights and feedback weights."""
-        return {name: tensor.numpy().copy() for name, tensor in self.p.items()}
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self.p.items()}
 
     def to_input(self, x: Tensor) -> Tensor:
         """Return images (N, H, W, C) as the first block takes them."""
