@@ -80,7 +80,7 @@ def test_every_torch_spelling_of_the_original_is_taken():
     assert {f"-{name}" for name in original.split()} <= spellings
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["info"], ["completion"]])
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["info"], ["doctor"], ["completion"]])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_every_command_has_a_help_page(bdfa, command, option):
     if command and option == "-h":
