@@ -115,7 +115,19 @@ def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: 
 
 
 def assemble(config: Config, network: Sequential) -> Model:
-    """Give a network the rule, the loss and the optimizer that a resolved configuration stands for.
+    """Give a network the rule, the loss and the optimizer that a configuration stands for.
+
+    Parameters
+    ----------
+    config : Config
+        The options, resolved.
+    network : Sequential
+        A new network; it need not be the one that the options name.
+
+    Returns
+    -------
+    Model
+        On the network's backend.
 
     Raises
     ------

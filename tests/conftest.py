@@ -143,6 +143,25 @@ class CommandLine:
             out, err = process.communicate(timeout=60)
         return Outcome(process.returncode, out or "", err or "")
 
+    def on_a_terminal(self, *arguments: object, **environment: str) -> tuple[int, str]:
+        """Call in a child with a pseudo-terminal for its output; return the exit code and what was sent there."""
+        pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
+        ours, theirs = pty.openpty()
+        environment = {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
+        with self.start(*arguments, stdout=theirs, stderr=theirs, env=environment) as process:
+            os.close(theirs)
+            sent = b""
+            while True:
+                try:
+                    block = os.read(ours, 65536)
+                except OSError:  # how Linux says that the other side is gone
+                    break
+                if not block:
+                    break
+                sent += block
+        os.close(ours)
+        return process.returncode, sent.decode()
+
 
 @pytest.fixture
 def bdfa(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:

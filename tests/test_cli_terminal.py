@@ -1,6 +1,5 @@
 """Terminals, pipes and shells around ``bdfa``."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,26 +9,6 @@ import pytest
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
-
-
-def on_a_terminal(bdfa, arguments, **environment):
-    """Call ``bdfa`` with a pseudo-terminal for its output; return the exit code and what it was sent."""
-    pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
-    ours, theirs = pty.openpty()
-    environment = {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
-    with bdfa.start(*arguments, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        sent = b""
-        while True:
-            try:
-                block = os.read(ours, 65536)
-            except OSError:  # how Linux says that the other side is gone
-                break
-            if not block:
-                break
-            sent += block
-    os.close(ours)
-    return process.returncode, sent.decode()
 
 
 @pytest.fixture
@@ -47,7 +26,7 @@ def test_without_a_terminal_there_are_plain_lines_alone(bdfa, training):
 
 
 def test_a_terminal_shows_a_bar_that_counts_the_batches_and_the_same_lines(bdfa, training):
-    code, sent = on_a_terminal(bdfa, training)
+    code, sent = bdfa.on_a_terminal(*training)
     assert code == 0
     assert "━" in sent
     assert re.search(r"5/5", sent)
@@ -58,21 +37,21 @@ def test_a_terminal_shows_a_bar_that_counts_the_batches_and_the_same_lines(bdfa,
 
 
 def test_no_color_is_respected(bdfa, training):
-    code, sent = on_a_terminal(bdfa, training, NO_COLOR="1")
+    code, sent = bdfa.on_a_terminal(*training, NO_COLOR="1")
     assert code == 0
     assert "━" in sent
     assert not COLOUR.search(sent)
 
 
 def test_a_dumb_terminal_gets_no_escapes(bdfa, training):
-    code, sent = on_a_terminal(bdfa, training, TERM="dumb")
+    code, sent = bdfa.on_a_terminal(*training, TERM="dumb")
     assert code == 0
     assert ESCAPE not in sent
     assert "done: test error" in sent
 
 
 def test_an_error_on_a_terminal_is_one_line_too(bdfa):
-    code, sent = on_a_terminal(bdfa, ["train", "--lr", "-1"])
+    code, sent = bdfa.on_a_terminal("train", "--lr", "-1")
     assert code == 2
     assert sent == "bdfa: error: --lr must be a finite number greater than 0, not -1.0\r\n"
 
