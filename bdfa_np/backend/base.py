@@ -3,13 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from bdfa_np.network import Sequential
 
     Array: TypeAlias = npt.NDArray[Any]
 else:
@@ -26,6 +24,21 @@ would raise the precision where the formula is compiled. On CUDA it becomes a ke
 
 Batch: TypeAlias = tuple[Array, Array]
 """Samples (N, ...) and their labels (N,)."""
+
+Step: TypeAlias = Callable[[Array, Array], None]
+"""Trains on one batch: ``step(x, labels)``."""
+
+
+class CountsPasses(Protocol):
+    """What a step trains, as far as a backend has to know it.
+
+    Attributes
+    ----------
+    training_passes : int
+        How many passes it has made in training; random masks are keyed by it.
+    """
+
+    training_passes: int
 
 
 class Backend(ABC):
@@ -225,7 +238,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def recorded(self, step: Callable[[Array, Array], None], network: "Sequential") -> Callable[[Array, Array], None]:
+    def recorded(self, step: Step, network: CountsPasses) -> Step:
         """Return ``step(x, labels)`` itself or, where this backend captures steps, what captures and replays it."""
 
     @abstractmethod

@@ -4,14 +4,11 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bdfa_np.backend.base import Array
+from bdfa_np.backend.base import Array, CountsPasses, Step
 from bdfa_np.errors import BackendError
 
 if TYPE_CHECKING:
     from bdfa_np.backend.cupy_backend import CupyBackend
-    from bdfa_np.network import Sequential
-
-Step = Callable[[Array, Array], None]
 
 
 class Recording:
@@ -20,7 +17,7 @@ class Recording:
     It reads its batch from memory of its own, and takes what it allocates from a pool that nobody else uses.
     """
 
-    def __init__(self, backend: "CupyBackend", step: Step, network: "Sequential", x: Array, labels: Array) -> None:
+    def __init__(self, backend: "CupyBackend", step: Step, network: CountsPasses, x: Array, labels: Array) -> None:
         xp = backend.xp
         self._backend, self._network = backend, network
         self._x, self._labels = xp.empty_like(x), xp.empty_like(labels)
@@ -76,7 +73,7 @@ class RecordedStep:
         Where to compute.
     step : callable
         What to record: ``step(x, labels)``, which must not wait for the device and returns nothing.
-    network : Sequential
+    network : CountsPasses
         What the step trains.
 
     Raises
@@ -85,7 +82,7 @@ class RecordedStep:
         When called, if the step cannot be recorded.
     """
 
-    def __init__(self, backend: "CupyBackend", step: Step, network: "Sequential") -> None:
+    def __init__(self, backend: "CupyBackend", step: Step, network: CountsPasses) -> None:
         self._backend, self._step, self._network = backend, step, network
         self._met: dict[Any, int] = {}
         self._recordings: dict[Any, Recording] = {}

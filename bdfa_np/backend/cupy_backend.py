@@ -1,24 +1,21 @@
 """CuPy on an NVIDIA GPU: every kernel of the step is a product by cuBLAS or one of our own."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend.base import Array, Backend, Batch, Formula
+from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Formula, Step
 from bdfa_np.backend.cublas import Cublas
 from bdfa_np.backend.cuda_feed import Feed
 from bdfa_np.backend.cuda_formula import Maths
 from bdfa_np.backend.cuda_graph import RecordedStep
 from bdfa_np.backend.cuda_kernels import Kernels
 from bdfa_np.backend.cupy_module import import_cupy
-
-if TYPE_CHECKING:
-    from bdfa_np.network import Sequential
 
 COLUMNS_BYTES = 256 * 2**20
 """How large the matrix of windows may grow before the batch is cut."""
@@ -308,7 +305,7 @@ class CupyBackend(Backend):
         """Copy batches from page-locked memory, on a second stream."""
         return self._feed(batches)
 
-    def recorded(self, step: Callable[[Array, Array], None], network: "Sequential") -> Callable[[Array, Array], None]:
+    def recorded(self, step: Step, network: CountsPasses) -> Step:
         """Return the step itself or, with ``cuda_graph``, what captures and replays it."""
         return RecordedStep(self, step, network) if self.cuda_graph else step
 

@@ -1,9 +1,9 @@
 """The reference backend: NumPy on the CPU."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,7 @@ from bdfa_np.backend import (
     numpy_threads,
     numpy_winograd,
 )
-from bdfa_np.backend.base import Array, Backend, Batch, Formula
-
-if TYPE_CHECKING:
-    from bdfa_np.network import Sequential
+from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Formula, Step
 
 
 class NumpyBackend(Backend):
@@ -215,7 +212,7 @@ class NumpyBackend(Backend):
         """Hand the batches on as they are: `asarray` brings what is of another type to this one."""
         yield from batches
 
-    def recorded(self, step: Callable[[Array, Array], None], network: "Sequential") -> Callable[[Array, Array], None]:
+    def recorded(self, step: Step, network: CountsPasses) -> Step:
         """Return ``step`` itself."""
         del network
         return step
