@@ -111,8 +111,8 @@ __device__ void philox(unsigned int* counter, unsigned int key0, unsigned int ke
     }
 }
 
-// A thread takes four entries; of the 2^32 values of a word, `threshold` keep it. `pass` and, in a step that is replayed, how much `later` than when it was recorded,
-// number the training pass.
+// A thread takes four entries; of the 2^32 values of a word, `threshold` keep it. `pass` and, in a step that is
+// replayed, how much `later` than when it was recorded, number the training pass.
 extern "C" __global__ void dropout(const Real* x, Real* mask, Real* out, Index size, unsigned int key0,
                                    unsigned int key1, Index pass, const Index* later, Index threshold, Real scale) {
     const unsigned long long number = pass + *later;
