@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.config import Config
+from bdfa_np.constraints import MaxNorm
+from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
@@ -19,9 +22,10 @@ from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.rules import RULES, Rule
 from bdfa_np.streams import Streams
 
-# Who builds a model need not wait for h5py: what reads run folders is imported where it is used.
+# Who imports this waits neither for NumPy nor for h5py: what trains, and what reads run folders, is imported in use.
 if TYPE_CHECKING:
     from bdfa_np.checkpoint import Checkpoint
+    from bdfa_np.trainer import BatchSource, Trainer
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,39 @@ class Model:
     rule: Rule
     loss: Loss
     optimizer: Optimizer
+
+    def trainer(self, train: BatchSource, test: BatchSource, on_batch: Callable[[int], None] | None = None) -> Trainer:
+        """Return what trains these objects as the options say.
+
+        Parameters
+        ----------
+        train, test : BatchSource
+            The training and test samples.
+        on_batch : callable, optional
+            Called after every training step with the number of steps done in this epoch.
+
+        Raises
+        ------
+        ConfigError
+            If the samples are to be augmented and are no images.
+        """
+        from bdfa_np.trainer import Trainer
+
+        config, network = self.config, self.network
+        return Trainer(
+            network=network,
+            rule=self.rule,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            train=train,
+            test=test,
+            epoch_step=config.epoch_step,
+            eps=config.eps,
+            acc_gradient=config.acc_gradient,
+            constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
+            augment=Augmentation(self.backend, self.streams, network.input_shape) if config.augment else None,
+            on_batch=on_batch,
+        )
 
     def state(self) -> dict[str, Any]:
         """Return what a `Checkpoint` holds of these objects, by the names that it has for them."""

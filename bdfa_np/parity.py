@@ -15,8 +15,6 @@ from bdfa_np.backend.base import Array, Backend, Batch
 from bdfa_np.backend.numpy_backend import NumpyBackend
 from bdfa_np.build import Model, assemble
 from bdfa_np.config import Config
-from bdfa_np.constraints import MaxNorm
-from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.differences import Difference, difference, failure
 from bdfa_np.layers import NON_LINEARITIES, BatchNorm, Conv2d, Dropout, ErrorFeedback, Flatten, Layer, Linear, MaxPool2d
 from bdfa_np.network import Sequential
@@ -194,56 +192,38 @@ def _build(config: Config, backend: Backend) -> Model:
     return model
 
 
-def _batches(network: str, dtype: str) -> Iterator[Batch]:
-    """Yield the batches of the training steps, on the host."""
-    generator = np.random.default_rng(3)
-    count = BATCHES[-1][1]
-    x = generator.random((count, *SHAPES[network])).astype(dtype)
-    labels = generator.permutation(np.arange(count) % NUM_CLASSES)
-    for step in range(STEPS):
-        start, stop = BATCHES[step % len(BATCHES)]
-        yield x[start:stop], labels[start:stop]
+class _Batches:
+    """The batches of the training steps, as one epoch of a `Trainer`; the first alone is tested on."""
 
-
-class _NoBatches:
-    """A `BatchSource` of a `Trainer` that is given its batches one by one."""
+    def __init__(self, network: str, dtype: str, steps: int = STEPS) -> None:
+        self._shape, self._dtype, self._steps = SHAPES[network], dtype, steps
 
     def __len__(self) -> int:
-        return 0
+        return self._steps
 
     def epoch(self, number: int) -> Iterator[Batch]:
         del number
-        return iter(())
+        generator = np.random.default_rng(3)
+        count = BATCHES[-1][1]
+        x = generator.random((count, *self._shape)).astype(self._dtype)
+        labels = generator.permutation(np.arange(count) % NUM_CLASSES)
+        for step in range(self._steps):
+            start, stop = BATCHES[step % len(BATCHES)]
+            yield x[start:stop], labels[start:stop]
+
+
+def _first_batch(model: Model) -> Batch:
+    return next(_Batches(model.config.network, model.backend.dtype).epoch(1))
 
 
 def make_trainer(case: Case, backend: Backend) -> Trainer:
-    """Return what trains a case's net, before its first step."""
+    """Return what trains a case's net, before its first step; an epoch has `STEPS` of them."""
     return _trainer(_build(case.config(), backend))
 
 
 def _trainer(model: Model) -> Trainer:
-    config, network = model.config, model.network
-    return Trainer(
-        network=network,
-        rule=model.rule,
-        loss=model.loss,
-        optimizer=model.optimizer,
-        train=_NoBatches(),
-        test=_NoBatches(),
-        eps=config.eps,
-        acc_gradient=config.acc_gradient,
-        constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
-        augment=Augmentation(model.backend, model.streams, network.input_shape) if config.augment else None,
-    )
-
-
-def train(trainer: Trainer, batches: Iterator[Batch]) -> None:
-    """Train on batches from the host, as an epoch does: nothing waits for a device."""
-    backend = trainer.network.backend
-    with trainer.network.computing(), backend.non_finite_allowed():
-        for step, (x, labels) in enumerate(backend.feed(batches), start=1):
-            learnt = x if trainer.augment is None else trainer.augment(backend.asarray(x), 1, step)
-            trainer.step(learnt, labels)
+    network, dtype = model.config.network, model.backend.dtype
+    return model.trainer(_Batches(network, dtype), _Batches(network, dtype, steps=1))
 
 
 def run_case(case: Case, backend: Backend) -> dict[str, npt.NDArray[Any]]:
@@ -267,11 +247,12 @@ def run_case(case: Case, backend: Backend) -> dict[str, npt.NDArray[Any]]:
     model = _build(case.config(), backend)
     found = {key: backend.to_host(array).copy() for key, array in _one_pass(model).items()}
     trainer = _trainer(model)
-    train(trainer, _batches(case.network, backend.dtype))
+    for _ in trainer.run(1):
+        pass
     state = model.state()
     for group in ("weights", "feedback", "layers", "optimizer"):
         found |= {f"trained {group} {name}": np.array(array) for name, array in state[group].items()}
-    x, _ = next(_batches(case.network, backend.dtype))
+    x, _ = _first_batch(model)
     found["trained logits"] = backend.to_host(model.network.predict(x))
     found["trained loss"] = np.array(trainer.tally.loss)
     found["trained confusion"] = trainer.tally.confusion().counts
@@ -281,7 +262,7 @@ def run_case(case: Case, backend: Backend) -> dict[str, npt.NDArray[Any]]:
 def _one_pass(model: Model) -> dict[str, Array]:
     """Return what a pass forward and backward computes, where the backend has it."""
     network, rule, backend = model.network, model.rule, model.backend
-    x, labels = next(_batches(model.config.network, backend.dtype))
+    x, labels = _first_batch(model)
     with network.computing():
         logits = network.forward(x)
         result = model.loss(logits, labels)

@@ -23,7 +23,7 @@ from bdfa_np.cli.display import Display
 from bdfa_np.cli.run_data import RunData, load_run_data
 from bdfa_np.cli.session import Session
 from bdfa_np.run_folder import RunFolder
-from bdfa_np.trainer import BatchSource, EpochRecord, Trainer
+from bdfa_np.trainer import BatchSource, EpochRecord
 
 SMALL_TEST = 1000
 
@@ -159,14 +159,7 @@ class Run:
 def first_epochs(model: Model, data: RunData) -> dict[str, float]:
     """Train a new model, whose weights are zero, for three epochs, and return the seconds of each."""
     source = TimedSource(data.train_batches(model.config.batch_size, model.streams))
-    trainer = Trainer(
-        network=model.network,
-        rule=model.rule,
-        loss=model.loss,
-        optimizer=model.optimizer,
-        train=source,
-        test=data.test_batches(model.config.batch_size),
-    )
+    trainer = model.trainer(source, data.test_batches(model.config.batch_size))
     names = ("first epoch", "second epoch", "third epoch")
     return {name: source.seconds for name, _ in zip(names, trainer.run(3), strict=True)}
 

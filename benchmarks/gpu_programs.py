@@ -21,13 +21,11 @@ import ours
 import torch
 import torch_conv
 import torch_mlp
-from jobs import INPUT_SHAPES, LEARNING_RATE, NUM_CLASSES, Job, Program, build, make_batches
+from jobs import INPUT_SHAPES, LEARNING_RATE, NUM_CLASSES, Job, Program, build
 
-from bdfa_np.build import Model
 from bdfa_np.data.batches import Batches
 from bdfa_np.data.normalization import Normalization
 from bdfa_np.errors import UserError
-from bdfa_np.trainer import BatchSource, Trainer
 
 Maker = Callable[[], Program]
 
@@ -47,25 +45,6 @@ class DisagreementError(UserError):
 
 class CaptureError(Exception):
     """PyTorch cannot capture a step; the message is its reason."""
-
-
-class Ours(ours.Ours):
-    """Our program on batches that lie on the device.
-
-    Parameters
-    ----------
-    job : Job
-        What to do.
-    **options
-        Of `Config`: the backend, and what belongs to it.
-    """
-
-    def __init__(self, job: Job, **options: Any) -> None:
-        self.model = build(job, **options)
-        self.inference = False
-        batches = [tuple(map(self.model.backend.asarray, batch)) for batch in make_batches(job)]
-        self.rotation = itertools.cycle(batches)
-        self.trainer = new_trainer(self.model, ours.Source(batches))
 
 
 class Autograd(biotorch.Modules):
@@ -146,18 +125,6 @@ def captured(program: Program) -> Any:
     return graph
 
 
-def new_trainer(model: Model, train: BatchSource, test: BatchSource | None = None) -> Trainer:
-    """Return what trains a model."""
-    return Trainer(
-        network=model.network,
-        rule=model.rule,
-        loss=model.loss,
-        optimizer=model.optimizer,
-        train=train,
-        test=test or train,
-    )
-
-
 def optimizer_groups(program: Any) -> list[dict[str, Any]]:
     """Return the options of the optimizer of one of PyTorch's programs, if it is one of ``torch.optim``."""
     program = getattr(program, "program", program)
@@ -210,8 +177,8 @@ def makers(job: Job, *, tf32: bool = False) -> dict[str, Maker]:
     if on_cuda(job):
         options = {"backend": "cupy", "device": torch.device(job.device).index, "tf32": tf32}
         found = {
-            "ours": lambda: Ours(job, **options),
-            "ours graph": lambda: Ours(job, **options, cuda_graph=True),
+            "ours": lambda: ours.make(job, **options),
+            "ours graph": lambda: ours.make(job, **options, cuda_graph=True),
             "torch": found["torch"],
             "torch graph": lambda: Graphed(by_hand(job, tf32)),
             "ours cpu": found["ours"],
@@ -304,8 +271,8 @@ class Epochs:
         normalization = Normalization.fit("scale", pictures)
         source = Batches(pictures, labels, job.batch, normalization=normalization, streams=model.streams)
         one = Batches(pictures[: job.batch], labels[: job.batch], job.batch, normalization=normalization)
-        self.records = new_trainer(model, source, one).run(-1)
-        self.bare, self.steps, self.device = Ours(job, **options), len(source), job.device
+        self.records = model.trainer(source, one).run(-1)
+        self.bare, self.steps, self.device = ours.make(job, **options), len(source), job.device
         next(self.records)  # kernels are compiled, steps captured
 
     def __call__(self) -> tuple[float, float]:

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jobs import Batch, Job, build, make_batches, parameters
 
 from bdfa_np.backend import numpy_compiling
-from bdfa_np.trainer import Trainer
 
 
 class Source:
@@ -27,21 +27,23 @@ class Source:
 
 
 class Ours:
-    """The program of a job."""
+    """The program of a job.
 
-    def __init__(self, job: Job) -> None:
-        batches = make_batches(job)
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    **options
+        Of `Config`: the backend, and what belongs to it. Batches lie where it computes.
+    """
+
+    def __init__(self, job: Job, **options: Any) -> None:
+        self.model = build(job, **options)
+        asarray = self.model.backend.asarray
+        batches = [(asarray(x), asarray(labels)) for x, labels in make_batches(job)]
         self.rotation = itertools.cycle(batches)
         self.inference = job.work == "inference"
-        self.model = build(job)
-        self.trainer = Trainer(
-            network=self.model.network,
-            rule=self.model.rule,
-            loss=self.model.loss,
-            optimizer=self.model.optimizer,
-            train=Source(batches),
-            test=Source(batches),
-        )
+        self.trainer = self.model.trainer(Source(batches), Source(batches))
 
     def __call__(self) -> None:
         """Train on the next batch, or let it pass forward."""
@@ -56,7 +58,7 @@ class Ours:
         return parameters(self.model)
 
 
-def make(job: Job) -> Ours:
+def make(job: Job, **options: Any) -> Ours:
     """Make the program of a job; its loops are compiled by its first step, and not after a number of them."""
     numpy_compiling.COMPILE_AFTER = 0
-    return Ours(job)
+    return Ours(job, **options)

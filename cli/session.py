@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from bdfa_np.build import Model
 from bdfa_np.checkpoint import Checkpoint
 from bdfa_np.cli.display import Display
-from bdfa_np.constraints import MaxNorm
 from bdfa_np.curves import draw_curves
-from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.errors import RunError
 from bdfa_np.interrupts import interrupts_wait
 from bdfa_np.run_folder import CURVES, RunFolder
-from bdfa_np.trainer import EpochRecord, Trainer
+from bdfa_np.trainer import EpochRecord
 
 if TYPE_CHECKING:
     from bdfa_np.cli.run_data import RunData
@@ -38,19 +36,10 @@ class Session:
         self.data = data
         self.display = Display(folder.log_lines.append)
         config = model.config
-        self.trainer = Trainer(
-            network=model.network,
-            rule=model.rule,
-            loss=model.loss,
-            optimizer=model.optimizer,
-            train=data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size),
-            test=data.test_batches(config.batch_size),
-            epoch_step=config.epoch_step,
-            eps=config.eps,
-            acc_gradient=config.acc_gradient,
-            constraint=MaxNorm(model.network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
-            augment=Augmentation(model.backend, model.streams, model.network.input_shape) if config.augment else None,
-            on_batch=self.display.on_batch,
+        self.trainer = model.trainer(
+            data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size),
+            data.test_batches(config.batch_size),
+            self.display.on_batch,
         )
         self.history: list[EpochRecord] = []
         self._epochs_saved = 0

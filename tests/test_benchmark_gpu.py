@@ -214,7 +214,7 @@ def test_what_must_stay_and_moves_is_infinitely_far(programs: ModuleType) -> Non
 def test_our_programs_for_cuda_agree_on_the_stand_in(stand_in: Any, programs: ModuleType, network: str) -> None:
     job = job_of(network, "bdfa", "adam", drawn=True, precision="float64")
     makers = {
-        name: lambda graph=graph: programs.Ours(job, backend="cupy", cuda_graph=graph)
+        name: lambda graph=graph: programs.ours.make(job, backend="cupy", cuda_graph=graph)
         for name, graph in (("ours", False), ("ours graph", True))
     }
     assert programs.check_agreement(job, makers) == {}

@@ -49,7 +49,9 @@ def test_the_version_is_that_of_the_distribution():
     assert bdfa_np.__version__ == version("bdfa-np")
 
 
-@pytest.mark.parametrize("module", ["bdfa_np", "bdfa_np.config", "bdfa_np.rules", "bdfa_np.data.registry"])
+@pytest.mark.parametrize(
+    "module", ["bdfa_np", "bdfa_np.build", "bdfa_np.config", "bdfa_np.rules", "bdfa_np.data.registry"]
+)
 def test_names_and_options_are_known_without_importing_numpy(module):
     assert run_python(f"import sys, {module}; print('numpy' in sys.modules)").strip() == "False"
 

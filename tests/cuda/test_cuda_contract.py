@@ -16,12 +16,9 @@ from bdfa_np import Config, build_model
 from bdfa_np.backend.cuda_kernels import named_source
 from bdfa_np.backend.cupy_backend import CupyBackend
 from bdfa_np.backend.numpy_backend import NumpyBackend
-from bdfa_np.constraints import MaxNorm
-from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.errors import BackendError, TrainingError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.rules import RULES
-from bdfa_np.trainer import Trainer
 
 IMAGES = {"mlp": (6, 5, 1), "conv": (15, 16, 2)}
 
@@ -79,24 +76,13 @@ def _narrow_conv(monkeypatch):
     monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))
 
 
-def make_trainer(monkeypatch, backend, *, augment=False, **options):
+def make_trainer(monkeypatch, backend, **options):
     network = options.get("network", "mlp")
     options = {"num_hidden": 12, **options} if network == "mlp" else options
     config = Config(**{"lr": 1e-3, **options})
     monkeypatch.setattr("bdfa_np.build.make_backend", lambda *_, **__: backend)
     model = build_model(config, IMAGES[network], 4, dtype=backend.dtype)
-    trainer = Trainer(
-        network=model.network,
-        rule=model.rule,
-        loss=model.loss,
-        optimizer=model.optimizer,
-        train=SmallBatches(network, backend.dtype),
-        test=SmallBatches(network, backend.dtype),
-        eps=config.eps,
-        acc_gradient=config.acc_gradient,
-        constraint=MaxNorm(model.network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
-        augment=Augmentation(backend, model.streams, IMAGES[network]) if augment else None,
-    )
+    trainer = model.trainer(SmallBatches(network, backend.dtype), SmallBatches(network, backend.dtype))
     return model, trainer
 
 

@@ -5,9 +5,7 @@ import pytest
 
 from bdfa_np import Config, build_model
 from bdfa_np.backend import make_backend
-from bdfa_np.constraints import MaxNorm
 from bdfa_np.parity import Case, make_trainer
-from bdfa_np.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
 
@@ -75,11 +73,10 @@ class Images:
 @pytest.mark.parametrize("cuda_graph", [False, True])
 @pytest.mark.parametrize("rule", ["bp", "bfa", "bdfa"])
 def test_memory_does_not_grow_after_the_first_epochs(rule, cuda_graph):
-    config = Config(network="conv", gradient=rule, dropout=1, batchnorm=1, backend="cupy", cuda_graph=cuda_graph)
+    options = {"dropout": 1, "batchnorm": 1, "max_in_norm": 3.0}
+    config = Config(network="conv", gradient=rule, backend="cupy", cuda_graph=cuda_graph, **options)
     model = build_model(config, (15, 16, 3), 4)
-    parts = {"network": model.network, "rule": model.rule, "loss": model.loss, "optimizer": model.optimizer}
-    bound = MaxNorm(model.network, incoming=3.0)
-    trainer = Trainer(**parts, train=Images(), test=Images(), constraint=bound)
+    trainer = model.trainer(Images(), Images())
     pool, used = model.backend.xp.get_default_memory_pool(), []
     for _ in trainer.run(4):
         model.backend.synchronize()
