@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bdfa_np.backend import make_backend
-    from bdfa_np.build import Model, build_model, load_run
-    from bdfa_np.config import Config
     from bdfa_np.data import load_dataset
     from bdfa_np.layers import (
         BatchNorm,
@@ -26,15 +24,17 @@ if TYPE_CHECKING:
     )
     from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
     from bdfa_np.metrics import ConfusionMatrix, alignment_angle
+    from bdfa_np.model import Model, build_model, load_run
     from bdfa_np.network import Sequential
     from bdfa_np.optim import ASGD, NAG, SGD, Adadelta, Adagrad, Adam, Adamax, RMSprop, Rprop
+    from bdfa_np.options.config import Config
     from bdfa_np.rules import BDFA, BFA, BP, DFA, FA
     from bdfa_np.trainer import Trainer
 
 _HOMES = {
     "backend": ("make_backend",),
-    "build": ("Model", "build_model", "load_run"),
-    "config": ("Config",),
+    "model": ("Model", "build_model", "load_run"),
+    "options.config": ("Config",),
     "data": ("load_dataset",),
     "layers": (
         "BatchNorm",

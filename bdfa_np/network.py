@@ -9,7 +9,7 @@ from typing import Any
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.parameters import ParameterVector, copy_named
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 
 class Sequential:
@@ -61,7 +61,7 @@ class Sequential:
         if not layers:
             raise ValueError("a network needs at least one layer")
         if backend is None:
-            from bdfa_np.backend.numpy_backend import NumpyBackend
+            from bdfa_np.backend.cpu.backend import NumpyBackend
 
             backend = NumpyBackend()
         self.backend = backend

@@ -5,7 +5,7 @@ from math import prod
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import ParameterSpec
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 
 class ParameterVector:

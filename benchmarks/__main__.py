@@ -13,15 +13,15 @@ from pathlib import Path
 from time import perf_counter
 
 import click
-from cases import Case, all_cases, picked
-from figures import Results
-from machine import describe_machine, describe_versions
-from report import show
+from measure.cases import Case, all_cases, picked
+from measure.turns import Children, take_turns
+from report.figures import Results
+from report.machine import describe_machine, describe_versions
+from report.table import show
 from rich.console import Console
-from turns import Children, take_turns
 
-from bdfa_np.config import usable_cores
-from bdfa_np.data.registry import find_entry
+from bdfa_np.data.sources.registry import find_entry
+from bdfa_np.options.config import usable_cores
 
 DEFAULT_OUT = Path(__file__).with_name("results")
 CLEAR_LINE = "\r\x1b[K"
@@ -62,7 +62,7 @@ def draw(results: Results, path: Path) -> None:
     if find_spec("matplotlib") is None:
         click.echo('no picture: matplotlib is not installed: pip install ".[plot]"', err=True)
         return
-    from picture import draw_ratios
+    from report.picture import draw_ratios
 
     if draw_ratios(results, path):
         click.echo(f"picture: {path}")

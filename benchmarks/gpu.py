@@ -32,16 +32,16 @@ from pathlib import Path
 from statistics import median
 
 import click
-from cases import picked
-from figures import quartiles
-from jobs import Job
-from machine import describe_machine, describe_versions
+from measure.cases import picked
+from measure.jobs import Job
+from report.figures import quartiles
+from report.machine import describe_machine, describe_versions
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bdfa_np.errors import UserError
-from bdfa_np.files import replace_text
+from bdfa_np.system.files import replace_text
 
 BATCHES = (64, 128)
 UNITS = 800
@@ -139,7 +139,7 @@ def missing(device: str) -> str:
     """Say in one line what a device lacks; return the empty text if nothing."""
     found = []
     if device != "cpu":
-        from bdfa_np.backend.cupy_status import cupy_status
+        from bdfa_np.backend.cuda.status import cupy_status
 
         found = [cupy_status(int(device.removeprefix("cuda:")))]
     if find_spec("torch") is None:
@@ -154,7 +154,7 @@ def missing(device: str) -> str:
 
 def measure_steps(case: Case, quick: bool) -> Iterator[tuple]:
     """Check that a case's programs agree, let them take turns, and yield the table's lines."""
-    import gpu_programs
+    from programs import gpu_programs
 
     device = case.job.device
     gpu_programs.choose(device, tf32=False)
@@ -177,7 +177,7 @@ def measure_steps(case: Case, quick: bool) -> Iterator[tuple]:
 
 def measure_epochs(case: Case, quick: bool) -> Iterator[tuple]:
     """Let epochs and as many bare steps take turns, and yield the table's lines."""
-    import gpu_programs
+    from programs import gpu_programs
 
     del quick
     gpu_programs.choose(case.job.device, case.tf32)
@@ -194,7 +194,7 @@ def measure_epochs(case: Case, quick: bool) -> Iterator[tuple]:
 
 def facts(device: str) -> dict[str, str]:
     """Return where figures come from."""
-    import gpu_programs
+    from programs import gpu_programs
 
     machine, versions = describe_machine(), describe_versions()
     return {

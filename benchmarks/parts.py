@@ -16,8 +16,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from jobs import Job
-from ours import Ours, make
+from measure.jobs import Job
+from programs.ours import Ours, make
 
 PARTS = {
     "matmul": "products",

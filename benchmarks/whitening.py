@@ -30,7 +30,7 @@ def make_images(count: int, size: int, channels: int) -> np.ndarray:
     """Return CIFAR-10's training images where they are at hand and fit, else smoothed noise; uint8."""
     folder = Path(os.environ.get("BDFA_DATA_DIR", "absent")) / "cifar-10-batches-bin"
     if (size, size, channels) == _CIFAR10_SHAPE and count <= 50_000 and folder.is_dir():
-        from bdfa_np.data.cifar import read_records
+        from bdfa_np.data.readers.cifar import read_records
 
         parts = [read_records(folder / f"data_batch_{i}.bin", 10_000, _CIFAR10_SHAPE)[1] for i in range(1, 6)]
         return np.concatenate(parts[: math.ceil(count / 10_000)])[:count]
@@ -50,7 +50,7 @@ def make_images(count: int, size: int, channels: int) -> np.ndarray:
 
 def whiten_ours(images: np.ndarray, clock: Callable[[str], None]) -> None:
     """Fit and apply ZCA."""
-    from bdfa_np.data.zca import ZCA
+    from bdfa_np.data.preprocess.zca import ZCA
 
     clock("start")
     zca = ZCA.fit(images)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bdfa_np.build import build_model, load_weights
-from bdfa_np.cli.precedence import Chosen
 from bdfa_np.cli.run_data import check_augment
-from bdfa_np.config import flag
 from bdfa_np.data.preparing import describe
+from bdfa_np.model import build_model, load_weights
+from bdfa_np.options.config import flag
+from bdfa_np.options.precedence import Chosen
 
 if TYPE_CHECKING:
     from bdfa_np.network import Sequential

@@ -19,13 +19,23 @@ class LazyGroup(click.Group):
     ----------
     commands : sequence of str
         Their names, in the order in which a user meets them.
+    package : str, default "bdfa_np.cli.commands"
+        Where the modules are.
     prefix : str, default ""
-        What the modules' names begin with.
+        What the names of the functions begin with.
     """
 
-    def __init__(self, *arguments: Any, commands: Sequence[str] = COMMANDS, prefix: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        commands: Sequence[str] = COMMANDS,
+        package: str = "bdfa_np.cli.commands",
+        prefix: str = "",
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._names = commands
+        self._package = package
         self._prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -38,8 +48,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self._names:
             return None
-        name = self._prefix + cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"bdfa_np.cli.{name}"), name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{self._package}.{name}"), self._prefix + name)
         return command
 
 

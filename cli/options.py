@@ -9,10 +9,10 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from bdfa_np.config import Config, flag, option_type
-from bdfa_np.data.preparation import is_own
-from bdfa_np.data.registry import dataset_names
+from bdfa_np.data.recipe import is_own
+from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.errors import ConfigError
+from bdfa_np.options.config import Config, flag, option_type
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

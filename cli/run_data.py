@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.data import Batches, Normalization, PreparedData, Split
-    from bdfa_np.streams import Streams
+    from bdfa_np.options.config import Config
+    from bdfa_np.random_streams import Streams
 
 
 @dataclass(frozen=True)

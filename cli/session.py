@@ -4,13 +4,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bdfa_np.build import Model
-from bdfa_np.checkpoint import Checkpoint
 from bdfa_np.cli.display import Display
-from bdfa_np.curves import draw_curves
 from bdfa_np.errors import RunError
-from bdfa_np.interrupts import interrupts_wait
-from bdfa_np.run_folder import CURVES, RunFolder
+from bdfa_np.model import Model
+from bdfa_np.runs.checkpoint import Checkpoint
+from bdfa_np.runs.curves import draw_curves
+from bdfa_np.runs.folder import CURVES, RunFolder
+from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.trainer import EpochRecord
 
 if TYPE_CHECKING:

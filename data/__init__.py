@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from bdfa_np.data.augmentation import Augmentation
     from bdfa_np.data.batches import Batches
     from bdfa_np.data.dataset import Dataset, load_dataset
-    from bdfa_np.data.normalization import Normalization
-    from bdfa_np.data.preparation import Preparation
     from bdfa_np.data.prepared import PreparedData
     from bdfa_np.data.preparing import prepare
-    from bdfa_np.data.registry import dataset_names
+    from bdfa_np.data.preprocess.normalization import Normalization
+    from bdfa_np.data.preprocess.zca import ZCA
+    from bdfa_np.data.recipe import Preparation
+    from bdfa_np.data.sources.registry import dataset_names
     from bdfa_np.data.splits import Split, split
-    from bdfa_np.data.zca import ZCA
 
 __all__ = [
     "ZCA",
@@ -35,12 +35,12 @@ _HOMES = {
     "Augmentation": "augmentation",
     "Batches": "batches",
     "Dataset": "dataset",
-    "Normalization": "normalization",
-    "Preparation": "preparation",
+    "Normalization": "preprocess.normalization",
+    "Preparation": "recipe",
     "PreparedData": "prepared",
     "Split": "splits",
-    "ZCA": "zca",
-    "dataset_names": "registry",
+    "ZCA": "preprocess.zca",
+    "dataset_names": "sources.registry",
     "load_dataset": "dataset",
     "prepare": "preparing",
     "split": "splits",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bdfa_np.errors import ConfigError, DataError
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 if TYPE_CHECKING:
     from bdfa_np.backend.base import Array, Backend
@@ -36,7 +36,7 @@ class Augmentation:
     Examples
     --------
     >>> from bdfa_np import make_backend
-    >>> from bdfa_np.streams import Streams
+    >>> from bdfa_np.random_streams import Streams
     >>> backend = make_backend("numpy")
     >>> augmentation = Augmentation(backend, Streams(0), (32, 32, 3))
     >>> augmentation(backend.zeros((64, 32, 32, 3)), epoch=1, step=1).shape

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bdfa_np.data.normalization import Normalization
+from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.errors import ConfigError, DataError
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 
 class Batches:

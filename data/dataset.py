@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.download import find_source
-from bdfa_np.data.registry import find_entry
+from bdfa_np.data.sources.download import find_source
+from bdfa_np.data.sources.registry import find_entry
 from bdfa_np.errors import DataError
 
 _IMAGES_PER_CHECK = 1024

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bdfa_np.errors import DataError
-from bdfa_np.files import replace_file
+from bdfa_np.system.files import replace_file
 
 _GAP = 4
 _BACKGROUND = (255, 255, 255)

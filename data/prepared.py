@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bdfa_np.data.cache_file import CacheFile
-from bdfa_np.data.normalization import Normalization
+from bdfa_np.data.cache.file import CacheFile
+from bdfa_np.data.preprocess.normalization import Normalization
+from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.splits import Part, Split, limited
-from bdfa_np.data.zca import ZCA
 from bdfa_np.errors import DataError
 
 PARTS = ("train", "validation", "test")
@@ -108,7 +108,7 @@ def read_prepared(file: CacheFile) -> PreparedData:
     Parameters
     ----------
     file : CacheFile
-        As `bdfa_np.data.pipeline.write_prepared` filled it.
+        As `bdfa_np.data.preprocess.pipeline.write_prepared` filled it.
 
     Returns
     -------

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from bdfa_np.data.cache import Cache, default_cache_folder
-from bdfa_np.data.cache_file import CacheWriter
+from bdfa_np.data.cache.file import CacheWriter
+from bdfa_np.data.cache.store import Cache, default_cache_folder
 from bdfa_np.data.dataset import Dataset, load_dataset
-from bdfa_np.data.download import find_source
-from bdfa_np.data.own import load_own, own_checksums
-from bdfa_np.data.pipeline import as_it_is, stays_bytes, write_prepared
-from bdfa_np.data.preparation import Preparation, is_own, own_name
 from bdfa_np.data.prepared import PreparedData, read_prepared
-from bdfa_np.data.reading import file_sha256
-from bdfa_np.data.registry import find_entry, known_checksums
-from bdfa_np.data.resizing import resize_images
-from bdfa_np.data.zca import check_dimensions
+from bdfa_np.data.preprocess.pipeline import as_it_is, stays_bytes, write_prepared
+from bdfa_np.data.preprocess.resizing import resize_images
+from bdfa_np.data.preprocess.zca import check_dimensions
+from bdfa_np.data.readers.own import load_own, own_checksums
+from bdfa_np.data.readers.reading import file_sha256
+from bdfa_np.data.recipe import Preparation, is_own, own_name
+from bdfa_np.data.sources.download import find_source
+from bdfa_np.data.sources.registry import find_entry, known_checksums
 from bdfa_np.errors import ConfigError, DataError
 
 

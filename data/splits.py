@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.errors import DataError
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 Part = tuple[NDArray[Any], NDArray[np.int64]]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bdfa_np.data.normalization import moments
+from bdfa_np.data.preprocess.normalization import moments
 
 
 @dataclass(frozen=True)

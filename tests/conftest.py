@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from bdfa_np.backend.base import Array, Backend
-from bdfa_np.backend.numpy_backend import NumpyBackend
-from bdfa_np.checkpoint import read_checkpoint
+from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.outcome import run
+from bdfa_np.runs.checkpoint import read_checkpoint
 
 _NUMBERS = itertools.count()
 

@@ -50,11 +50,11 @@ def make_backend(
     if name not in BACKENDS:
         raise BackendError(f"unknown backend '{name}': choose from {', '.join(BACKENDS)}")
     if name != "numpy":
-        from bdfa_np.backend.cupy_status import cupy_status
+        from bdfa_np.backend.cuda.status import cupy_status
 
         missing = cupy_status(device)
         if missing is None:
-            from bdfa_np.backend.cupy_backend import CupyBackend
+            from bdfa_np.backend.cuda.backend import CupyBackend
 
             return CupyBackend(dtype, device=device, tf32=tf32, cuda_graph=cuda_graph, memory_limit=memory_limit)
         if name == "cupy":
@@ -65,6 +65,6 @@ def make_backend(
         raise BackendError(f"{', '.join(given)}: only for CUDA, with no part in --backend numpy: leave it out")
     if given:
         raise BackendError(f"{', '.join(given)}: only for CUDA, which cannot be used: {missing}; or leave it out")
-    from bdfa_np.backend.numpy_backend import NumpyBackend
+    from bdfa_np.backend.cpu.backend import NumpyBackend
 
     return NumpyBackend(dtype)

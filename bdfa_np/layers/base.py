@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bdfa_np.backend.base import Array, Backend
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 Shape = tuple[int, ...]
 """The shape of one sample: without the batch axis, which always comes first."""

@@ -2,7 +2,7 @@
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
-from bdfa_np.streams import Streams
+from bdfa_np.random_streams import Streams
 
 
 class BatchNorm(Layer):

@@ -7,10 +7,10 @@ from bdfa_np.errors import ConfigError
 
 if TYPE_CHECKING:
     from bdfa_np.backend.base import Backend
-    from bdfa_np.config import Config
     from bdfa_np.layers.base import Shape
     from bdfa_np.network import Sequential
-    from bdfa_np.streams import Streams
+    from bdfa_np.options.config import Config
+    from bdfa_np.random_streams import Streams
 
 NETWORKS = ("mlp", "conv")
 """The built-in nets; each is a module of this package."""

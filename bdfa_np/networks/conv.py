@@ -1,7 +1,6 @@
 """The convolutional net of the original: three convolutional blocks, two fully connected ones, then the classes."""
 
 from bdfa_np.backend.base import Backend
-from bdfa_np.config import Config
 from bdfa_np.layers import (
     NON_LINEARITIES,
     BatchNorm,
@@ -16,7 +15,8 @@ from bdfa_np.layers import (
 )
 from bdfa_np.network import Sequential
 from bdfa_np.networks.initial import initial_weights
-from bdfa_np.streams import Streams
+from bdfa_np.options.config import Config
+from bdfa_np.random_streams import Streams
 
 CHANNELS = (96, 128, 256)
 UNITS = (2048, 2048)

@@ -1,6 +1,6 @@
 """How the weights of the built-in nets start."""
 
-from bdfa_np.config import Config
+from bdfa_np.options.config import Config
 
 
 def initial_weights(config: Config) -> str:

@@ -1,11 +1,11 @@
 """The fully connected net of the original: ``num_layers`` blocks of ``num_hidden`` units, then the classes."""
 
 from bdfa_np.backend.base import Backend
-from bdfa_np.config import Config
 from bdfa_np.layers import NON_LINEARITIES, BatchNorm, Dropout, ErrorFeedback, Flatten, Layer, Linear, Shape
 from bdfa_np.network import Sequential
 from bdfa_np.networks.initial import initial_weights
-from bdfa_np.streams import Streams
+from bdfa_np.options.config import Config
+from bdfa_np.random_streams import Streams
 
 
 def build(config: Config, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:

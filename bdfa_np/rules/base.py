@@ -10,8 +10,8 @@ from bdfa_np.layers.base import Layer
 from bdfa_np.losses import LossResult
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.network import Sequential
+    from bdfa_np.options.config import Config
     from bdfa_np.parameters import ParameterVector
 
 

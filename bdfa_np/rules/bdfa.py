@@ -9,8 +9,8 @@ from bdfa_np.losses import LossResult
 from bdfa_np.rules.dfa import DFA
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.network import Sequential
+    from bdfa_np.options.config import Config
 
 FEEDBACK_LR = 5e-5
 FEEDBACK_ALPHA = 0.25

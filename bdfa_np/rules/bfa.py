@@ -10,9 +10,9 @@ from bdfa_np.losses import LossResult
 from bdfa_np.rules.fa import FA
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.layers import Shape
     from bdfa_np.network import Sequential
+    from bdfa_np.options.config import Config
     from bdfa_np.parameters import ParameterVector
 
 OUTPUTS = ("sigmoid", "linear")

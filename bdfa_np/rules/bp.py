@@ -8,8 +8,8 @@ from bdfa_np.backend.base import Array
 from bdfa_np.rules.base import Rule
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.network import Sequential
+    from bdfa_np.options.config import Config
 
 
 class BP(Rule):

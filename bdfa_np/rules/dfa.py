@@ -9,8 +9,8 @@ from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.rules.base import Rule
 
 if TYPE_CHECKING:
-    from bdfa_np.config import Config
     from bdfa_np.network import Sequential
+    from bdfa_np.options.config import Config
 
 
 class DFA(Rule):

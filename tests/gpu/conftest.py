@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdfa_np.backend.cupy_status import cupy_status
+from bdfa_np.backend.cuda.status import cupy_status
 
 
 @pytest.fixture(scope="session")

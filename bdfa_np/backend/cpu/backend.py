@@ -1,0 +1,220 @@
+"""The reference backend: NumPy on the CPU."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Formula, Step
+from bdfa_np.backend.cpu import augment, convolution, elementwise, few_channels, pool, products, threads, winograd
+
+
+class NumpyBackend(Backend):
+    """NumPy on the CPU; see `Backend` for what each method does."""
+
+    name = "numpy"
+    xp = np
+    maths = np
+    waits = True
+
+    def __init__(self, dtype: str = "float32") -> None:
+        super().__init__(dtype)
+        self._number = np.dtype(dtype).type
+        self._scratch: dict[str, Array] = {}
+
+    def _workspace(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
+        """Return scratch memory that every layer shares: its content lasts until the next kernel runs."""
+        size = prod(shape)
+        held = self._scratch.get(name)
+        if held is None or held.size < size:
+            held = self._scratch[name] = self.empty((size,), dtype)
+        return held[:size].reshape(shape)
+
+    def _ones(self, size: int) -> Array:
+        held = self._scratch.get("ones")
+        if held is None or held.size < size:
+            held = self._scratch["ones"] = np.ones(size, self.dtype)
+        return held[:size]
+
+    def asarray(self, array: npt.ArrayLike) -> Array:
+        """Bring an array to this backend: floats in its dtype, integers as int64; no copy where none is needed."""
+        host = np.asarray(array)
+        if host.dtype == self.dtype:
+            return host
+        return host.astype(self.dtype if host.dtype.kind == "f" else np.int64, copy=False)
+
+    def to_host(self, array: Array) -> Array:
+        """Return the array itself: it is on the host already."""
+        return array
+
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
+        """Return an uninitialised array, in the backend's dtype unless another is given."""
+        return np.empty(shape, dtype=self.dtype if dtype is None else dtype)
+
+    def zeros(self, shape: tuple[int, ...]) -> Array:
+        """Return an array of zeros in the backend's dtype."""
+        return np.zeros(shape, dtype=self.dtype)
+
+    def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write the matrix product ``a b`` into ``out``, or add it where ``accumulate`` is true; return ``out``."""
+        if accumulate:
+            out += a @ b
+            return out
+        return products.matmul(a, b, out)
+
+    def column_sum(self, a: Array, out: Array, accumulate: bool = False) -> Array:
+        """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
+        return products.column_sum(a, out, accumulate, self._ones)
+
+    def one_hot(self, labels: Array, num_classes: int) -> Array:
+        """Return the targets (N, K) of labels (N,)."""
+        t = self.zeros((len(labels), num_classes))
+        t[np.arange(len(labels)), labels] = 1
+        return t
+
+    def log_softmax(self, o: Array) -> Array:
+        """Return ``o - log Σ exp(o)`` of each row."""
+        below = o - o.max(axis=1, keepdims=True)
+        below -= np.log(np.exp(below).sum(axis=1, keepdims=True))
+        return below
+
+    def tally(self, logits: Array, labels: Array, terms: Array, counts: Array, sums: Array) -> None:
+        """Count a batch's predictions and add up its loss."""
+        K = len(counts)
+        counts += np.bincount(labels * K + logits.argmax(axis=1), minlength=K * K).reshape(K, K)
+        total = terms.sum(dtype=np.float64)
+        sums[0] += total
+        sums[1] += 1
+        if not (np.isfinite(total) or sums[2]):
+            sums[2:] = sums[1], total
+
+    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
+        """Multiply each row ``Y_i`` by ``rate (1 - σ(s_i))``."""
+        s = np.einsum("ij,ij->i", prediction, h)
+        miss = 0.5 * (1 - np.tanh(0.5 * s))  # 1 - σ(s), which cannot overflow in this form
+        Y *= (rate * miss)[:, None]
+
+    def _suits_winograd(self, W: Array, y: Array, stride: int, padding: int) -> bool:
+        return winograd.suits(W.shape, y.shape, stride, padding, W.dtype)
+
+    def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
+        """Convolve in the way that is the fastest for these shapes; `convolution`'s is the reference for the others."""
+        way: Any = few_channels if few_channels.suits(W.shape) else convolution
+        if self._suits_winograd(W, out, stride, padding):
+            way = winograd
+        way.convolve(x, W, out, stride, padding, self._workspace)
+        return out
+
+    def convolve_weight_gradient(
+        self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
+    ) -> Array:
+        """Write (or add) the gradient of a convolution's ``W``, in the way that is the fastest for these shapes."""
+        way: Any = few_channels if few_channels.suits(out.shape) else convolution
+        if self._suits_winograd(out, grad_y, stride, padding):
+            way = winograd
+        way.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
+        return out
+
+    def convolve_input_gradient(self, grad_y: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
+        """Write the transposed convolution by ``W``, in the way that is the fastest for these shapes."""
+        way: Any = winograd if self._suits_winograd(W, grad_y, stride, padding) else convolution
+        way.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
+        return out
+
+    def max_pool(self, x: Array, size: int, stride: int, out: Array, chosen: Array) -> Array:
+        """Write each window's maximum, and where it came from."""
+        return pool.max_pool(x, size, stride, out, chosen, self._workspace)
+
+    def max_pool_gradient(self, grad_y: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
+        """Hand each window's gradient to the entry that it chose."""
+        return pool.max_pool_gradient(grad_y, chosen, size, stride, out, self._workspace)
+
+    def unpool(self, y: Array, stride: int, out: Array) -> Array:
+        """Repeat rows and columns."""
+        rows, columns = (np.minimum(np.arange(out.shape[i]) // stride, y.shape[i] - 1) for i in (1, 2))
+        out[...] = y[:, rows][:, :, columns]
+        return out
+
+    def unpool_gradient(self, grad_x: Array, stride: int, out: Array) -> Array:
+        """Add up rows and columns."""
+        rows, columns = (np.arange(0, stride * side, stride) for side in out.shape[1:3])
+        return np.add.reduceat(np.add.reduceat(grad_x, rows, axis=1), columns, axis=2, out=out)
+
+    def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
+        """Draw the mask by a generator seeded with ``key``."""
+        np.random.Generator(np.random.SFC64(key)).random(out=mask, dtype=mask.dtype)
+        np.less(mask, keep, out=mask)
+        mask *= 1 / keep
+        return np.multiply(x, mask, out=out)
+
+    def crop_and_mirror(
+        self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Scale the crops' rows and then their columns, of the whole batch at once."""
+        return augment.crop_and_mirror(images, top, left, margin, mirrored, out, self._workspace)
+
+    def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
+        """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
+        norms = np.sqrt(np.sum(np.square(W), axis=axes, keepdims=True))
+        if (norms > bound).any():
+            W *= np.minimum(1, bound / np.maximum(norms, bound))
+
+    def elementwise(
+        self,
+        formula: Formula,
+        given: Sequence[Array],
+        out: Sequence[Array],
+        constants: Sequence[float] = (),
+        *,
+        compiled: bool = True,
+    ) -> None:
+        """Evaluate a formula in blocks that stay in cache, or compiled where Numba is installed; with the same bits."""
+        numbers = [self._number(constant) for constant in constants]
+        elementwise.elementwise(formula, given, out, numbers, may_compile=compiled)
+
+    def tanh(self, a: Array, out: Array) -> Array:
+        """Write tanh(a) into ``out``; return it."""
+        return elementwise.tanh(a, out)
+
+    def sigmoid(self, a: Array, out: Array) -> Array:
+        """Write ``(1 + tanh(a/2)) / 2`` into ``out``; return it."""
+        np.multiply(a, 0.5, out=out)
+        elementwise.tanh(out, out)
+        self.elementwise(elementwise.from_tanh, (out,), (out,), (1.0, 0.5))
+        return out
+
+    def add_bias(self, y: Array, b: Array) -> Array:
+        """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
+        return elementwise.add_bias(y, b)
+
+    def computing(self, shares_batch: bool) -> AbstractContextManager[Any]:
+        """Return `threads.alone`, in which BLAS's own threads rest, for a net that cuts its batches."""
+        return threads.alone() if shares_batch else nullcontext()
+
+    def on_device(self, array: object) -> bool:
+        """Return False: all memory is the host's."""
+        del array
+        return False
+
+    def feed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Hand the batches on as they are: `asarray` brings what is of another type to this one."""
+        yield from batches
+
+    def recorded(self, step: Step, network: CountsPasses) -> Step:
+        """Return ``step`` itself."""
+        del network
+        return step
+
+    def synchronize(self) -> None:
+        """Do nothing: a kernel is done when its call returns."""
+
+    def describe(self) -> str:
+        """Return the name and the precision."""
+        return f"{self.name} {self.dtype}"
+
+    def non_finite_allowed(self) -> AbstractContextManager[Any]:
+        """Return ``numpy.errstate`` with overflow and invalid operations ignored."""
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore")

@@ -1,0 +1,1 @@
+"""The backend on CuPy: its kernels, its streams and graphs, and whether CUDA works here."""

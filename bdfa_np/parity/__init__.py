@@ -1,0 +1,1 @@
+"""Whether two backends compute the same."""

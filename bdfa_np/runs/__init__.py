@@ -1,0 +1,1 @@
+"""Runs and their folders: what is kept of them, and how they go on."""

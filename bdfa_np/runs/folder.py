@@ -1,0 +1,225 @@
+"""A run folder: what a run was asked to do, what it has done, and the checkpoint it goes on from."""
+
+import contextlib
+import csv
+import io
+import platform
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+
+from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.networks import NETWORKS
+from bdfa_np.networks.user import digest, find_file
+from bdfa_np.options.config import Config
+from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.system.files import remove_temporary_files, replace_text
+from bdfa_np.trainer import EpochRecord
+
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES = FILES = (
+    "config.toml",
+    "metrics.csv",
+    "ErrorRate.log",
+    "checkpoint.h5",
+    "confusion.csv",
+    "Log.txt",
+    "curves.png",
+)
+
+
+class RunFolder:
+    """A folder that holds one run, with all its files, each replaced as a whole.
+
+    The checkpoint is the truth; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` are written from it.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.log_lines: list[str] = []
+
+    def check_free(self, *, force: bool) -> None:
+        """Raise `RunError` if the folder cannot be used for a new run: it holds one, or is a file."""
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"--save {self.path} is a file: name a folder")
+        held = self._files_held()
+        if held and not force:
+            begun = CONFIG in held and CHECKPOINT in held
+            raise RunError(
+                f"{self.path} holds {'a run' if begun else 'files of a run'} already ({', '.join(held)}): "
+                f"{'go on with it by --resume, ' if begun else ''}replace it by --force, or name another folder"
+            )
+
+    @contextlib.contextmanager
+    def new(self, *, force: bool) -> Iterator[None]:
+        """Take the folder for a new run, made if need be, and keep other processes out meanwhile.
+
+        Raises
+        ------
+        RunError
+            If a run is in it and ``force`` is false, or another process is training there.
+        """
+        self.check_free(force=force)
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self.check_free(force=force)
+            self._remove_files()
+            try:
+                yield
+            except BaseException:
+                if not (self.path / CONFIG).exists():  # the disk is full, say: the same command shall work later
+                    self._remove_files()
+                raise
+
+    @contextlib.contextmanager
+    def resumed(self) -> Iterator[tuple[Config, dict[str, Any], Checkpoint]]:
+        """Take the folder to go on with its run, and keep other processes out meanwhile.
+
+        Yields
+        ------
+        Config, dict, Checkpoint
+            The run's options, the whole of its ``config.toml``, and its last checkpoint.
+
+        Raises
+        ------
+        RunError
+            If there is no usable run in it, or another process is training there.
+        """
+        self.read_config()
+        with self._locked():
+            config, document = self.read_config()
+            log = self.path / LOG
+            self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+            yield config, document, self.read_checkpoint()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            lock = filelock.FileLock(self.path / ".lock", blocking=False).acquire()
+        except filelock.Timeout:
+            raise RunError(f"another process is training in {self.path}: wait for it, or name another folder") from None
+        with lock:
+            remove_temporary_files(self.path / name for name in FILES)
+            yield
+
+    def _files_held(self) -> list[str]:
+        return [name for name in FILES if (self.path / name).exists()]
+
+    def _remove_files(self) -> None:
+        for name in self._files_held():
+            (self.path / name).unlink()
+
+    def read_config(self) -> tuple[Config, dict[str, Any]]:
+        """Return the run's options, and the whole of its ``config.toml``.
+
+        Raises
+        ------
+        RunError
+            If there is no run, or its ``config.toml`` is damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            _check_document(document)
+            config = Config.from_mapping(document["options"]).resolve()
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
+        except (ConfigError, KeyError, ValueError, OverflowError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise RunError(f"{path} is damaged: {reason}") from error
+        return config, document
+
+    def read_checkpoint(self) -> Checkpoint:
+        """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""
+        return read_checkpoint(self.path / CHECKPOINT)
+
+    def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
+        """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
+        run = {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
+        of_network = network_digest(config)
+        document = {
+            "options": config.to_mapping(),
+            "run": run if of_network is None else {**run, "network_sha256": of_network},
+            "versions": versions(),
+            "data": dict(data),
+        }
+        replace_text(self.path / CONFIG, tomli_w.dumps(document))
+
+    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
+        """Write the checkpoint, then the readable files that follow from it."""
+        write_checkpoint(self.path / CHECKPOINT, checkpoint)
+        self.write_readable(checkpoint, class_names)
+
+    def write_readable(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
+        """Write ``metrics.csv``, ``ErrorRate.log``, ``confusion.csv`` and ``Log.txt``."""
+        replace_text(self.path / METRICS, metrics_csv(checkpoint.history))
+        replace_text(self.path / ERROR_RATE, error_rate_log(checkpoint.history))
+        replace_text(self.path / CONFUSION, confusion_csv(checkpoint.confusion.tolist(), class_names))
+        self.write_log()
+
+    def write_log(self) -> None:
+        """Write ``Log.txt`` from the lines collected so far."""
+        replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+
+
+def _check_document(document: dict[str, Any]) -> None:
+    """Raise KeyError or ValueError unless a ``config.toml`` has the tables and the data's description that we write."""
+    for name in ("options", "versions", "data"):
+        if not isinstance(document[name], dict):
+            raise ValueError(f"'{name}' is not a table")
+    for name, kind, items in (("input_shape", list, int), ("class_names", list, str), ("checksums", dict, str)):
+        value = document["data"][name]
+        if not isinstance(value, kind) or not all(type(item) is items for item in value):
+            raise ValueError(f"'{name}' has a value of the wrong type")
+
+
+def check_same_network(config: Config, document: Mapping[str, Any], run: Path) -> None:
+    """Raise `RunError` if a run's net comes from a user's file that has changed since."""
+    before = document.get("run", {}).get("network_sha256")
+    if before is not None and before != network_digest(config):
+        raise RunError(f"{config.network} has changed since {run} was started: restore the file as it was")
+
+
+def network_digest(config: Config) -> str | None:
+    """Return the SHA-256 of the user's file that a net comes from, or None for a built-in one."""
+    return None if config.network in NETWORKS else digest(find_file(config.network, config.models_folder))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that can change a run's digits."""
+    packages = ("bdfa-np", "numpy", "scipy", "h5py")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def metrics_csv(history: Sequence[EpochRecord]) -> str:
+    """Return ``metrics.csv``: a row an epoch, every digit of every figure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(asdict(record).values() for record in history)
+    return text.getvalue()
+
+
+def error_rate_log(history: Sequence[EpochRecord]) -> str:
+    """Return ``ErrorRate.log``, as the Torch program's logger wrote it."""
+    rows = [f"{record.train_error:11.4e}\t{record.test_error:11.4e}\t\n" for record in history]
+    return "".join(["Training Error\tTest Error\t\n", *rows])
+
+
+def confusion_csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
+    """Return ``confusion.csv``: a row a true class, a column a predicted one."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["true / predicted", *class_names])
+    writer.writerows([name, *row] for name, row in zip(class_names, counts, strict=True))
+    return text.getvalue()

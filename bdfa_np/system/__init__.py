@@ -1,0 +1,1 @@
+"""The machine: files, interrupts, memory, and how far work has come."""

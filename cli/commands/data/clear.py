@@ -1,0 +1,44 @@
+"""``bdfa data clear``: remove prepared files."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.errors import ConfigError
+
+
+@click.command(
+    "clear",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data clear cifar10
+  bdfa data clear --yes""",
+)
+@click.argument("name", type=DatasetName(), required=False)
+@config_options("cache_dir")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before everything is removed.")
+@debug_option
+def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
+    """Remove prepared files, of one data set or of all.
+
+    The data sets' own files stay.
+    """
+    from bdfa_np.cli.commands.data.list import line
+    from bdfa_np.data.cache.store import Cache, default_cache_folder
+    from bdfa_np.data.recipe import is_own, own_name
+
+    folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    if name is None and not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("without NAME every prepared file is removed: name a data set, or add --yes")
+        if not click.confirm(f"Remove every prepared file in {folder}?", err=True):
+            click.echo("nothing was removed")
+            return
+    removed = Cache(folder).clear(own_name(name) if name is not None and is_own(name) else name)
+    for entry in removed:
+        click.echo(line(entry))
+    size = sum(entry.size for entry in removed) / 1e6
+    click.echo(f"removed {len(removed)} prepared file{'' if len(removed) == 1 else 's'}, {size:,.1f} MB")

@@ -1,0 +1,36 @@
+"""``bdfa data fetch``: download a data set's files."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bdfa_np.cli.options import Command, TorchChoice, config_options, debug_option
+from bdfa_np.data.sources.registry import dataset_names
+
+
+@click.command(
+    "fetch",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data fetch mnist
+  bdfa data fetch svhn --no-extra --datapath /data""",
+)
+@click.argument("name", type=TorchChoice(dataset_names(), ()), metavar="NAME")
+@config_options("datapath", "no_extra")
+@debug_option
+def data_fetch(name: str, datapath: str | None, no_extra: bool) -> None:
+    """Download what is missing of a data set, and check its files."""
+    from bdfa_np.data import load_dataset
+    from bdfa_np.data.sources.download import find_source
+    from bdfa_np.data.sources.registry import find_entry
+
+    entry = find_entry(name)
+    progress = sys.stderr.isatty()
+    dataset = load_dataset(name, datapath, extra=not no_extra, progress=progress)
+    _, files = find_source(entry, None if datapath is None else Path(datapath), progress, not no_extra)
+    for _, path in files:
+        click.echo(f"{path.stat().st_size / 1e6:9,.1f} MB  {path}")
+    counts = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
+    click.echo(f"{entry.title}: {counts}, every file as it was published")

@@ -1,0 +1,57 @@
+"""``bdfa data list``: the data sets, where their files are, and what is prepared."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bdfa_np.cli.options import Command, config_options, debug_option
+from bdfa_np.options.config import flag
+
+if TYPE_CHECKING:
+    from bdfa_np.data.cache.store import CacheEntry
+
+
+@click.command(
+    "list",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data list
+  bdfa data list --datapath /data --cache-dir /scratch/prepared""",
+)
+@config_options("datapath", "cache_dir")
+@debug_option
+def data_list(datapath: str | None, cache_dir: str | None) -> None:
+    """List data sets, where their files are, and what is prepared."""
+    from rich.console import Console
+
+    from bdfa_np.data.cache.store import Cache, default_cache_folder
+    from bdfa_np.data.sources.download import where
+    from bdfa_np.data.sources.registry import ENTRIES
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)  # a long path is shown whole
+    rows = [("name", "samples", "classes", "training", "test", "files")]
+    for known in ENTRIES.values():
+        shape = "x".join(map(str, known.image_shape))
+        counts = f"{len(known.class_names)}", f"{known.train_images:,}", f"{known.test_images:,}"
+        rows.append((known.name, shape, *counts, where(known, None if datapath is None else Path(datapath))))
+    for name, samples, classes, training, test, files in rows:
+        console.print(f"{name:<13}  {samples:<7}  {classes:>7}  {training:>8}  {test:>6}  {files}")
+    folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    entries = Cache(folder).entries()
+    console.print(f"\nprepared, in {folder}:" if entries else f"\nnothing is prepared in {folder}")
+    for entry in entries:
+        console.print(line(entry))
+
+
+def line(entry: "CacheEntry") -> str:
+    """Return a prepared file's line: its size, its time, its name, and the options that it was prepared with."""
+    specification = entry.specification or {}
+    preprocessing = specification.get("preprocessing")
+    words = [] if entry.state == "ready" else [f"({entry.state})"]
+    if isinstance(preprocessing, dict):  # the file may be anybody's
+        words += ["--whiten"] if "zca_epsilon" in preprocessing else []
+        for name, value in preprocessing.items():
+            words += [flag(name)] if value is True else [] if value is False else [flag(name), str(value)]
+    return f"{entry.size / 1e6:9,.1f} MB  {entry.modified:%Y-%m-%d %H:%M}  {entry.path.name}  {' '.join(words)}"

@@ -1,0 +1,57 @@
+"""``bdfa data prepare``: preprocess a data set and store it."""
+
+from typing import Any
+
+import click
+
+from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+
+PREPARATION = (
+    "datapath",
+    "cache_dir",
+    "no_extra",
+    "resize",
+    "format",
+    "normalization",
+    "whiten",
+    "zca_epsilon",
+    "validate",
+    "train_limit",
+    "seed",
+    "threads",
+)
+"""The options of a run that its prepared data depend on, or that say where and how they are made."""
+
+
+@click.command(
+    "prepare",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data prepare mnist
+  bdfa data prepare cifar10 --whiten --validate
+  bdfa data prepare stl10 --resize 32 --whiten
+  bdfa data prepare mine.npz --normalization channel""",
+)
+@click.argument("name", type=DatasetName())
+@config_options(*PREPARATION)
+@debug_option
+def data_prepare(name: str, **options: Any) -> None:
+    """Preprocess a data set, and store it to be trained on.
+
+    Training with the same options then starts at once.
+    """
+    from bdfa_np.cli.commands.train import terminate_like_interrupt, thread_limit
+    from bdfa_np.cli.run_data import load_run_data
+    from bdfa_np.options.config import Config
+    from bdfa_np.options.precedence import whole_dataset
+
+    config = Config(dataset=whole_dataset(name), **options).resolve()
+    with terminate_like_interrupt(), thread_limit(config):
+        data = load_run_data(config)
+    prepared = data.prepared
+    parts = prepared.parts.items()
+    counts = [f"{len(labels):,} {'training' if part == 'train' else part}" for part, (_, labels) in parts]
+    shape = "x".join(map(str, data.split.input_shape))
+    click.echo(f"{prepared.name}: {', '.join(counts)} samples of {shape}")
+    click.echo(data.origin() or "it comes with the package and needs no prepared file as it is")

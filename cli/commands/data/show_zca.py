@@ -1,0 +1,44 @@
+"""``bdfa data show-zca``: images and what whitening makes of them, side by side."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bdfa_np.cli.commands.data.prepare import PREPARATION
+from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+
+
+@click.command(
+    "show-zca",
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa data show-zca mnist-5k --png whitened.png
+  bdfa data show-zca stl10 --resize 32 --images 20 --png whitened.png""",
+)
+@click.argument("name", type=DatasetName())
+@config_options(*(option for option in PREPARATION if option not in ("format", "normalization", "whiten")))
+@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The picture's file.")
+@click.option("--images", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are drawn.")
+@debug_option
+def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
+    """Draw test images above what whitening makes of them.
+
+    The data set is prepared with --whiten where it is not yet.
+    """
+    import numpy as np
+
+    from bdfa_np.cli.commands.train import terminate_like_interrupt, thread_limit
+    from bdfa_np.cli.run_data import load_run_data
+    from bdfa_np.data.pictures import before_and_after, save
+    from bdfa_np.options.config import Config
+    from bdfa_np.options.precedence import whole_dataset
+
+    config = Config(dataset=whole_dataset(name), whiten=True, **options).resolve()
+    with terminate_like_interrupt(), thread_limit(config):
+        prepared = load_run_data(config).prepared
+        whitened = prepared.parts["test"][0][:images]
+        raw = prepared.zca().undo(whitened, np.empty_like(whitened))
+    save(before_and_after(raw, whitened), png)
+    click.echo(f"{len(whitened)} test images and their whitened versions: {png}")

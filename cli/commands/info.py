@@ -1,0 +1,49 @@
+"""``bdfa info``: what this installation computes with."""
+
+import click
+
+from bdfa_np import __version__
+from bdfa_np.cli.options import Command, debug_option
+
+
+@click.command(cls=Command)
+@debug_option
+def info() -> None:
+    """Print versions, BLAS and threads, backends (and why one is missing), and the data folders."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    for title, text in lines():
+        console.print(f"{title:<10} {text}", markup=False)
+
+
+def lines() -> list[tuple[str, str]]:
+    """Return what there is to say, a title and a text a line."""
+    import os
+
+    import numpy  # noqa: F401 - so that its BLAS is among the libraries found
+    from threadpoolctl import threadpool_info
+
+    from bdfa_np.backend.cpu.compiling import can_compile
+    from bdfa_np.backend.cuda.status import cupy_status, device_names
+    from bdfa_np.data.sources.download import default_folder
+    from bdfa_np.data.sources.registry import dataset_names
+    from bdfa_np.options.config import usable_cores
+    from bdfa_np.runs.folder import versions
+
+    found = [("bdfa-np", __version__)]
+    found += [(name, number) for name, number in versions().items() if name != "bdfa-np"]
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            kernel = library.get("architecture", "unknown")
+            text = f"{library['internal_api']} {library['version']}, {kernel} kernels, {library['num_threads']} threads"
+            found.append(("BLAS", text))
+    found.append(("cores", f"{usable_cores()} usable"))
+    loops = "compiled by Numba" if can_compile() else 'of NumPy (faster, with the same digits: the extra "fast")'
+    found.append(("numpy", f"backend works; elementwise loops {loops}"))
+    missing = cupy_status()
+    found.append(("cupy", f"backend missing: {missing}" if missing else f"backend works: {', '.join(device_names())}"))
+    found.append(("data sets", ", ".join(dataset_names())))
+    origin = "BDFA_DATA_DIR" if os.environ.get("BDFA_DATA_DIR") else "the user's cache folder"
+    found.append(("data", f"{default_folder()} ({origin})"))
+    return found

@@ -1,0 +1,1 @@
+"""Prepared data, kept in files."""

@@ -1,0 +1,341 @@
+"""The cache of prepared data sets: one file for each specification, made once, whole or not at all."""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import filelock
+import platformdirs
+
+from bdfa_np.data.cache.file import (
+    DAMAGE,
+    FORMAT,
+    CacheFile,
+    CacheWriter,
+    UnusableError,
+    canonical,
+    encoded,
+    read_header,
+    reason_of,
+)
+from bdfa_np.data.cache.sink import Sink, access_needed
+from bdfa_np.errors import DataError
+from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
+
+T = TypeVar("T")
+
+_LOCKS = ".locks"
+_FILE = r"-[0-9a-f]{16}\.h5"
+_LONGEST_NAME = 100
+
+
+def default_cache_folder() -> Path:
+    """Return the folder that prepared data are kept in when no other is named.
+
+    Returns
+    -------
+    pathlib.Path
+        What the environment variable ``BDFA_CACHE_DIR`` names, else a per-user cache folder. It need not exist.
+    """
+    named = os.environ.get("BDFA_CACHE_DIR")
+    if named:
+        return Path(named).expanduser()
+    return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "prepared"
+
+
+def digest(specification: Mapping[str, Any]) -> str:
+    """Return what a specification is found by.
+
+    Parameters
+    ----------
+    specification : mapping
+        All that the prepared data depend on, in JSON's types; the format's version is added.
+
+    Returns
+    -------
+    str
+        SHA-256 of its canonical JSON, in lower-case hexadecimal.
+    """
+    if "format" in specification:
+        raise ValueError("a specification has no entry 'format': that is the file's")
+    return hashlib.sha256(encoded(canonical({"format": FORMAT, **specification}))).hexdigest()
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """A prepared file as it is listed.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    size : int
+        In bytes.
+    modified : datetime.datetime
+        When it was made, in local time.
+    specification : dict or None
+        All that its data depend on; None where it cannot be read.
+    state : {"ready", "old format", "later format", "damaged", "unreadable"}
+        Whether it can be used; ``"unreadable"`` if there is no permission to see. Damage among the images is not
+        looked for.
+    """
+
+    path: Path
+    size: int
+    modified: datetime
+    specification: dict[str, Any] | None
+    state: str
+
+
+class Cache:
+    """A folder of prepared files, which any number of processes may use at once.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        It is made when something is first stored. Its hidden subfolder ``.locks`` holds an empty file for each that
+        was ever prepared. They stay: to remove one would be to take it from under a process that waits for it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, name: str, specification: Mapping[str, Any]) -> Path:
+        """Return where a specification's file is, or would be.
+
+        Parameters
+        ----------
+        name : str
+            The data set's name, of which a harmless file name is made.
+        specification : mapping
+            All that the data depend on; see `digest`.
+
+        Returns
+        -------
+        pathlib.Path
+            In the cache's folder.
+        """
+        return self.folder / f"{_file_name(name)}-{digest(specification)[:16]}.h5"
+
+    def prepared(
+        self,
+        name: str,
+        specification: Mapping[str, Any],
+        build: Callable[[CacheWriter], None],
+        read: Callable[[CacheFile], T],
+        *,
+        note: Callable[[str], None],
+    ) -> T:
+        """Read prepared data, after preparing them where there are none, or only damaged ones.
+
+        Parameters
+        ----------
+        name : str
+            The data set's name.
+        specification : mapping
+            All that the data depend on; see `digest`.
+        build : callable
+            Fills a `CacheWriter`. It is called by one process at a time, and not at all if the file is there.
+        read : callable
+            Takes all that is wanted from a `CacheFile`. If that fails as it does with a damaged file, the data are
+            prepared anew and ``read`` is called again.
+        note : callable
+            Called with a line about anything out of the ordinary.
+
+        Returns
+        -------
+        object
+            What ``read`` returned.
+
+        Raises
+        ------
+        DataError
+            If the file is of a later version, which is left alone, or the file system forbids to read or write it.
+        OSError
+            If it cannot be written, for example because the disk is full: it names the file, and nothing is left.
+        """
+        path = self.path(name, specification)
+        with contextlib.suppress(FileNotFoundError, UnusableError):  # they are seen again under the lock
+            return _read(path, specification, read, hit=True)
+        self.sweep()
+        with self._locked(path, lambda: note(f"waiting for another process that prepares {name}")):
+            try:
+                return _read(path, specification, read, hit=True)
+            except FileNotFoundError:
+                pass
+            except UnusableError as error:
+                note(f"{path} {error.what}: preparing it anew")
+            with _new_file(path) as writer:
+                writer.open(specification)
+                build(writer)
+            data = _read(path, specification, read, hit=False)
+            self._remove_older(path, specification, note)
+            return data
+
+    def entries(self) -> list[CacheEntry]:
+        """Return every prepared file of the folder, by name; of each, only what it says of itself is read."""
+        return self._entries(".*")
+
+    def _entries(self, name: str) -> list[CacheEntry]:
+        found = (_entry(path) for path in self._files(name + _FILE))
+        return [entry for entry in found if entry is not None]
+
+    def clear(self, name: str | None = None) -> list[CacheEntry]:
+        """Remove prepared files, but for those that are being prepared now.
+
+        Parameters
+        ----------
+        name : str, optional
+            A data set's name; without it, the files of all.
+
+        Returns
+        -------
+        list of CacheEntry
+            What was removed.
+
+        Raises
+        ------
+        DataError
+            If one may not be removed.
+        """
+        removed = []
+        for entry in self._entries(".*" if name is None else re.escape(_file_name(name))):
+            with self._if_free(entry.path) as free, access_needed(entry.path):
+                if free:
+                    entry.path.unlink(missing_ok=True)
+                    removed.append(entry)
+        self.sweep()
+        return removed
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind."""
+        for partial in self._files(rf"\..*{_FILE}{re.escape(TEMPORARY_SUFFIX)}"):
+            path = partial.with_name(partial.name[1 : -len(TEMPORARY_SUFFIX)])
+            with self._if_free(path) as free, access_needed(partial):
+                if free:
+                    partial.unlink(missing_ok=True)
+
+    def _files(self, pattern: str) -> list[Path]:
+        """Return the files of the folder whose names are like a regular expression."""
+        try:
+            with access_needed(self.folder):
+                names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+        paths = (self.folder / name for name in names if re.fullmatch(pattern, name, re.DOTALL))
+        return [path for path in paths if path.is_file()]
+
+    def _lock(self, path: Path) -> filelock.BaseFileLock:
+        folder = self.folder / _LOCKS
+        with access_needed(self.folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return filelock.FileLock(folder / f"{path.name}.lock")
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+        """Keep other processes from preparing a file; say so if that has to wait for one."""
+        lock = self._lock(path)
+        with access_needed(self.folder):
+            try:
+                held = lock.acquire(blocking=False)
+            except filelock.Timeout:
+                waiting()
+                held = lock.acquire()
+        with held:
+            yield
+
+    @contextlib.contextmanager
+    def _if_free(self, path: Path) -> Iterator[bool]:
+        """Keep other processes from preparing a file, unless one does so now."""
+        lock, free = self._lock(path), True
+        with access_needed(self.folder):
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                free = False
+        try:
+            yield free
+        finally:
+            lock.release()
+
+    def _remove_older(self, path: Path, specification: Mapping[str, Any], note: Callable[[str], None]) -> None:
+        for entry in self._entries(re.escape(path.name[: -len("-0123456789abcdef.h5")])):
+            wanted = entry.specification is not None and canonical(entry.specification) == canonical(specification)
+            if wanted and entry.state == "old format":
+                note(f"{entry.path} has an old format, and {path.name} takes its place: removing it")
+                with access_needed(entry.path):
+                    entry.path.unlink(missing_ok=True)
+
+
+def _file_name(name: str) -> str:
+    """Return a name that no system, shell or pattern takes for anything else, unlike any other's unless very long."""
+    text = quote(name, safe="", errors="surrogatepass")
+    if text[:1] in (".", "-"):
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    return text[:_LONGEST_NAME]
+
+
+def _entry(path: Path) -> CacheEntry | None:
+    """Return what is to be said of a file, or None if it is not one of ours."""
+    try:
+        status = path.stat()
+        size, modified = status.st_size, datetime.fromtimestamp(status.st_mtime).astimezone()
+        header = read_header(path)
+    except FileNotFoundError:
+        return None
+    except UnusableError:
+        return CacheEntry(path, size, modified, None, "damaged")
+    except DataError:
+        return CacheEntry(path, size, modified, None, "unreadable")
+    if header is None:
+        return None
+    state = "ready" if header.format == FORMAT else "later format" if header.format > FORMAT else "old format"
+    return CacheEntry(path, size, modified, header.specification, state)
+
+
+def _read(path: Path, specification: Mapping[str, Any], read: Callable[[CacheFile], T], *, hit: bool) -> T:
+    """Return what ``read`` makes of a file; whatever is wrong with that is `UnusableError`."""
+    file = CacheFile(path, hit)
+    try:
+        if canonical(file.specification) != canonical(specification):
+            raise ValueError("it was prepared for something else")
+        return read(file)
+    except FileNotFoundError:
+        raise
+    except DAMAGE as error:
+        raise UnusableError(path, f"is damaged ({reason_of(error)})") from error
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[CacheWriter]:
+    """Write a file beside ``path``, and put it in the place of ``path`` once it is complete.
+
+    An exception inside the context, or on the way to the disk, leaves ``path`` as it was and nothing beside it.
+    """
+    temporary = temporary_path(path)
+    try:
+        with access_needed(path):
+            raw = open(temporary, "w+b", buffering=0)  # noqa: SIM115
+        with raw:
+            sink = Sink(raw, path)
+            writer = CacheWriter(sink)
+            try:
+                yield writer
+            except BaseException:
+                writer.abandon()
+                raise
+            writer.close()
+            sink.sync()
+        with access_needed(path):
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

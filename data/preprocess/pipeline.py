@@ -1,0 +1,139 @@
+"""What is done to the images of a data set, part by part and block by block."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np.data.cache.file import CacheWriter
+from bdfa_np.data.dataset import Dataset
+from bdfa_np.data.prepared import PreparedData
+from bdfa_np.data.preprocess.normalization import Normalization
+from bdfa_np.data.preprocess.yuv import to_yuv
+from bdfa_np.data.preprocess.zca import ZCA
+from bdfa_np.data.recipe import Preparation
+from bdfa_np.data.splits import Part, split
+from bdfa_np.system.progress import bar
+
+_IMAGES_PER_BLOCK = 1024
+
+Images = NDArray[Any]
+
+
+def stays_bytes(preparation: Preparation) -> bool:
+    """Return whether images of bytes are kept as they are, to be normalised batch by batch."""
+    return preparation.format == "rgb" and not preparation.whiten
+
+
+def as_it_is(preparation: Preparation, dataset: Dataset) -> PreparedData:
+    """Prepare images of bytes, which stay bytes, without storing them.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        Which images are trained on, and their normalization.
+    dataset : Dataset
+        The data set as it was read.
+
+    Returns
+    -------
+    PreparedData
+        Its images are views of the data set's.
+    """
+    assert preparation.normalization is not None
+    parts, available = _parts(preparation, dataset)
+    normalization = Normalization.fit(preparation.normalization, parts["train"][0])
+    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, normalization, available)
+
+
+def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Dataset, progress: bool) -> None:
+    """Prepare a data set into a file.
+
+    Beside the data set's own images and, of YUV images, those to train on, it takes memory for some blocks and
+    for whitening's matrices.
+
+    Parameters
+    ----------
+    writer : CacheWriter
+        Where it goes.
+    preparation : Preparation
+        Which images are trained on, and what is done to all of them.
+    dataset : Dataset
+        The data set as it was read.
+    progress : bool
+        Whether to draw progress bars on standard error.
+
+    Raises
+    ------
+    DataError
+        If the training images have no statistics, for example because all their values are the same.
+    OSError
+        If the file cannot be written.
+    """
+    parts, available = _parts(preparation, dataset)
+    colours = to_yuv if preparation.format == "yuv" else _unchanged
+    transform = _fitted(writer, preparation, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    ready = not (dataset.train_images.dtype == np.uint8 and stays_bytes(preparation))
+    for part, (images, labels) in parts.items():
+        blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
+        with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:
+            counted = _counted(blocks, advance)
+            writer.images(part, images.shape, np.float32 if ready else np.uint8, counted, labels)
+    writer.attributes(
+        {"name": dataset.name, "class_names": json.dumps(dataset.class_names), "available": available, "ready": ready}
+    )
+
+
+def _parts(preparation: Preparation, dataset: Dataset) -> tuple[dict[str, Part], int]:
+    """Return the parts by name, and how many images the one to train on has without its limit."""
+    chosen = split(dataset, validate=preparation.validate, train_limit=preparation.train_limit, seed=preparation.seed)
+    parts = {"train": (chosen.train_images, chosen.train_labels)}
+    available = len(dataset.train_labels)
+    if preparation.validate:
+        parts["validation"] = chosen.test_images, chosen.test_labels
+        available -= len(chosen.test_labels)
+    parts["test"] = dataset.test_images, dataset.test_labels
+    return parts, available
+
+
+def _fitted(
+    writer: CacheWriter, preparation: Preparation, train_images: Images, title: str, progress: bool
+) -> Callable[[Images, Images], Images]:
+    """Fit what is done to the images, write its statistics, and return the function that does it."""
+    if preparation.whiten:
+        assert preparation.zca_epsilon is not None
+        with bar(title, len(train_images), progress) as advance:
+            zca = ZCA.fit(train_images, preparation.zca_epsilon, lambda done, _total: advance(done))
+        for name in ("mean", "P", "P_inverse"):
+            writer.array(f"zca/{name}", getattr(zca, name))
+        return zca.apply
+    assert preparation.normalization is not None
+    normalization = Normalization.fit(preparation.normalization, train_images)
+    for name in ("offset", "divisor"):
+        writer.array(f"normalization/{name}", np.atleast_1d(getattr(normalization, name)))
+    writer.attributes({"normalization": normalization.kind})
+    return normalization.apply
+
+
+def _unchanged(images: Images) -> Images:
+    return images
+
+
+def _blocks(
+    images: Images, colours: Callable[[Images], Images], transform: Callable[[Images, Images], Images] | None
+) -> Iterator[Images]:
+    """Yield the images block by block, each in memory of its own."""
+    for start in range(0, len(images), _IMAGES_PER_BLOCK):
+        block = colours(images[start : start + _IMAGES_PER_BLOCK])
+        yield block if transform is None else transform(block, np.empty(block.shape, np.float32))
+
+
+def _counted(blocks: Iterator[Images], advance: Callable[[int], None]) -> Iterator[Images]:
+    """Hand the blocks on, and say after each how many images have gone by."""
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        advance(done)

@@ -1,0 +1,139 @@
+"""What is asked of a data set before a net sees it: which images, and what is done to them. Loads no NumPy."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.errors import ConfigError
+
+FORMATS = ("rgb", "yuv")
+NORMALIZATIONS = ("scale", "simple", "channel", "image")
+ZCA_EPSILON = 1e-5
+_OWN_SUFFIXES = (".npz", ".h5", ".hdf5")
+
+
+def is_own(dataset: str) -> bool:
+    """Return whether a data set's name is the path of one of the user's own.
+
+    Parameters
+    ----------
+    dataset : str
+        A path holds a folder's separator or ends in ``.npz``, ``.h5`` or ``.hdf5``; every other name is looked up in
+        the registry. What there is on the disk plays no part, so that a misspelt name is not taken for a path.
+
+    Returns
+    -------
+    bool
+        True for ``"digits.npz"`` and ``"./digits"``, False for ``"mnist"``.
+    """
+    separators = {os.sep, os.altsep or os.sep}
+    return any(separator in dataset for separator in separators) or dataset.lower().endswith(_OWN_SUFFIXES)
+
+
+def own_name(dataset: str) -> str:
+    """Return the name, without a folder, of a data set of the user's own.
+
+    Parameters
+    ----------
+    dataset : str
+        Its path.
+
+    Returns
+    -------
+    str
+        A file's name without its ending, a folder's whole name.
+    """
+    path = Path(dataset).expanduser()
+    return path.stem if path.name.lower().endswith(_OWN_SUFFIXES) else path.resolve().name
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A data set by name, the part of it that is trained on, and its preprocessing.
+
+    Every statistic is of the images that are trained on, and of no others.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of the registry, or the path of a data set of the user's own.
+    extra : bool, default True
+        Whether the extra training images of a data set that has some (SVHN) are used.
+    resize : int, optional
+        Scale images to so many rows and columns when they are read.
+    format : {"rgb", "yuv"}, default "rgb"
+        The colours; ``"yuv"`` as `bdfa_np.data.preprocess.yuv.to_yuv` computes them.
+    normalization : {"scale", "simple", "channel", "image"}, optional
+        See `bdfa_np.data.preprocess.normalization.Normalization`; ``"scale"`` by default. Whitening has none.
+    whiten : bool, default False
+        Whether ZCA whitening takes the normalization's place; see `bdfa_np.data.preprocess.zca.ZCA`.
+    zca_epsilon : float, optional
+        What whitening adds to each variance, 1e-5 by default.
+    validate : bool, default False
+        Whether the training set's last images are held out; see `bdfa_np.data.split`.
+    train_limit : int, optional
+        Train on a stratified part of so many images.
+    seed : int, default 0
+        From which that part is drawn.
+
+    Raises
+    ------
+    ConfigError
+        If a value is unknown, or does not go with another.
+    """
+
+    dataset: str
+    extra: bool = True
+    resize: int | None = None
+    format: str = "rgb"
+    normalization: str | None = None
+    whiten: bool = False
+    zca_epsilon: float | None = None
+    validate: bool = False
+    train_limit: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ConfigError(f"--format {self.format}: choose from {', '.join(FORMATS)}")
+        if self.whiten and self.normalization is not None:
+            raise ConfigError(
+                f"--whiten takes the place of --normalization {self.normalization}: leave one of them out"
+            )
+        if not self.whiten and self.zca_epsilon is not None:
+            raise ConfigError("--zca-epsilon has no part in what is done without --whiten: leave it out")
+        # A frozen dataclass refuses plain assignment.
+        if self.whiten and self.zca_epsilon is None:
+            object.__setattr__(self, "zca_epsilon", ZCA_EPSILON)
+        if not self.whiten and self.normalization is None:
+            object.__setattr__(self, "normalization", "scale")
+        if self.normalization not in (None, *NORMALIZATIONS):
+            raise ConfigError(f"--normalization {self.normalization}: choose from {', '.join(NORMALIZATIONS)}")
+
+    def specification(self, name: str, checksums: Mapping[str, str]) -> dict[str, Any]:
+        """Return all that the prepared images depend on, and nothing else.
+
+        Parameters
+        ----------
+        name : str
+            The data set's name, without a folder: a copy in another place is the same.
+        checksums : mapping of str to str
+            SHA-256 of each of the data set's files.
+
+        Returns
+        -------
+        dict
+            What a prepared file is found by.
+        """
+        found: dict[str, Any] = {"format": self.format, "validate": self.validate}
+        if self.whiten:
+            found["zca_epsilon"] = self.zca_epsilon
+        else:
+            found["normalization"] = self.normalization
+        if self.resize is not None:
+            found["resize"] = self.resize
+        if self.train_limit is not None:
+            found |= {"train_limit": self.train_limit, "seed": self.seed}
+        return {"dataset": name, "preprocessing": found, "checksums": dict(checksums)}

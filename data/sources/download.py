@@ -1,0 +1,298 @@
+"""Where the files of a data set are looked for, and how the missing ones are fetched. Loads no NumPy."""
+
+import logging
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
+from bdfa_np.data.sources.registry import Entry, File, RemoteFile, Source
+from bdfa_np.errors import DataError
+
+# Where the files are that come with the package.
+BUNDLE = Path(__file__).parent.parent
+
+# Seconds to wait for a connection, and for the next bytes.
+_TIMEOUT = (10, 60)
+# pooch's own 1 KiB flushes the file ten thousand times for MNIST.
+_BYTES_PER_WRITE = 2**16
+
+
+def default_folder() -> Path:
+    """Return the folder that data sets are kept in when no other is named.
+
+    Returns
+    -------
+    pathlib.Path
+        What the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. It need not exist.
+    """
+    named = os.environ.get("BDFA_DATA_DIR")
+    if named:
+        return Path(named).expanduser()
+    return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "datasets"
+
+
+def find_source(
+    entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True
+) -> tuple[Source, list[tuple[File, Path]]]:
+    """Return the files of a data set and what they are, after downloading those that are not there.
+
+    Each file is looked for first in the subfolder of the data set's name, last in the folder itself; between them,
+    if its publisher packs it into a folder, in folders of that name in both. Files that are published one by one
+    may be there as they are published, or unpacked; an archive that is there is unpacked rather than downloaded.
+    Where the files of the first source are not all there, but those of another, or its archive, the other is taken.
+    What is missing goes into the subfolder.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set.
+    datapath : pathlib.Path or None
+        The folder; `default_folder` by default. One that is named must exist, unless the data set comes with the
+        package.
+    progress : bool, default False
+        Whether to draw a progress bar on standard error while downloading.
+    extra : bool, default True
+        Whether files of the part "extra" are wanted.
+
+    Returns
+    -------
+    source : Source
+        The one of ``entry.sources`` whose files are there.
+    files : list of (RemoteFile, ArchivedFile or BundledFile, pathlib.Path)
+        Each of its wanted files with its path, in the order its reader wants them.
+
+    Raises
+    ------
+    ConfigError
+        If the extra part is not wanted of a data set that has none.
+    DataError
+        If the folder does not exist, cannot be read or written, or files are missing and no mirror has them, or
+        an archive that should have them is damaged or altered.
+    """
+    entry.check_extra(extra)
+    if entry.sources[0].bundled is not None:
+        return entry.sources[0], [(file, BUNDLE / file.name) for file in entry.sources[0].wanted(extra)]
+    folder = _data_folder(datapath)
+    source = _choose(entry, folder, extra)
+    files = source.wanted(extra)
+    found = _look(files, _folders(entry, source, folder))
+    if len(found) < len(files):
+        _complete(entry, source, found, files, folder, progress)
+    return source, [(file, found[file.name]) for file in files]
+
+
+def where(entry: Entry, datapath: Path | None = None) -> str:
+    """Return in a few words where a data set's files are.
+
+    Parameters
+    ----------
+    entry : Entry
+        The data set.
+    datapath : pathlib.Path, optional
+        The folder to look in; `default_folder` by default.
+
+    Returns
+    -------
+    str
+        ``"with the package"``, the folders that hold them, or ``"to be downloaded"``, if not all of them are there.
+
+    Raises
+    ------
+    DataError
+        If the folder does not exist, or cannot be read.
+    """
+    if entry.sources[0].bundled is not None:
+        return "with the package"
+    folder = _data_folder(datapath)
+    source = _choose(entry, folder, extra=True)
+    found = _look(source.wanted(), _folders(entry, source, folder))
+    if len(found) < len(source.wanted()):
+        return "to be downloaded"
+    return ", ".join(dict.fromkeys(str(path.parent) for path in found.values()))
+
+
+def _data_folder(datapath: Path | None) -> Path:
+    folder = default_folder() if datapath is None else datapath.expanduser()
+    if datapath is not None and _kind(folder) != "folder":
+        raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
+    return folder
+
+
+def _choose(entry: Entry, folder: Path, extra: bool) -> Source:
+    """Return the first source whose files are all there, else the first whose archive is, else the first."""
+    for source in entry.sources:
+        files = source.wanted(extra)
+        found = _look(files, _folders(entry, source, folder))
+        if len(found) == len(files) and all(_kind(path) == "file" for path in found.values()):
+            return source
+    for source in entry.sources:
+        if source.archive is not None and _find((source.archive.name,), _folders(entry, source, folder)):
+            return source
+    return entry.sources[0]
+
+
+def _look(files: Iterable[File], folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Return the paths of those of the files that are there, by name."""
+    found = {}
+    for file in files:
+        names = (file.name, f"{file.name}{file.suffix}") if isinstance(file, RemoteFile) else (file.name,)
+        path = _find(names, folders)
+        if path is not None:
+            found[file.name] = path
+    return found
+
+
+def _complete(
+    entry: Entry, source: Source, found: dict[str, Path], files: Sequence[File], folder: Path, progress: bool
+) -> None:
+    """Fetch what is missing, and add its paths to those that were found."""
+    folders = _folders(entry, source, folder)
+    try:
+        with _alone(folders[0]):
+            # Looked for once more: another process may have fetched them while this one waited.
+            found.update(_look(files, folders))
+            missing = [file for file in files if file.name not in found]
+            for name, path in _fetch(source, missing, folders, progress):
+                found[name] = path
+    except _DownloadError as error:
+        *others, last = folders
+        archives = " or ".join(other.archive.name for other in entry.sources if other.archive is not None)
+        hint = f"the archive {archives} will do" if archives else "as published, or unpacked"
+        raise DataError(
+            f"{entry.title} is incomplete: neither {', '.join(map(str, others))} nor {last} holds "
+            f"{', '.join(file.name for file in files if file.name not in found)} ({hint}), "
+            f"and they could not be downloaded ({error}): "
+            "put the files there, or use --dataset mnist-5k, which needs no download"
+        ) from error
+
+
+def _folders(entry: Entry, source: Source, folder: Path) -> tuple[Path, ...]:
+    """Return the folders that the files are looked for in; what is missing goes into the first."""
+    home = folder / entry.name
+    if source.archive is None:
+        return home, folder
+    return home, folder / source.archive.folder, home / source.archive.folder, folder
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold the folder that files are fetched into, free of what a killed process left there."""
+    lock = home / ".fetching.lock"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        held = filelock.FileLock(lock).acquire()
+    except OSError as error:
+        raise _DownloadError(f"cannot write to {home}: {error.strerror or error}") from error
+    with held:
+        for left in home.glob(f"{TEMPORARY_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            yield
+        finally:
+            # Still held: who waits for it finds it gone, and makes another.
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _fetch(
+    source: Source, missing: Sequence[File], folders: tuple[Path, ...], progress: bool
+) -> Iterator[tuple[str, Path]]:
+    """Put what is missing into the first of the folders, and yield each file's name and path."""
+    home = folders[0]
+    for file in missing:
+        if isinstance(file, RemoteFile):
+            yield file.name, _download(f"{file.name}{file.suffix}", file.sha256_archive, file.urls, home, progress)
+    archive = source.archive
+    if archive is not None and missing:
+        # It stays there: a file that was damaged and deleted then comes back without a network.
+        path = _find((archive.name,), folders) or _download(archive.name, archive.sha256, archive.urls, home, progress)
+        unpack(archive, path, [file.name for file in missing], home)
+        yield from ((file.name, home / file.name) for file in missing)
+
+
+class _DownloadError(Exception):
+    """Why a file could not be downloaded, in a few words."""
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        # Path.exists and Path.is_dir may take a forbidden path for a missing one.
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        advice = "change its permissions or name another folder"
+        raise DataError(f"{path}: cannot be read: {error.strerror}: {advice}") from error
+    return "folder" if stat.S_ISDIR(mode) else "file"
+
+
+def _find(names: tuple[str, ...], folders: tuple[Path, ...]) -> Path | None:
+    candidates = [folder / name for folder in folders for name in names]
+    there = {path: kind for path in candidates if (kind := _kind(path)) is not None}
+    # A folder of a file's name is returned only where there is no such file; its reader refuses it by name.
+    return min(there, key=lambda path: there[path] != "file", default=None)
+
+
+def _download(name: str, sha256: str, urls: tuple[str, ...], folder: Path, progress: bool) -> Path:
+    """Fetch one file from the first mirror that has it: in a temporary folder, moved once its sum is right."""
+    import pooch
+    from requests.exceptions import RequestException
+
+    reasons = []
+    for url in urls:
+        try:
+            with _progress_bar(name, progress) as bar, _quiet(pooch.get_logger()):
+                downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BYTES_PER_WRITE, timeout=_TIMEOUT)
+                with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY_PREFIX) as temporary:
+                    path = Path(pooch.retrieve(url, f"sha256:{sha256}", name, temporary, downloader=downloader))
+                    # A temporary file is for its owner's eyes; a data folder may be shared.
+                    path.chmod(0o644)
+                    return path.replace(folder / name)
+        except RequestException as error:
+            # Before OSError, of which it is a kind.
+            reasons.append(f"{url.split('/')[2]}: {_in_short(error)}")
+        except OSError as error:
+            raise _DownloadError(f"cannot write to {folder}: {error.strerror or error}") from error
+        except ValueError:
+            reasons.append(f"{url.split('/')[2]}: other content, by its SHA-256")
+    raise _DownloadError("; ".join(reasons))
+
+
+def _in_short(error: Exception) -> str:
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(error, exceptions.ConnectionError):
+        return "no connection"
+    if isinstance(error, exceptions.ChunkedEncodingError):
+        return "the connection broke"
+    return type(error).__name__
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _progress_bar(title: str, progress: bool) -> AbstractContextManager[object]:
+    if not progress:
+        return nullcontext(False)
+    from bdfa_np.data.sources.download_bar import DownloadBar
+
+    return DownloadBar(title)

@@ -1,0 +1,372 @@
+"""What each option does to the numbers of a run, under its own name and under the Torch program's."""
+
+import re
+import struct
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from bdfa_np.backend.cuda.status import cupy_status
+from bdfa_np.options.config import Config, flag
+from bdfa_np.runs.checkpoint import read_checkpoint
+from bdfa_np.runs.folder import RunFolder
+from bdfa_np.trainer import Trainer
+
+COMMON = "--dataset mnist-5k --train-limit 300 --test-limit 100 --threads 1 --epochs 1 --lr 1e-3"
+MLP = f"{COMMON} --num-hidden 20"
+CONV = f"{COMMON} --network conv --train-limit 130 --test-limit 20"
+SGD = f"{MLP} --optimization sgd"
+ONE_STEP = f"{SGD} --train-limit 60"
+STARTED = f"{SGD} --gradient bp --lr 1e-6"  # from weights that are not zero, which then hardly move
+
+RUNS: dict[tuple[str, ...], Any] = {}  # what each command line has come to; most bases serve several rows
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Make conv narrow, so that its tests take no time."""
+    monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (4, 5, 6))
+    monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))
+
+
+@pytest.fixture
+def run(bdfa, tmp_path):
+    """Give the function that trains with options and returns the figures of the run."""
+
+    def train(*options, again=False):
+        options = tuple(part for text in options for part in str(text).split())
+        if again or options not in RUNS:
+            folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+            outcome = bdfa("train", *options, "--save", folder)
+            assert (outcome.code, outcome.err) == (0, "")
+            RUNS[options] = figures(folder)
+        return RUNS[options]
+
+    return train
+
+
+def figures(folder):
+    """Return what a run has come to."""
+    config, document = RunFolder(folder).read_config()
+    checkpoint = read_checkpoint(folder / "checkpoint.h5")
+    rates = [record.lr for record in checkpoint.history]
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return SimpleNamespace(**vars(checkpoint), config=config, parts=document["data"]["parts"], rates=rates, files=files)
+
+
+def bits(run):
+    """Return every number that two equal runs share."""
+    groups = ("weights", "feedback", "layers", "optimizer")
+    arrays = {(g, name): array.tobytes() for g in groups for name, array in getattr(run, g).items()}
+    return arrays, [replace(record, seconds=0) for record in run.history], run.confusion.tolist(), run.steps
+
+
+def weights(run):
+    return np.concatenate([array.ravel() for array in run.weights.values()])
+
+
+def differ(base, changed):
+    return not np.array_equal(weights(base), weights(changed))
+
+
+def same(base, changed):
+    return bits(base) == bits(changed)
+
+
+def feedback_differs(base, changed):
+    assert base.feedback.keys() == changed.feedback.keys()
+    return all((base.feedback[name] != changed.feedback[name]).any() for name in base.feedback)
+
+
+def other_rule(base, changed):
+    return differ(base, changed) and changed.config.gradient != "bdfa"
+
+
+def steps(before, after):
+    return lambda base, changed: (base.steps, changed.steps) == (before, after) and differ(base, changed)
+
+
+def shape(name, before, after):
+    return lambda base, changed: (base.weights[name].shape, changed.weights[name].shape) == (before, after)
+
+
+def rates(*factors):
+    return lambda base, changed: changed.rates == pytest.approx([1e-3 * f for f in factors]) and differ(base, changed)
+
+
+def validates(base, changed):
+    assert base.parts == "mnist-5k: 300 of 4000 training images and 100 of 1000 test images"
+    assert changed.parts == "mnist-5k: 300 of 3200 training images and 100 of 800 validation images"
+    return differ(base, changed) and base.history != changed.history
+
+
+def fewer_are_tested(base, changed):
+    assert (base.confusion.sum(), changed.confusion.sum()) == (100, 50)
+    return not differ(base, changed)
+
+
+def normalises(*names):
+    def check(base, changed):
+        wanted = {f"{name}.{key}" for name in names for key in ("running_mean", "running_variance")}
+        assert changed.layers.keys() == wanted
+        moved = [(changed.layers[f"{name}.running_mean"] != 0).any() for name in names]
+        return all(moved) and not base.layers
+
+    return check
+
+
+def second_block(base, changed):
+    return normalises("batchnorm1")(base, changed) and changed.weights["batchnorm1.gamma"].shape == (5,)
+
+
+def no_biases(base, changed):
+    of_biases = {name for name in base.weights if name.endswith((".b", ".beta"))}
+    return len(of_biases) == 5 and changed.weights.keys() == base.weights.keys() - of_biases
+
+
+def drops(base, changed):
+    # What a net has learnt is tested without dropout: its first loss is all that training and testing share.
+    return differ(base, changed) and base.training_passes == changed.training_passes
+
+
+def loss_of_a_guess(base, changed):
+    assert base.history[0].train_loss == pytest.approx(np.log(2), rel=1e-4)
+    return changed.history[0].train_loss == pytest.approx(np.log(10), rel=1e-4)
+
+
+def drawn_within_a_thousandth(base, changed):
+    before, after = (max(np.abs(B).max() for B in run.feedback.values()) for run in (base, changed))
+    return before > 0.2 and 9e-4 < after <= np.float32(1e-3)
+
+
+def twice_the_step(base, changed):
+    moved = weights(base)  # from zero
+    return moved.any() and np.array_equal(weights(changed), 2 * moved)
+
+
+def shrinks(base, changed):
+    # The corner pixel is black in every image: nothing but the decay moves its weights.
+    corner = base.weights["linear1.W"][0]
+    np.testing.assert_allclose(changed.weights["linear1.W"][0], corner * (1 - 1e-6 * 1e5) ** 5, rtol=1e-5)
+    return np.abs(corner).min() > 0
+
+
+def bounded(axis):
+    def check(base, changed):
+        before, after = (
+            [np.sqrt((W**2).sum(axis)) for name, W in run.weights.items() if name.endswith("W")]
+            for run in (base, changed)
+        )
+        longer = [norms.max() > 0.05 for norms in before]
+        # The bound holds before a step of descent, which is small here.
+        return all(longer) and all(norms.max() < 0.0502 for norms in after)
+
+    return check
+
+
+def two_passes(base, changed):
+    return differ(base, changed) and (base.training_passes, changed.training_passes) == (5, 10)
+
+
+def goes_on(base, changed):
+    assert [replace(record, seconds=0) for record in changed.history[:1]] == [replace(base.history[0], seconds=0)]
+    return len(changed.history) == 2 and differ(base, changed)
+
+
+def halves_where_the_error_stops_falling(base, changed):
+    history = changed.history
+    halved = [record.train_error >= record.train_error_mean for record in history[:-1]]
+    wanted = [before.lr / (2 if half else 1) for before, half in zip(history, halved, strict=False)]
+    return True in halved and changed.rates[1:] == wanted and len(set(base.rates)) == 1
+
+
+def another_draw(base, changed):
+    # Neither fixed feedback nor the weights of a black pixel depend on which images were drawn.
+    return feedback_differs(base, changed) and (base.weights["linear1.W"][0] != changed.weights["linear1.W"][0]).all()
+
+
+def draws(base, changed):
+    png = changed.files["curves.png"]
+    width, height = struct.unpack(">II", png[16:24])
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert (width, height) == (840, 540)
+    return "curves.png" not in base.files and same(base, changed)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change of one option, what must come of it and, perhaps, which command line must come to the same bits."""
+
+    name: str
+    base: str
+    value: object
+    check: Any
+    same_as: str = ""
+
+
+MIXED = f"{MLP} --feedback-target mixed"
+BFA = f"{MLP} --gradient bfa"
+LINEAR = f"{BFA} --feedback-output linear"
+SIMPLE = f"{MLP} --normalization simple"
+WHITE = f"{MLP} --whiten"
+TABLE = [
+    Row("resize", MLP, 14, shape("linear1.W", (784, 20), (196, 20))),
+    Row("normalization", MLP, "scale", same),
+    Row("normalization", MLP, "simple", differ),
+    Row("normalization", MLP, "channel", differ, same_as=SIMPLE),  # of grey images
+    Row("normalization", SIMPLE, "image", differ),
+    Row("whiten", MLP, True, differ),
+    Row("zca_epsilon", WHITE, 1e-5, same),
+    Row("zca_epsilon", WHITE, 100.0, differ),
+    Row("augment", MLP, True, drops),  # other inputs in as many passes
+    Row("validate", MLP, True, validates),
+    Row("train_limit", MLP, 200, steps(5, 4)),
+    Row("test_limit", MLP, 50, fewer_are_tested),
+    Row(
+        "network",
+        f"{COMMON} --train-limit 65",
+        "conv",
+        lambda base, changed: "conv1.W" in changed.weights.keys() - base.weights.keys(),
+    ),
+    Row("nonlin", MLP, "sigm", differ),
+    Row("nonlin", f"{MLP} --gradient bp", "relu", differ),
+    Row("nonlin", CONV, "relu", differ),
+    Row(
+        "num_layers", MLP, 3, lambda base, changed: changed.weights.keys() - base.weights == {"linear4.W", "linear4.b"}
+    ),
+    Row("num_hidden", MLP, 30, shape("linear1.W", (784, 20), (784, 30))),
+    Row("dropout", MLP, 1, drops),
+    Row("dropout", MLP, 2, drops),
+    Row("dropout", f"{MLP} --dropout 1", 2, drops),
+    Row("dropout", CONV, 2, drops),
+    Row("dropout", f"{CONV} --dropout 1", 2, drops),
+    Row("batchnorm", MLP, 1, normalises("batchnorm1", "batchnorm2")),
+    Row("batchnorm", CONV, 1, normalises(*(f"batchnorm{number}" for number in range(1, 6)))),
+    Row("batchnorm", CONV, 2, second_block),
+    Row("bias", f"{MLP} --batchnorm 1", 0, no_biases),
+    *(Row("gradient", MLP, rule, other_rule) for rule in ("bp", "fa", "dfa", "bfa")),
+    *(Row("gradient", CONV, rule, other_rule) for rule in ("bp", "fa", "dfa", "bfa")),
+    Row("criterion", f"{MLP} --lr 1e-9", "ce", loss_of_a_guess),
+    Row("rfb_mag", f"{MLP} --gradient dfa", 1e-3, drawn_within_a_thousandth),
+    *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "centred")),
+    Row("feedback_lr", MLP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
+    Row("feedback_alpha", MLP, 0.5, feedback_differs),
+    Row("feedback_alpha", MIXED, 0.0, feedback_differs, same_as=f"{MLP} --feedback-target label"),
+    Row("feedback_output", BFA, "linear", differ),
+    Row("feedback_output", LINEAR, "auto", differ, same_as=f"{BFA} --feedback-output sigmoid"),
+    Row("feedback_output", f"{BFA} --whiten --feedback-output linear", "auto", same),
+    Row("feedback_output", f"{BFA} --normalization image --feedback-output linear", "auto", same),
+    *(Row("optimization", MLP, name, differ) for name in ("sgd", "adam", "adamax", "adagrad", "adadelta", "rprop")),
+    Row("optimization", MLP, "asgd", differ),
+    Row("optimization", f"{SGD} --momentum 0.9", "nag", differ),
+    Row("lr", ONE_STEP, 2e-3, twice_the_step),
+    Row("lr_decay", f"{SGD} --epochs 3", 0.1, rates(1, 1 / 1.5, 1 / 2)),
+    Row("weight_decay", STARTED, 1e5, shrinks),
+    Row("momentum", SGD, 0.9, differ),
+    Row("momentum", ONE_STEP, 0.9, lambda base, changed: not differ(base, changed)),  # the first step has no damping
+    Row("max_in_norm", STARTED, 0.05, bounded(0)),
+    Row("max_in_norm", STARTED, 400, same),
+    Row("max_out_norm", STARTED, 0.05, bounded(1)),
+    Row("max_out_norm", STARTED, 400, same),
+    Row("eps", f"{MLP} --gradient bp", 0.1, two_passes),
+    Row("acc_gradient", f"{MLP} --gradient bp --eps 0.1", 1, differ),
+    Row("batch_size", MLP, 32, steps(5, 10)),
+    Row("const_batch_size", MLP, True, steps(5, 4)),
+    Row("const_batch_size", f"{MLP} --batch-size 100", True, same),
+    Row("epochs", MLP, 2, goes_on),
+    Row("epoch_step", f"{MLP} --epochs 3", 1, rates(1, 1 / 2, 1 / 4)),
+    Row("epoch_step", f"{MLP} --epochs 3", 2, rates(1, 1, 1 / 2)),
+    Row(
+        "epoch_step", f"{MLP} --epochs 12 --lr 1e-9 --gradient bp --dropout 1", 0, halves_where_the_error_stops_falling
+    ),
+    Row("seed", f"{MLP} --gradient dfa --nonlin relu", 1, another_draw),
+    Row("visualize", MLP, 1, draws),
+]
+ELSEWHERE = {
+    *("dataset", "datapath", "cache_dir", "format", "no_extra"),  # in test_options_data.py
+    *("models_folder", "threads", "backend"),
+    *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
+}
+FIELDS = {item.name: item for item in fields(Config)}
+
+
+def spelled(spelling, value):
+    return spelling if value is True else f"{spelling} {value}"
+
+
+def drawing(row):
+    if row.name == "visualize":
+        pytest.importorskip("matplotlib", reason="curves are drawn with matplotlib, the extra plot")
+
+
+def test_no_option_is_without_a_test_of_its_effect():
+    sources = [path.read_text() for path in Path(__file__).parent.glob("test_options*.py")]
+    assert {name for text in sources for name in re.findall(r"^def test_of_(\w+?)__", text, re.MULTILINE)} == ELSEWHERE
+    assert {row.name for row in TABLE} | ELSEWHERE == FIELDS.keys()
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name}={row.value}")
+def test_an_option_changes_the_numbers_as_it_should(run, row):
+    drawing(row)
+    changed = run(row.base, spelled(flag(row.name), row.value))
+    assert getattr(changed.config, row.name) == row.value or row.value == "auto"
+    assert row.check(run(row.base), changed)
+    if row.same_as:
+        assert same(run(row.same_as), changed)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if FIELDS[row.name].metadata["torch"]], ids=lambda row: f"{row.name}={row.value}"
+)
+def test_the_torch_programs_spelling_comes_to_the_same_bits(run, row):
+    drawing(row)
+    torch = run(row.base, spelled(FIELDS[row.name].metadata["torch"], row.value))
+    assert same(torch, run(row.base, spelled(flag(row.name), row.value)))
+
+
+NET = """
+from bdfa_np import ErrorFeedback, Flatten, Linear, Sequential, Tanh
+
+def build(config, input_shape, num_classes, rng, backend):
+    layers = [Flatten(), Linear(WIDTH), Tanh(), ErrorFeedback(), Linear(num_classes)]
+    return Sequential(layers, input_shape, backend=backend, rng=rng)
+"""
+
+
+@pytest.mark.parametrize("spelling", ["--models-folder", "-modelsFolder"])
+def test_of_models_folder__a_net_is_looked_for_there(run, tmp_path, spelling):
+    for folder, width in {"Models": 4, "others": 7}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(NET.replace("WIDTH", str(width)))
+    of_default = run(COMMON, "--network mine", again=True)
+    of_others = run(COMMON, "--network mine", spelling, tmp_path / "others", again=True)
+    assert [len(each.weights["linear1.b"]) for each in (of_default, of_others)] == [4, 7]
+
+
+@pytest.mark.parametrize("spelling", ["--threads", "-threads"])
+def test_of_threads__so_many_compute_and_come_to_the_same_but_for_rounding(run, monkeypatch, spelling):
+    used = set()
+    step = Trainer.step
+
+    def watched(*arguments):
+        used.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return step(*arguments)
+
+    monkeypatch.setattr(Trainer, "step", watched)
+    two = run(MLP, spelling, 2, again=True)
+    assert used == {2}
+    np.testing.assert_allclose(weights(two), weights(run(MLP)), rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(cupy_status() is None, reason="auto computes with CuPy here")
+@pytest.mark.parametrize("spelling", ["--backend numpy", "-type float", "-type float -devid 1 -nGPU 1"])
+def test_of_backend__auto_without_cuda_is_numpy(run, bdfa, spelling):
+    changed = run(MLP, spelling)
+    assert same(run(MLP), changed)
+    assert changed.config.backend == "numpy"
+    assert "--backend cupy cannot be used" in bdfa.refused("train", "--backend", "cupy")

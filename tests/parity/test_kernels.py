@@ -1,0 +1,256 @@
+"""The comparison of two backends' kernels: another order of summation passes, and each planted fault is noticed."""
+
+# A fault has the arguments of what it stands for.
+# ruff: noqa: ARG001
+
+import inspect
+
+import numpy as np
+import pytest
+
+from bdfa_np.backend.base import Backend
+from bdfa_np.backend.cpu.backend import NumpyBackend
+from bdfa_np.parity.kernels import FORMULAS, PROBES, compare_kernels
+
+
+def far_apart(differences):
+    return [one.name for one in differences if not one.passed]
+
+
+def test_kernels_that_sum_in_another_order_pass(in_another_order):
+    compared = compare_kernels(NumpyBackend(in_another_order.dtype), in_another_order)
+    assert {name: far_apart(differences) for name, differences in compared.items()} == {name: [] for name in compared}
+    assert max(one.value for one in compared["matmul"]) > 0
+
+
+def test_every_kernel_of_a_backend_is_compared():
+    no_kernels = {
+        "asarray",
+        "to_host",
+        "empty",
+        "zeros",
+        "computing",
+        "on_device",
+        "recorded",
+        "synchronize",
+        "describe",
+    }
+    methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
+    backend = NumpyBackend("float64")
+    assert compare_kernels(backend, backend).keys() == methods - no_kernels - {"non_finite_allowed"}
+
+
+def test_the_formulas_use_every_function_there_is():
+    from bdfa_np.backend.cuda.formula import Maths, kernel_source
+
+    sources = ""
+    for probe in FORMULAS.values():
+        given, out = range(probe.given), range(probe.given, probe.given + probe.written)
+        sources += kernel_source(probe.make(Maths), given, out, len(probe.constants), "float64").split("elementwise")[1]
+    names = {name for name in vars(Maths) if not name.startswith("_")} - {"abs", "where", "tanh"}  # tanh is a kernel
+    assert {name for name in names | {"fabs", "? "} if name not in sources} == set()
+
+
+def wrong(kernel, change):
+    """Return NumPy with one kernel that does something else: ``change(original, *arguments)``."""
+
+    class Wrong(NumpyBackend):
+        pass
+
+    def method(self, *given, **options):
+        return change(lambda *new: getattr(NumpyBackend, kernel)(self, *(new or given), **options), *given, **options)
+
+    setattr(Wrong, kernel, method)
+    return Wrong("float64")
+
+
+def last_entry(place):
+    """Return a change of the last entry of the array at a place among the arguments, by a millionth."""
+
+    def change(original, *given, **_):
+        result = original()
+        given[place].reshape(-1)[-1] *= 1 + 1e-6
+        return result
+
+    return change
+
+
+def in_result(original, *_, **__):
+    result = original()
+    result.reshape(-1)[-1] *= 1 + 1e-6
+    return result
+
+
+def added_where_it_should_be_written(original, a, b, out, accumulate=False):
+    before = 0 if accumulate else out.copy()
+    return np.add(original(), before, out=out)
+
+
+def last_of_ties(original, x, size, stride, out, chosen):
+    original()
+    N, Ho, Wo, C = out.shape
+    for row in range(Ho):
+        for column in range(Wo):
+            window = x[:, row * stride : row * stride + size, column * stride : column * stride + size]
+            flat = window.reshape(N, -1, C)[:, ::-1]
+            chosen[:, row, column] = size * size - 1 - flat.argmax(axis=1)
+    return out
+
+
+def blind_to_nan(original, x, size, stride, out, chosen):
+    return original(np.nan_to_num(x, nan=-9), size, stride, out, chosen)
+
+
+def ties_to_the_last(original, logits, labels, terms, counts, sums):
+    """Predict the last of equal logits."""
+    columns = logits.shape[1]
+    best = columns - 1 - logits[:, ::-1].argmax(axis=1)
+    original(np.eye(columns)[best], labels, terms, counts, sums)
+
+
+def without_first_bad(original, logits, labels, terms, counts, sums):
+    original()
+    sums[2:] = 0
+
+
+def last_bad(original, logits, labels, terms, counts, sums):
+    sums[2:] = 0
+    original()
+
+
+def one_class_more(original, labels, num_classes):
+    return original(labels + (labels < num_classes - 1), num_classes)
+
+
+def counted_twice(original, logits, labels, terms, counts, sums):
+    original()
+    counts[0, 0] *= 2
+
+
+def added_up_wrongly(original, logits, labels, terms, counts, sums):
+    original()
+    sums[0] *= 1 + 1e-6
+
+
+def overflowing(original, o):
+    exponentials = np.exp(o)
+    return np.log(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def one_key(original, x, key, keep, mask, out):
+    return original(x, (1,), keep, mask, out)
+
+
+def unscaled(original, x, key, keep, mask, out):
+    original()
+    mask[...] = mask > 0
+    return np.multiply(x, mask, out=out)
+
+
+def keeps_too_much(original, x, key, keep, mask, out):
+    original(x, key, min(1, keep * 1.04), mask, out)
+    mask *= min(1, keep * 1.04) / keep
+    return np.multiply(x, mask, out=out)
+
+
+def no_key(original, x, key, keep, mask, out):
+    return original(x, (*key, np.random.default_rng().integers(2**32)), keep, mask, out)
+
+
+def of_the_pass_alone(original, x, key, keep, mask, out):
+    return original(x, key[-1:], keep, mask, out)
+
+
+def unmasked(original, x, key, keep, mask, out):
+    original()
+    out[...] = x
+    return out
+
+
+def one_batch_late(original, batches):
+    return iter(list(batches)[1:])
+
+
+def not_copied(original, batches):
+    return iter(list(batches))  # the host has overwritten each with its next
+
+
+def at_infinity(original, formula, given, out, constants, **_):
+    original()
+    out[0][np.isinf(out[0])] = 1e300
+
+
+def flushed(original, formula, given, out, constants, **_):
+    original()
+    out[0][np.abs(out[0]) < np.finfo(float).tiny] = 0
+
+
+def nan_is_zero(original, formula, given, out, constants, **_):
+    original()
+    out[0][np.isnan(out[0])] = 0
+
+
+def no_mirror(original, images, top, left, margin, mirrored, out):
+    return original(images, top, left, margin, ~mirrored, out)
+
+
+def corner(original, images, top, left, margin, mirrored, out):
+    return original(images, 0 * top, left, margin, mirrored, out)
+
+
+def unbounded(original, W, axes, bound):
+    original(W, axes, bound * 1.001)
+
+
+def along_the_other_axis(original, W, axes, bound):
+    original(W, tuple(axis for axis in (*range(W.ndim - 2), W.ndim - 1, W.ndim - 2) if axis not in axes[-1:]), bound)
+
+
+FAULTS = {
+    "matmul": [last_entry(2), added_where_it_should_be_written],
+    "column_sum": [last_entry(1)],
+    "add_bias": [last_entry(0)],
+    "one_hot": [one_class_more],
+    "log_softmax": [in_result, overflowing],
+    "tally": [counted_twice, added_up_wrongly, ties_to_the_last, without_first_bad, last_bad],
+    "scale_by_miss": [last_entry(0)],
+    "limit_norms": [unbounded, along_the_other_axis],
+    "tanh": [last_entry(1)],
+    "sigmoid": [last_entry(1)],
+    "convolve": [last_entry(2)],
+    "convolve_weight_gradient": [last_entry(2), added_where_it_should_be_written],
+    "convolve_input_gradient": [last_entry(2)],
+    "max_pool": [last_entry(3), last_of_ties, blind_to_nan],
+    "max_pool_gradient": [last_entry(4)],
+    "unpool": [last_entry(2)],
+    "unpool_gradient": [last_entry(2)],
+    "crop_and_mirror": [last_entry(5), no_mirror, corner],
+    "dropout": [last_entry(3), one_key, no_key, of_the_pass_alone, unscaled, keeps_too_much, unmasked],
+    "feed": [one_batch_late, not_copied],
+    "elementwise": [at_infinity, flushed, nan_is_zero],
+}
+EVERY_FAULT = [(kernel, change) for kernel, changes in FAULTS.items() for change in changes]
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # of the faults
+@pytest.mark.parametrize(("kernel", "change"), EVERY_FAULT, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_kernel_that_is_slightly_wrong_is_noticed_and_named(kernel, change):
+    compared = compare_kernels(NumpyBackend("float64"), wrong(kernel, change))
+    blamed = {name for name, differences in compared.items() if far_apart(differences)}
+    assert kernel in blamed
+    if kernel != "elementwise":  # which the sigmoid is made with
+        assert blamed == {kernel}
+
+
+def test_no_kernel_is_without_a_planted_fault():
+    assert FAULTS.keys() == {probe.__name__ for probe in PROBES} | {"elementwise"}
+
+
+def test_a_kernel_that_raises_has_failed_with_its_error_as_a_note():
+    def broken(*_, **__):
+        raise RuntimeError("an illegal memory access was encountered\nin detail")
+
+    for kernel in ("unpool", "elementwise"):
+        failed = compare_kernels(NumpyBackend("float64"), wrong(kernel, broken))[kernel][0]
+        assert not failed.passed
+        assert failed.note == "RuntimeError: an illegal memory access was encountered"
