@@ -179,7 +179,6 @@ def measure_epochs(case: Case, quick: bool) -> Iterator[tuple]:
     """Let epochs and as many bare steps take turns, and yield the table's lines."""
     from programs import gpu_programs
 
-    del quick
     gpu_programs.choose(case.job.device, case.tf32)
     options = {"ours": {}}
     if case.job.device != "cpu":

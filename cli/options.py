@@ -79,7 +79,6 @@ class TorchChoice(click.Choice[str]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names that begin so, in any case, hyphens or not."""
-        del ctx, param
         names = (name for name in self.choices if self._plain(name).startswith(self._plain(incomplete)))
         return [CompletionItem(name) for name in names]
 
@@ -108,12 +107,10 @@ class DatasetName(TorchChoice):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Leave the names to the help text: a path will do too."""
-        del param, ctx
         return "NAME|PATH"
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
         """List the names."""
-        del param, ctx
         return f"Choose from {', '.join(self.choices)}, or name a file or folder of your own"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

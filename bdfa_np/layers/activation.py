@@ -14,7 +14,6 @@ class Tanh(Layer):
 
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = tanh(a)``."""
-        del train
         self.y = self.backend.tanh(a, out=self.buffer("y", a.shape))
         return self.y  # (N, ...)
 
@@ -39,7 +38,6 @@ class Sigmoid(Layer):
 
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = (1 + tanh(a/2)) / 2``."""
-        del train
         self.y = self.backend.sigmoid(a, out=self.buffer("y", a.shape))
         return self.y  # (N, ...)
 
@@ -64,7 +62,6 @@ class ReLU(Layer):
 
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = max(a, 0)``."""
-        del train
         self.y = self.buffer("y", a.shape)
         self.backend.elementwise(self.rectified(self.backend.maths), (a,), (self.y,), (0.0,))
         return self.y  # (N, ...)

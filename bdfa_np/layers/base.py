@@ -109,7 +109,6 @@ class Layer:
 
     def feedback(self, num_outputs: int) -> ParameterSpec | None:
         """Return the feedback matrix ``B`` that belongs here in a net of ``num_outputs`` outputs, if any."""
-        del num_outputs
         return None
 
     def multiply_adds(self) -> int:

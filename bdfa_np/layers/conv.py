@@ -80,7 +80,6 @@ class Conv2d(Layer):
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
-        del num_outputs
         return self._weight_spec("uniform")
 
     def multiply_adds(self) -> int:
@@ -89,7 +88,6 @@ class Conv2d(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x ⋆ W + b``."""
-        del train
         self.x = x  # (N, H, W, C_in)
         y = self.carry(x)
         if self.bias:

@@ -25,7 +25,6 @@ class ErrorFeedback(Layer):
 
     def forward(self, h: Array, train: bool = True) -> Array:
         """Return ``h`` itself, and keep it: BDFA trains ``B`` on it."""
-        del train
         self.h = h
         return h  # (N, ...)
 

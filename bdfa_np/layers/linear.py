@@ -59,7 +59,6 @@ class Linear(Layer):
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
-        del num_outputs
         (fan_in,) = self.input_shape
         return ParameterSpec((fan_in, self.units), initial_bound("uniform", fan_in))
 
@@ -69,7 +68,6 @@ class Linear(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x W + b``."""
-        del train
         self.x = x  # (N, fan_in)
         y = self.carry(x)
         if self.bias:

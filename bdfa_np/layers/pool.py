@@ -44,7 +44,6 @@ class MaxPool2d(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return each window's maximum."""
-        del train
         y_shape = (len(x), *self.output_shape)
         self.chosen = self.buffer("chosen", y_shape, "uint8")
         y = self.buffer("y", y_shape)

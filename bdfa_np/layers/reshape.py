@@ -17,7 +17,6 @@ class Flatten(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return ``x`` as (N, n)."""
-        del train
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:

@@ -34,7 +34,6 @@ class SGD(Optimizer):
     @functools.cache
     def formula(maths: Any) -> Formula:
         """Descend along the gradient's running mean."""
-        del maths
 
         def update(w, m, g, rate, momentum, gain):
             m = momentum * m + gain * g
@@ -96,7 +95,6 @@ class NAG(Optimizer):
     @functools.cache
     def formula(maths: Any) -> Formula:
         """Descend from the look-ahead point, and add the same to the velocity."""
-        del maths
 
         def update(w, v, g, rate, momentum):
             return w - rate * g, momentum * v - rate * g
@@ -143,7 +141,6 @@ class ASGD(Optimizer):
     @functools.cache
     def formula(maths: Any) -> Formula:
         """Shrink the weights, descend along the gradient, and take the new weights into the average."""
-        del maths
 
         def update(w, ax, g, rate, keep, mu):
             w = keep * w - rate * g

@@ -202,7 +202,6 @@ class _Batches:
         return self._steps
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        del number
         generator = np.random.default_rng(3)
         count = BATCHES[-1][1]
         x = generator.random((count, *self._shape)).astype(self._dtype)

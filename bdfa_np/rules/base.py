@@ -56,7 +56,6 @@ class Rule(ABC):
 
     def train_feedback(self, result: LossResult) -> None:
         """Learn from this batch what the rule's feedback weights learn; most rules keep them fixed."""
-        del result
 
     @property
     def trained(self) -> list[ParameterVector]:

@@ -20,7 +20,6 @@ class BP(Rule):
     @classmethod
     def from_config(cls, network: Sequential, config: Config) -> BP:
         """Make the rule; it has no options."""
-        del config
         return cls(network)
 
     def backward(self, error: Array) -> None:

@@ -83,7 +83,6 @@ class AlignedConv2d(nn.Conv2d):
 
 def direct_feedback(module: nn.Module, grad_input: tuple[Tensor, ...], grad_output: tuple[Tensor, ...]) -> Any:
     """Put ``e B`` in the place of the gradient of a module's input: the backward hook of ``dfa``."""
-    del grad_output
     return (module.error.mm(module.B).view_as(grad_input[0]),)
 
 

@@ -22,7 +22,6 @@ class Source:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield all batches."""
-        del number
         yield from self.batches
 
 

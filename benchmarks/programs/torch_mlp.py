@@ -131,22 +131,18 @@ class ByHand:
 
     def downward(self, i: int, signal: Tensor, weights: Tensor, f: str = "none") -> Tensor:
         """Take a signal at the output of block i's weights to its input, through these or others of their shape."""
-        del i
         return product(signal, weights.t(), None, f, private=self.private)
 
     def upward(self, i: int, x: Tensor, weights: Tensor) -> Tensor:
         """Take x through block i's weights without bias or non-linearity."""
-        del i
         return product(x, weights, private=self.private)
 
     def spread(self, i: int, y: Tensor) -> Tensor:
         """Blow y, as block i gives it, up to the output of its weights, where there is pooling between."""
-        del i
         return y
 
     def gather(self, i: int, signal: Tensor) -> Tensor:
         """Apply the transpose of `spread`."""
-        del i
         return signal
 
     def flat(self, h: Tensor) -> Tensor:
@@ -155,7 +151,6 @@ class ByHand:
 
     def unflat(self, i: int, signal: Tensor) -> Tensor:
         """Return a signal (N, n) in the shape of what block i gives."""
-        del i
         return signal
 
     def take_gradient(self, i: int, name: str, x: Tensor, signal: Tensor) -> None:

@@ -196,7 +196,6 @@ class NumpyBackend(Backend):
 
     def on_device(self, array: object) -> bool:
         """Return False: all memory is the host's."""
-        del array
         return False
 
     def feed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -205,7 +204,6 @@ class NumpyBackend(Backend):
 
     def recorded(self, step: Step, network: CountsPasses) -> Step:
         """Return ``step`` itself."""
-        del network
         return step
 
     def synchronize(self) -> None:

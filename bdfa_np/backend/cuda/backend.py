@@ -213,7 +213,6 @@ class CupyBackend(Backend):
         compiled: bool = True,
     ) -> None:
         """Launch the kernel that the formula has become."""
-        del compiled
         arrays = {id(array): array for array in (*given, *out)}
         for array in arrays.values():
             if not array.flags.c_contiguous or array.shape != out[0].shape:
@@ -298,7 +297,6 @@ class CupyBackend(Backend):
 
     def computing(self, shares_batch: bool) -> AbstractContextManager[Any]:
         """Return a context in which kernels go to a stream of their own, which can be captured."""
-        del shares_batch
         return self._computing()
 
     def feed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
