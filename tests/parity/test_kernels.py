@@ -1,7 +1,6 @@
 """The comparison of two backends' kernels: another order of summation passes, and each planted fault is noticed."""
 
 # A fault has the arguments of what it stands for.
-# ruff: noqa: ARG001
 
 import inspect
 

@@ -1,7 +1,7 @@
 """The comparison of training on two backends: another order of summation passes, and other steps are noticed."""
 
 # A fault has the arguments of what it stands for.
-# ruff: noqa: ARG002, ARG005
+# ruff: noqa: ARG005
 
 import numpy as np
 import pytest
