@@ -9,6 +9,10 @@ class ConfigError(UserError):
     """An option has a value that cannot be used, or does not go with another option."""
 
 
+class ExtensionError(ConfigError):
+    """A rule or a net from outside the package is missing or broken."""
+
+
 class DataError(UserError):
     """A data set is missing, damaged, or not what it should be."""
 

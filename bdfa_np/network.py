@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from math import prod
 from typing import Any
 
 from bdfa_np.backend.base import Array, Backend
-from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.layers.base import Layer, Shape, bind_chain, tree_of
 from bdfa_np.parameters import ParameterVector, copy_named
 from bdfa_np.random_streams import Streams
 
@@ -30,8 +28,6 @@ class Sequential:
     ----------
     weights : ParameterVector
         ``W``, ``b`` and whatever else the layers have, with gradients.
-    feedback : ParameterVector
-        The feedback matrices ``B``; empty until a learning rule asks for them.
     output_shape : tuple of int
         Shape of one output sample.
     training_passes : int
@@ -68,68 +64,33 @@ class Sequential:
         self.streams = rng if isinstance(rng, Streams) else Streams(rng)
         self.layers = list(layers)
         self.input_shape = tuple(input_shape)
-        self.output_shape = self._bind()
-        specs = {f"{layer.name}.{key}": spec for layer in self.layers for key, spec in layer.parameters().items()}
+        self.output_shape = bind_chain(self.layers, self.input_shape, backend, self.streams)
+        self._tree = list(tree_of(self.layers))
+        specs = {f"{layer.name}.{key}": spec for layer in self._tree for key, spec in layer.parameters().items()}
         self.weights = ParameterVector(specs, backend, trained=True)
         self.weights.draw(self.streams, "weights")
-        for layer in self.layers:
+        for layer in self._tree:
             for key in layer.parameters():
                 setattr(layer, key, self.weights[f"{layer.name}.{key}"])
                 setattr(layer, f"d{key}", self.weights.gradient(f"{layer.name}.{key}"))
-        self.feedback = ParameterVector({}, backend, trained=False)
         self.training_passes = 0
 
-    def _bind(self) -> Shape:
-        shape = self.input_shape
-        numbers: dict[str, int] = {}
-        for layer in self.layers:
-            numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
-            layer.bind(f"{layer.kind}{numbers[layer.kind]}", shape, self.backend, self.streams)
-            shape = layer.output_shape
-        return shape
-
-    def allocate_feedback(self, layers: Sequence[Layer], magnitude: float = 0.0, *, trained: bool = False) -> None:
-        """Give these layers their feedback weights, drawn anew; every other layer is left without.
-
-        Parameters
-        ----------
-        layers : sequence of Layer
-            Layers of this network that can hold a ``B``.
-        magnitude : float, default 0
-            Draw uniform within ±magnitude; 0 takes each layer's own bound.
-        trained : bool, default False
-            Whether an optimizer trains the feedback, so that it needs gradients.
-
-        Raises
-        ------
-        ValueError
-            If a layer cannot hold feedback weights.
-        """
-        specs: dict[str, ParameterSpec] = {}
-        for layer in layers:
-            spec = layer.feedback(prod(self.output_shape))
-            if spec is None:
-                raise ValueError(f"{layer.name} cannot hold feedback weights")
-            specs[f"{layer.name}.B"] = replace(spec, bound=magnitude) if magnitude else spec
-        self.feedback = ParameterVector(specs, self.backend, trained=trained)
-        self.feedback.draw(self.streams, "feedback")
-        for layer in self.layers:
-            vars(layer).pop("B", None)
-        for layer in layers:
-            layer.B = self.feedback[f"{layer.name}.B"]  # type: ignore[attr-defined]
+    def tree(self) -> list[Layer]:
+        """Return all layers, those inside of others among them, from input to output."""
+        return self._tree
 
     def __getitem__(self, name: str) -> Layer:
-        """Return the layer of this name.
+        """Return the layer of this name; one inside of another has both in it, as in ``residual1.linear1``.
 
         Raises
         ------
         KeyError
             If there is none; the message lists those there are.
         """
-        for layer in self.layers:
+        for layer in self._tree:
             if layer.name == name:
                 return layer
-        raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
+        raise KeyError(f"no layer {name!r}; there are {', '.join(layer.name for layer in self._tree)}")
 
     def __iter__(self) -> Iterator[Layer]:
         """Iterate over the layers, from input to output."""
@@ -162,15 +123,16 @@ class Sequential:
         if tuple(x.shape[1:]) != self.input_shape:
             raise ValueError(f"samples have the shape {tuple(x.shape[1:])}; this network takes {self.input_shape}")
         x = self.x = self.backend.asarray(x)
-        for layer in self.layers:
+        for layer in self._tree:
             layer.training_pass = self.training_passes
+        for layer in self.layers:
             x = layer.forward(x, train)
         self.training_passes += train
         return x
 
     def computing(self) -> AbstractContextManager[Any]:
         """Return a context for a whole step, or a forward pass, in which the backend is fastest."""
-        return self.backend.computing(any(layer.shares_batch for layer in self.layers))
+        return self.backend.computing(any(layer.shares_batch for layer in self._tree))
 
     def predict(self, x: Array) -> Array:
         """Return the logits of a batch, outside training, in an array of their own."""
@@ -215,14 +177,13 @@ class Sequential:
 
     def _carried(self) -> dict[str, Array]:
         """Return the arrays themselves that layers carry from batch to batch, by name."""
-        return {f"{layer.name}.{key}": array for layer in self.layers for key, array in layer.state().items()}
+        return {f"{layer.name}.{key}": array for layer in self._tree for key, array in layer.state().items()}
 
     def forget_gradients(self) -> None:
         """Let the next ``backward`` of each layer overwrite its parameter gradients instead of adding to them."""
-        for layer in self.layers:
+        for layer in self._tree:
             layer.accumulate = False
 
     def all_finite(self) -> bool:
-        """Return whether every weight and feedback weight is a finite number."""
-        isfinite = self.backend.xp.isfinite
-        return all(bool(isfinite(vector.values).all()) for vector in (self.weights, self.feedback))
+        """Return whether every weight is a finite number."""
+        return bool(self.backend.xp.isfinite(self.weights.values).all())

@@ -212,6 +212,9 @@ class Trainer:
         TrainingError
             If the loss or a weight stops being a finite number.
         """
+        if self.progress.epoch == 0:
+            with self.network.computing():
+                self.rule.before_training(fed(self.network, self.train, 0))
         while not self.progress.stop_reason and (epochs == -1 or self.progress.epoch < epochs):
             yield self._run_epoch()
 
@@ -227,11 +230,23 @@ class Trainer:
         if not backend.on_device(labels):
             check_labels(labels, len(x), self.network.output_shape[0])
         with self.network.computing():
-            self.optimizer.look_ahead()
+            for optimizer in self.optimizers:
+                optimizer.look_ahead()
             if self.constraint is not None:
                 self.constraint.apply()
             self._learn_batch(backend.asarray(x), backend.asarray(labels))
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.rule.after_step()
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizer, and those of the rule's own."""
+        return [self.optimizer, *self.rule.optimizers]
+
+    def _halve(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.learning_rate /= 2
 
     def _learn(self, x: Array, labels: Array) -> None:
         """Leave a batch's gradients for the optimizer, and let the rule train its feedback."""
@@ -241,7 +256,7 @@ class Trainer:
         logits = self.network.forward(x)
         result = self.loss(logits, labels)
         self.tally.add(logits, result)
-        self.rule.backward(result.error)
+        self.rule.backward(result)
         self.rule.train_feedback(result)
 
     def _adversarial(self, x: Array, labels: Array) -> Array:
@@ -260,7 +275,7 @@ class Trainer:
         epoch, rate = progress.epoch + 1, self.optimizer.rate
         train_loss, train_error = self._train_epoch(epoch)
         test_loss, confusion = evaluate(self.network, self.loss, self.test)
-        if not (isfinite(test_loss) and self.network.all_finite()):
+        if not (isfinite(test_loss) and self.network.all_finite() and self.rule.all_finite()):
             what = "a weight is no longer a finite number" if isfinite(test_loss) else f"the test loss is {test_loss}"
             raise TrainingError(
                 f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): try a smaller --lr"
@@ -312,10 +327,10 @@ class Trainer:
         elif progress.halvings == HALVINGS:
             progress.stop_reason = f"the learning rate was halved {HALVINGS} times"
         elif self.epoch_step == 0 and train_error >= progress.train_error_mean:
-            self.optimizer.learning_rate /= 2
+            self._halve()
             progress.halvings += 1
         elif self.epoch_step > 0 and progress.epoch % self.epoch_step == 0:
-            self.optimizer.learning_rate /= 2
+            self._halve()
 
 
 @functools.cache

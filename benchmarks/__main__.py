@@ -21,7 +21,7 @@ from report.table import show
 from rich.console import Console
 
 from bdfa_np.data.sources.registry import find_entry
-from bdfa_np.options.config import usable_cores
+from bdfa_np.options.machine import usable_cores
 
 DEFAULT_OUT = Path(__file__).with_name("results")
 CLEAR_LINE = "\r\x1b[K"

@@ -1,71 +1,62 @@
 """What a person sees while a net trains: a bar for every batch, a line for every epoch."""
 
-from collections.abc import Callable
+import sys
 from time import monotonic
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bdfa_np.runs.events import Listener
 from bdfa_np.trainer import EpochRecord
 
 REDRAW_SECONDS = 0.4
 """Drawing takes two milliseconds, which is to be less than a hundredth of the time."""
 
 
-class Display:
-    """Prints lines, and on a terminal a bar under them.
+class Display(Listener):
+    """Prints a run's lines, and on a terminal a bar under them."""
 
-    Parameters
-    ----------
-    log : callable
-        Called with every line that is printed.
-    """
-
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
+        self.progress = sys.stderr.isatty()
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
-        self._log = log
         self._drawn = 0.0
         self._steps = 0
-        self._progress: Progress | None = None
+        self._bar: Progress | None = None
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
-            self._task = self._progress.add_task("", visible=False)
+            self._bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
+            self._task = self._bar.add_task("", visible=False)
+
+    def note(self, text: str) -> None:
+        """Print something out of the ordinary on standard error."""
+        click.echo(f"note: {text}", err=True)
 
     def line(self, text: str) -> None:
-        """Print a line and log it."""
-        self._log(text)
+        """Print a line."""
         self.console.print(text, markup=False)
 
-    def start_epoch(self, number: int, epochs: int, steps: int) -> None:
+    def epoch_begins(self, number: int, epochs: int, steps: int) -> None:
         """Show the bar of an epoch of so many training steps."""
-        if self._progress is not None:
+        if self._bar is not None:
             self._steps = steps
-            self._progress.start()
+            self._bar.start()
             title = f"epoch {number}" + (f"/{epochs}" if epochs > 0 else "")
-            self._progress.reset(self._task, total=steps, description=title, visible=True)
-            self._progress.refresh()
+            self._bar.reset(self._task, total=steps, description=title, visible=True)
+            self._bar.refresh()
 
-    def on_batch(self, step: int) -> None:
+    def step(self, number: int) -> None:
         """Move the bar, a few times a second."""
         now = monotonic()
-        if self._progress is not None and (now - self._drawn >= REDRAW_SECONDS or step == self._steps):
+        if self._bar is not None and (now - self._drawn >= REDRAW_SECONDS or number == self._steps):
             self._drawn = now
-            self._progress.update(self._task, completed=step, refresh=True)
+            self._bar.update(self._task, completed=number, refresh=True)
 
-    def stop(self) -> None:
+    def epoch_ends(self, record: EpochRecord) -> None:
+        """Take the bar away, for the epoch's line."""
+        self.ends()
+
+    def ends(self) -> None:
         """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
-
-    def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Print an epoch's line."""
-        self.stop()
-        of = f"/{epochs}" if epochs > 0 else ""
-        self.line(
-            f"epoch {record.epoch}{of}: "
-            f"train error {record.train_error:7.2%} (running mean {record.train_error_mean:7.2%}) "
-            f"loss {record.train_loss:.4f} | "
-            f"test error {record.test_error:7.2%} loss {record.test_loss:.4f} | "
-            f"lr {record.lr:.3g} | {record.seconds:.1f} s"
-        )
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,6 +1,5 @@
 """``bdfa train --dry-run``: every option with its source, and the net's layers, before anything is trained."""
 
-from dataclasses import fields
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,14 +7,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bdfa_np.cli.run_data import check_augment
 from bdfa_np.data.preparing import describe
-from bdfa_np.model import build_model, load_weights
-from bdfa_np.options.config import flag
+from bdfa_np.model import build_model
+from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.precedence import Chosen
+from bdfa_np.runs.data import check_augment
+from bdfa_np.runs.loading import load_weights
 
 if TYPE_CHECKING:
-    from bdfa_np.network import Sequential
+    from bdfa_np.rules import Rule
 
 
 def show(chosen: Chosen, load: Path | None) -> None:
@@ -27,32 +27,35 @@ def show(chosen: Chosen, load: Path | None) -> None:
     options = Table("option", title="options", title_justify="left")
     for column in ("value", "from"):
         options.add_column(column, overflow="fold")  # a long path is shown whole
-    for item in fields(chosen.config):
-        value = getattr(chosen.config, item.name)
-        source = chosen.sources[item.name]
-        if value != item.default and source == "default":
+    for name, option in OPTIONS.items():
+        value, source = getattr(chosen.config, name), chosen.sources[name]
+        if value != option.default and source == "default":
             source = "follows from the others"
-        options.add_row(flag(item.name), "" if value is None else str(value), source)
+        if option.type is dict:
+            for own, own_value in (value or {}).items():
+                options.add_row(f"-O {own}", str(own_value), source)
+        else:
+            options.add_row(option.flag, "" if value is None else str(value), source)
     console.print(options)
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
-    name, input_shape, classes = describe(chosen.config.preparation())
+    name, input_shape, classes = describe(chosen.config.recipe())
     check_augment(chosen.config, input_shape)
     model = build_model(chosen.config, input_shape, classes)
-    console.print(layer_table(model.network, f"{chosen.config.network} for {name}"))
+    console.print(layer_table(model.rule, f"{chosen.config.network} for {name}"))
     if load is not None:
         console.print(load_weights(model, load), soft_wrap=True)
 
 
-def layer_table(network: "Sequential", title: str) -> Table:
+def layer_table(rule: "Rule", title: str) -> Table:
     """Return a row a layer: output shape, parameters, feedback parameters, multiply-adds a sample; and their sums."""
     table = Table("layer", "output", title=title, title_justify="left", show_footer=False)
     for column in ("parameters", "feedback", "multiply-adds"):
         table.add_column(column, justify="right")
     totals = [0, 0, 0]
-    for layer in network:
+    for layer in rule.network.tree():
         own = sum(prod(spec.shape) for spec in layer.parameters().values())
-        feedback = prod(network.feedback.specs[f"{layer.name}.B"].shape) if f"{layer.name}.B" in network.feedback else 0
+        feedback = rule.B[layer.name].size if layer.name in rule.B else 0
         figures = [own, feedback, layer.multiply_adds()]
         totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
         table.add_row(layer.name, "x".join(map(str, layer.output_shape)), *(f"{figure:,}" for figure in figures))

@@ -1,7 +1,6 @@
-"""Command-line options made from the fields of `Config`, and the commands that take them."""
+"""Command-line options made from what is declared, and the commands that take them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +10,10 @@ from click.shell_completion import CompletionItem
 
 from bdfa_np.data.recipe import is_own
 from bdfa_np.data.sources.registry import dataset_names
+from bdfa_np.declaration import Option, flag
 from bdfa_np.errors import ConfigError
-from bdfa_np.options.config import Config, flag, option_type
+from bdfa_np.options.catalogue import HEADINGS, OPTIONS
+from bdfa_np.rules import RULES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,6 +31,18 @@ class Command(click.Command):
             if len(named) == 2:
                 named = next((arg for arg in given if arg.startswith(named)), named)
             raise click.NoSuchOption(named, possibilities=error.possibilities, ctx=ctx) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of a run under their headings, and the command's own after them."""
+        under: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                under.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
+        for title in (*HEADINGS, "Options"):
+            if title in under:
+                with formatter.section(title):
+                    formatter.write_dl(under[title])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; say that it was interrupted in one line, where click would print an empty one."""
@@ -50,16 +63,39 @@ def existing_run_argument(function: Function) -> Function:
     return click.argument("run", type=click.Path(path_type=Path, file_okay=False))(function)
 
 
+class HeadedOption(click.Option):
+    """An option of a run, shown in the help under a heading."""
+
+    def __init__(self, *arguments: Any, heading: str, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.heading = heading
+
+
 def config_options(*names: str) -> Callable[[Function], Function]:
-    """Return a decorator that adds the options of these `Config` fields, or of all of them where none is named."""
-    chosen = [item for item in fields(Config) if not names or item.name in names]
+    """Return a decorator that adds these options of a run, or all of them where none is named."""
+    headed = [(option, title) for title, options in HEADINGS.items() for option in options]
+    chosen = [(option, title) for option, title in headed if not names or option.name in names]
 
     def decorate(function: Function) -> Function:
-        for item in reversed(chosen):
-            function = _config_option(item)(function)
+        for option, title in reversed(chosen):
+            if option.type is not dict:  # the options of a rule from outside: `rule_option`
+                function = _config_option(option, title)(function)
         return function
 
     return decorate
+
+
+def rule_option(function: Function) -> Function:
+    """Add ``-O``, which gives options to a rule of one's own."""
+    return click.option(
+        "-O",
+        "own",
+        multiple=True,
+        metavar="NAME=VALUE",
+        cls=HeadedOption,
+        heading="Learning rule",
+        help="An option that a rule of your own has declared; as often as you like.",
+    )(function)
 
 
 class TorchChoice(click.Choice[str]):
@@ -118,24 +154,50 @@ class DatasetName(TorchChoice):
         return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
-def _config_option(item: Field[Any]) -> Callable[[Function], Function]:
-    meta = item.metadata
-    spellings = [item.name, flag(item.name)] + ([meta["torch"]] if meta["torch"] else [])
-    kind = option_type(item)
-    settings: dict[str, Any] = {"default": item.default, "show_default": item.default is not None}
-    if meta["is_flag"]:
+class RuleName(TorchChoice):
+    """A rule of the package in any case, or whatever else names one: what does not is for `Config` to say."""
+
+    name = "name or path"
+
+    def __init__(self) -> None:
+        super().__init__(tuple(RULES), ())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the rule's name, or what was given."""
+        return {self._plain(known): known for known in self.choices}.get(self._plain(value), value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the names, and that a file will do too."""
+        return f"[{'|'.join(self.choices)}|PATH]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names and, as soon as no name begins so, files."""
+        return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+_TYPES: dict[str, click.ParamType] = {
+    "dataset": DatasetName(),
+    "gradient": RuleName(),
+    "datapath": click.Path(file_okay=False),
+    "cache_dir": click.Path(file_okay=False),
+}
+"""Of the options whose values are more than a number, a switch, a choice or a text."""
+
+
+def _config_option(option: Option, heading: str) -> Callable[[Function], Function]:
+    spellings = [option.name, option.flag] + ([option.torch] if option.torch else [])
+    settings: dict[str, Any] = {"default": option.default, "show_default": option.default is not None}
+    if option.is_flag:
         settings |= {"is_flag": True, "show_default": False}
-    elif kind is bool:
-        settings |= {"type": bool, "metavar": "0|1", "default": "1" if item.default else "0"}
-    elif meta["choices"]:
-        settings["type"] = TorchChoice(meta["choices"], meta["absent"])
-    elif item.name == "dataset":
-        settings["type"] = DatasetName()
-    elif item.name in ("datapath", "cache_dir"):
-        settings["type"] = click.Path(file_okay=False)
+    elif option.type is bool:
+        settings |= {"type": bool, "metavar": "0|1", "default": "1" if option.default else "0"}
+    elif option.name in _TYPES:
+        settings["type"] = _TYPES[option.name]
+    elif option.choices:
+        settings["type"] = TorchChoice(option.choices, option.absent)
     else:
-        settings["type"] = kind
-    return click.option(*spellings, help=meta["help"], **settings)
+        settings["type"] = option.type
+    return click.option(*spellings, help=option.help, cls=HeadedOption, heading=heading, **settings)
 
 
 def torch_aliases(function: Function) -> Function:
@@ -173,11 +235,10 @@ def translated(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
 
 def given_options(ctx: click.Context) -> dict[str, Any]:
     """Return the options of `Config` that the user typed, with their values."""
-    names = {item.name for item in fields(Config)}
     given = {
         name: value
         for name, value in ctx.params.items()
-        if name in names and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if name in OPTIONS and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     if "network" in given:
         given["network"] = given["network"].removesuffix(".lua")

@@ -16,14 +16,14 @@ from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.preprocess.zca import check_dimensions
 from bdfa_np.data.readers.own import load_own, own_checksums
 from bdfa_np.data.readers.reading import file_sha256
-from bdfa_np.data.recipe import Preparation, is_own, own_name
+from bdfa_np.data.recipe import Recipe, is_own, own_name
 from bdfa_np.data.sources.download import find_source
 from bdfa_np.data.sources.registry import find_entry, known_checksums
 from bdfa_np.errors import ConfigError, DataError
 
 
 def prepare(
-    preparation: Preparation,
+    preparation: Recipe,
     *,
     datapath: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -34,7 +34,7 @@ def prepare(
 
     Parameters
     ----------
-    preparation : Preparation
+    preparation : Recipe
         Which data set, and what is done to it.
     datapath : str or path-like, optional
         Where its files are, as in `load_dataset`.
@@ -89,13 +89,13 @@ def prepare(
 
 
 def read_dataset(
-    preparation: Preparation, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False
+    preparation: Recipe, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False
 ) -> Dataset:
     """Read a data set as it is published, or as the user made it, but for a change of size.
 
     Parameters
     ----------
-    preparation : Preparation
+    preparation : Recipe
         Its ``dataset``, ``extra`` and ``resize`` are used.
     datapath : str or path-like, optional
         Where the files are, as in `load_dataset`.
@@ -123,12 +123,12 @@ def read_dataset(
     return replace(dataset, train_images=train, test_images=test)
 
 
-def describe(preparation: Preparation) -> tuple[str, tuple[int, ...], int]:
+def describe(preparation: Recipe) -> tuple[str, tuple[int, ...], int]:
     """Return what a net has to fit: the data set's name, a prepared sample's shape, the number of classes.
 
     Parameters
     ----------
-    preparation : Preparation
+    preparation : Recipe
         Which data set, and what would be done to it. Only one of the user's own is read.
 
     Returns
@@ -155,7 +155,7 @@ def describe(preparation: Preparation) -> tuple[str, tuple[int, ...], int]:
     return entry.name, check(preparation, entry.image_shape), len(entry.class_names)
 
 
-def _own_path(preparation: Preparation) -> Path:
+def _own_path(preparation: Recipe) -> Path:
     return Path(preparation.dataset).expanduser()
 
 
@@ -168,9 +168,7 @@ class _Origin:
     is_stored: bool = True
 
 
-def _identify(
-    preparation: Preparation, cache: Cache, datapath: str | os.PathLike[str] | None, progress: bool
-) -> _Origin:
+def _identify(preparation: Recipe, cache: Cache, datapath: str | os.PathLike[str] | None, progress: bool) -> _Origin:
     """Find out what is to be prepared; read and download no more than that takes."""
     if is_own(preparation.dataset):
         path = _own_path(preparation)
@@ -187,12 +185,12 @@ def _identify(
     return _Origin(entry.name, {file.name: file.sha256_content or file_sha256(path) for file, path in files})
 
 
-def check(preparation: Preparation, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def check(preparation: Recipe, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Refuse preprocessing that samples of a shape cannot have.
 
     Parameters
     ----------
-    preparation : Preparation
+    preparation : Recipe
         What is asked for.
     input_shape : tuple of int
         The shape (H, W, C), or (d,), of one sample as it is published.

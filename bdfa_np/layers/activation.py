@@ -59,6 +59,7 @@ class ReLU(Layer):
     """``y = max(a, 0)``; the slope is 1 where ``y > 0``, else 0."""
 
     kind = "relu"
+    dead_at_zero = True
 
     def forward(self, a: Array, train: bool = True) -> Array:
         """``y = max(a, 0)``."""

@@ -1,5 +1,6 @@
 """What a layer is: shapes, parameters, buffers, and the three methods each kind writes by hand."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,8 @@ class Layer:
     kind = "layer"
     feedback_site: str | None = None
     """Where this layer's feedback weights act: ``layerwise`` (FA, BFA), ``direct`` (DFA, BDFA), or None."""
+    dead_at_zero = False
+    """Whether the slope at an input of 0 is 0, so that weights that start at zero learn nothing."""
     shares_batch = False
     """Whether its kernels may cut a batch into shares, one a thread."""
 
@@ -108,7 +111,7 @@ class Layer:
         return {}
 
     def feedback(self, num_outputs: int) -> ParameterSpec | None:
-        """Return the feedback matrix ``B`` that belongs here in a net of ``num_outputs`` outputs, if any."""
+        """Return the shape and initial values of a ``B`` that acts here in a net of ``num_outputs`` outputs, if any."""
         return None
 
     def multiply_adds(self) -> int:
@@ -135,9 +138,29 @@ class Layer:
         """
         raise NotImplementedError
 
-    def project_feedback(self, signal: Array) -> Array:
-        """Carry a teaching signal to this layer's input through the feedback weights ``B``."""
-        raise NotImplementedError(f"{self.name} has no feedback weights")
+    def project_feedback(self, signal: Array, B: Array) -> Array:
+        """Carry a teaching signal to this layer's input through feedback weights, which a rule hands over.
+
+        Parameters
+        ----------
+        signal : array (N, ...)
+            The signal at this layer's output; the output error at a site of direct feedback.
+        B : array
+            Shaped as the forward weights, its last axis as wide as the signal; (K, n) at a site.
+        """
+        raise NotImplementedError(f"{self.name} has no place for feedback weights")
+
+    def branches(self) -> tuple[Sequence["Layer"], ...]:
+        """Return the layers that this one is made of, branch by branch, each from its input up; most have none."""
+        return ()
+
+    def carry_back(self, signal: Array, walk: "Walk") -> Array | None:
+        """Carry a rule's signal from a container's output to its input, through ``walk(branch, signal)``.
+
+        A container says how its branches' signals are put together. What is walked may return None, where nothing
+        below needs the signal.
+        """
+        raise NotImplementedError(f"{self.name} is made of no other layers")
 
     def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
         """Return an uninitialised array of this shape (batch axis first), the same memory at every call.
@@ -148,3 +171,42 @@ class Layer:
         if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
             held = self._buffers[name] = self.backend.empty(shape, dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
+
+
+Walk = Callable[[Sequence[Layer], Array], Array | None]
+"""How a rule carries a signal down through the layers of a branch."""
+
+
+def bind_chain(
+    layers: Sequence[Layer], input_shape: Shape, backend: Backend, streams: Streams, prefix: str = ""
+) -> Shape:
+    """Bind layers one after the other, and return the shape of the last one's output.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From input to output.
+    input_shape : tuple of int
+        Shape of one sample.
+    backend : Backend
+        Where they compute.
+    streams : Streams
+        Where random numbers come from.
+    prefix : str, default ""
+        What their names begin with: a container's own name and a dot, so that parameters have paths.
+    """
+    shape = tuple(input_shape)
+    numbers: dict[str, int] = {}
+    for layer in layers:
+        numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
+        layer.bind(f"{prefix}{layer.kind}{numbers[layer.kind]}", shape, backend, streams)
+        shape = layer.output_shape
+    return shape
+
+
+def tree_of(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Yield layers, and after each container those that it is made of, from input to output."""
+    for layer in layers:
+        yield layer
+        for branch in layer.branches():
+            yield from tree_of(branch)

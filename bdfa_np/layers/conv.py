@@ -13,7 +13,7 @@ class Conv2d(Layer):
     ----------
     channels : int
         Number of output channels, C_out.
-    size : int
+    kernel_size : int
         Side k of the square kernel.
     stride : int, default 1
         Step from one window to the next.
@@ -37,12 +37,11 @@ class Conv2d(Layer):
     b: Array
     dW: Array
     db: Array
-    B: Array
 
     def __init__(
         self,
         channels: int,
-        size: int,
+        kernel_size: int,
         *,
         stride: int = 1,
         padding: int = 0,
@@ -50,11 +49,11 @@ class Conv2d(Layer):
         initial: str = "uniform",
     ) -> None:
         super().__init__()
-        if min(channels, size, stride) < 1 or padding < 0:
-            raise ValueError("Conv2d needs channels, size and stride of 1 or more, and padding of 0 or more")
+        if min(channels, kernel_size, stride) < 1 or padding < 0:
+            raise ValueError("Conv2d needs channels, kernel_size and stride of 1 or more, and padding of 0 or more")
         initial_bound(initial, 1)  # refuses an unknown one here, where the user wrote it
         self.channels = channels
-        self.size = size
+        self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
         self.bias = bias
@@ -64,13 +63,15 @@ class Conv2d(Layer):
         """Return (Ho, Wo, channels); the input must be an image that at least one window fits on."""
         if len(input_shape) != 3:
             raise ValueError(f"{self.name} takes images (H, W, C), not samples of shape {input_shape}")
-        sides = [(side + 2 * self.padding - self.size) // self.stride + 1 for side in input_shape[:2]]
+        sides = [(side + 2 * self.padding - self.kernel_size) // self.stride + 1 for side in input_shape[:2]]
         if min(sides) < 1:
-            raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
+            raise ValueError(
+                f"{self.name}: no {self.kernel_size}x{self.kernel_size} window fits on samples of shape {input_shape}"
+            )
         return (*sides, self.channels)
 
     def _weight_spec(self, initial: str) -> ParameterSpec:
-        shape = (self.size, self.size, self.input_shape[2], self.channels)
+        shape = (self.kernel_size, self.kernel_size, self.input_shape[2], self.channels)
         return ParameterSpec(shape, initial_bound(initial, fan_in=prod(shape[:3])))
 
     def parameters(self) -> dict[str, ParameterSpec]:
@@ -84,7 +85,7 @@ class Conv2d(Layer):
 
     def multiply_adds(self) -> int:
         """Return k·k·C_in for each entry of the output."""
-        return self.size * self.size * self.input_shape[2] * prod(self.output_shape)
+        return self.kernel_size * self.kernel_size * self.input_shape[2] * prod(self.output_shape)
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x ⋆ W + b``."""
@@ -111,9 +112,9 @@ class Conv2d(Layer):
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``."""
         return self.backend.convolve_weight_gradient(x, grad_y, out, self.stride, self.padding, accumulate)
 
-    def project_feedback(self, signal: Array) -> Array:
+    def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``signal ⋆ᵀ B``: the transposed convolution by ``B`` in place of ``W``."""
-        return self._transposed(signal, self.B)
+        return self._transposed(signal, B)
 
     def _transposed(self, signal: Array, weights: Array) -> Array:
         out = self.buffer("grad_x", (len(signal), *self.input_shape))

@@ -16,7 +16,6 @@ class ErrorFeedback(Layer):
 
     kind = "feedback"
     feedback_site = "direct"
-    B: Array
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B`` (K, n), uniform within ±1/√n."""
@@ -32,8 +31,8 @@ class ErrorFeedback(Layer):
         """Return ``grad_h``: the Jacobian is the identity."""
         return grad_h if need_grad_in else None
 
-    def project_feedback(self, error: Array) -> Array:
-        """Return ``e B`` in the shape of this site's activity."""
-        N = len(error)
-        signal = self.backend.matmul(error, self.B, out=self.buffer("signal", (N, self.B.shape[1])))
+    def project_feedback(self, signal: Array, B: Array) -> Array:
+        """Return ``e B``, of an error ``e`` (N, K), in the shape of this site's activity."""
+        N = len(signal)
+        signal = self.backend.matmul(signal, B, out=self.buffer("signal", (N, B.shape[1])))
         return signal.reshape(N, *self.input_shape)

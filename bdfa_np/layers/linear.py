@@ -31,7 +31,6 @@ class Linear(Layer):
     b: Array
     dW: Array
     db: Array
-    B: Array
 
     def __init__(self, units: int, *, bias: bool = True, initial: str = "uniform") -> None:
         super().__init__()
@@ -92,7 +91,7 @@ class Linear(Layer):
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""
         return self.backend.matmul(x.T, grad_y, out=out, accumulate=accumulate)
 
-    def project_feedback(self, signal: Array) -> Array:
+    def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""
         shape = (len(signal), prod(self.input_shape))
-        return self.backend.matmul(signal, self.B.T, out=self.buffer("grad_x", shape))  # (N, fan_in)
+        return self.backend.matmul(signal, B.T, out=self.buffer("grad_x", shape))  # (N, fan_in)

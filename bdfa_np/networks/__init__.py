@@ -1,24 +1,40 @@
-"""The nets that come with the package, and the way to a user's own: modules with a ``build`` function."""
+"""The nets that come with the package, and the way to those from outside: modules with a ``build`` function."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
-from bdfa_np.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bdfa_np.backend.base import Backend
-    from bdfa_np.layers.base import Shape
-    from bdfa_np.network import Sequential
-    from bdfa_np.options.config import Config
-    from bdfa_np.random_streams import Streams
+from bdfa_np.backend.base import Backend
+from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.extensions import (
+    BROKEN,
+    describe,
+    digest,
+    file_of,
+    first_line,
+    installed,
+    load_installed,
+    place,
+    run_file,
+)
+from bdfa_np.layers.base import Shape
+from bdfa_np.network import Sequential
+from bdfa_np.networks.options import Settings
+from bdfa_np.random_streams import Streams
 
 NETWORKS = ("mlp", "conv")
-"""The built-in nets; each is a module of this package."""
+"""The built-in nets; each is a module of this package, with its ``OPTIONS`` and ``build``."""
+GROUP = "bdfa_np.networks"
+"""The group of entry points by which a distribution offers nets: a name, and a function like ``build``."""
+FLAG = "--network"
 
 
-def build_network(
-    config: "Config", input_shape: "Shape", num_classes: int, rng: "Streams", backend: "Backend"
-) -> "Sequential":
+def find_network(name: str) -> Any:
+    """Return the module of a net of the package."""
+    return import_module(f"bdfa_np.networks.{name}")
+
+
+def build_network(config: Settings, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:
     """Build the net that ``config.network`` names.
 
     Parameters
@@ -41,40 +57,80 @@ def build_network(
     Raises
     ------
     ConfigError
-        If there is no such net, it cannot be built for samples of this shape, or a user's file is broken.
+        If there is no such net, it cannot be built for samples of this shape, or it is from outside and broken.
     """
-    if config.network in NETWORKS:
-        build = import_module(f"bdfa_np.networks.{config.network}").build
-        try:
-            network: Sequential = build(config, input_shape, num_classes, rng, backend)
-        except ValueError as error:
-            raise ConfigError(
-                f"--network {config.network} does not fit samples of shape {input_shape}: {error}"
-            ) from error
-        return network
-    return _build_from_file(config, input_shape, num_classes, rng, backend)
+    if config.network not in NETWORKS:
+        return _build_from_outside(config, input_shape, num_classes, rng, backend)
+    try:
+        network: Sequential = find_network(config.network).build(config, input_shape, num_classes, rng, backend)
+    except ValueError as error:
+        raise ConfigError(f"{FLAG} {config.network} does not fit samples of shape {input_shape}: {error}") from error
+    return network
 
 
-def _build_from_file(
-    config: "Config", input_shape: "Shape", num_classes: int, rng: "Streams", backend: "Backend"
-) -> "Sequential":
-    from bdfa_np.network import Sequential
-    from bdfa_np.networks.user import BROKEN, describe, find_file, first_line, load_builder, place
+def find_file(name: str, models_folder: str) -> Path:
+    """Return the file that ``--network`` names: a path to a ``.py`` file, or a name under the models folder.
 
-    path = find_file(config.network, config.models_folder)
-    build = load_builder(path)
+    Raises
+    ------
+    ExtensionError
+        If there is no such file.
+    """
+    path = Path(name) if name.endswith(".py") else Path(models_folder) / f"{name}.py"
+    if not path.is_file():
+        raise ExtensionError(f"{FLAG} {name}: there is no built-in net of this name, and no file {path}")
+    return path
+
+
+def canonical(name: str, models_folder: str) -> str:
+    """Return a net's name as it is, a user's file by its whole path: a run finds it again from any folder.
+
+    Raises
+    ------
+    ExtensionError
+        If there is no such net.
+    """
+    if name in NETWORKS or (not name.endswith(".py") and installed(GROUP, name)):
+        return name
+    return str(find_file(name, models_folder).resolve())
+
+
+def network_digest(name: str, models_folder: str) -> str | None:
+    """Return the SHA-256 of the file that a net from outside comes from, or None for a built-in one."""
+    return None if name in NETWORKS else digest(_find_builder(name, models_folder)[1])
+
+
+def _find_builder(name: str, models_folder: str) -> tuple[Any, Path]:
+    """Return the ``build`` of a net from outside, and the file that it stands in."""
+    entry = None if name.endswith(".py") else installed(GROUP, name)
+    if entry is not None:
+        build = load_installed(entry, FLAG)
+        if not callable(build):
+            raise ExtensionError(f"{FLAG} {name}: {entry.value} is no function")
+        return build, file_of(build)
+    path = find_file(name, models_folder)
+    build = getattr(run_file(path, FLAG), "build", None)
+    if not callable(build):
+        raise ExtensionError(f"{FLAG} {path} has no function build(config, input_shape, num_classes, rng, backend)")
+    return build, path
+
+
+def _build_from_outside(
+    config: Settings, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend
+) -> Sequential:
+    build, path = _find_builder(config.network, config.models_folder)
     try:
         network = build(config, input_shape, num_classes, rng, backend)
     except BROKEN as error:
-        raise ConfigError(describe(error, path, build)) from error
-    where = place(path, first_line(build, path))
+        raise ExtensionError(describe(error, path, FLAG, build)) from error
+    where = place(path, FLAG, first_line(build, path))
     if not isinstance(network, Sequential):
-        raise ConfigError(f"{where}: build returned a {type(network).__name__}, not a Sequential")
+        raise ExtensionError(f"{where}: build returned a {type(network).__name__}, not a Sequential")
     if network.input_shape != tuple(input_shape) or network.output_shape != (num_classes,):
-        raise ConfigError(
+        raise ExtensionError(
             f"{where}: build returned a net from {network.input_shape} to {network.output_shape}, "
             f"where {tuple(input_shape)} to {(num_classes,)} is wanted"
         )
     if network.backend is not backend:
-        raise ConfigError(f"{where}: build must hand its backend on, Sequential(..., backend=backend)")
+        raise ExtensionError(f"{where}: build must hand its backend on, Sequential(..., backend=backend)")
     return network

@@ -1,6 +1,7 @@
 """The convolutional net of the original: three convolutional blocks, two fully connected ones, then the classes."""
 
 from bdfa_np.backend.base import Backend
+from bdfa_np.declaration import Option
 from bdfa_np.layers import (
     NON_LINEARITIES,
     BatchNorm,
@@ -14,21 +15,22 @@ from bdfa_np.layers import (
     Shape,
 )
 from bdfa_np.network import Sequential
-from bdfa_np.networks.initial import initial_weights
-from bdfa_np.options.config import Config
+from bdfa_np.networks.options import BATCHNORM, BIAS, DROPOUT, NONLIN, Settings
 from bdfa_np.random_streams import Streams
 
 CHANNELS = (96, 128, 256)
 UNITS = (2048, 2048)
 
+OPTIONS = (NONLIN, DROPOUT, Option("batchnorm", 0, BATCHNORM, choices=(0, 1, 2), torch="-batchnorm"), BIAS)
+"""The options that this net has."""
 
-def build(config: Config, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:
+
+def build(config: Settings, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:
     """Build the net for images (H, W, C); each side must be at least 15 for the three poolings to fit.
 
     ``dropout`` 1 drops 0.25 after the first two blocks' non-linearity and 0.5 after the later layers'; 2 leaves
     out the latter. ``batchnorm`` 1 normalises every block, 2 the second alone.
     """
-    initial = initial_weights(config)
     layers: list[Layer] = []
 
     def end_of_block(number: int, drop: float, epsilon: float, pool: list[Layer]) -> list[Layer]:
@@ -41,11 +43,11 @@ def build(config: Config, input_shape: Shape, num_classes: int, rng: Streams, ba
         return [*tail, *pool, ErrorFeedback()]
 
     for number, channels in enumerate(CHANNELS, start=1):
-        layers.append(Conv2d(channels, 5, padding=2, bias=config.bias, initial=initial))
+        layers.append(Conv2d(channels, 5, padding=2, bias=config.bias, initial=config.initial))
         layers += end_of_block(number, 0.25 if number <= 2 else 0.5, 1e-3, [MaxPool2d(3, 2)])
     layers.append(Flatten())
     for number, units in enumerate(UNITS, start=len(CHANNELS) + 1):
-        layers.append(Linear(units, bias=config.bias, initial=initial))
+        layers.append(Linear(units, bias=config.bias, initial=config.initial))
         layers += end_of_block(number, 0.5, 1e-5, [])
-    layers.append(Linear(num_classes, bias=config.bias, initial=initial))
+    layers.append(Linear(num_classes, bias=config.bias, initial=config.initial))
     return Sequential(layers, input_shape, backend=backend, rng=rng)

@@ -1,18 +1,17 @@
 """Where each option of a run comes from: the command line, a ``--config`` file, or its default, in this order."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bdfa_np.data.recipe import is_own
+from bdfa_np.declaration import Option
 from bdfa_np.errors import ConfigError
-from bdfa_np.networks import NETWORKS
-from bdfa_np.networks.user import find_file
-from bdfa_np.optim import OPTIMIZERS
-from bdfa_np.options.config import FOR_CUDA, Config
-from bdfa_np.rules import RULES
+from bdfa_np.networks import canonical as canonical_network
+from bdfa_np.options.catalogue import OPTIONS, parsed
+from bdfa_np.options.config import Config
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,20 @@ class Chosen:
     notes: list[str]
 
 
-def choose(given: Mapping[str, Any], file: Path | None) -> Chosen:
+def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[str] = ()) -> Chosen:
     """Combine what the user typed with what a file holds, and resolve it.
 
     An option of the file that the command line has made meaningless, by another rule, optimizer or net, is left
     out with a note; the same on the command line is an error.
+
+    Parameters
+    ----------
+    given : mapping
+        The options of the command line.
+    file : Path or None
+        What ``--config`` names.
+    rule_options : sequence of str, optional
+        What ``-O`` gives, as ``name=value``.
 
     Raises
     ------
@@ -37,31 +45,39 @@ def choose(given: Mapping[str, Any], file: Path | None) -> Chosen:
     """
     from_file = {} if file is None else read_options(file)
     notes = []
-    defaults = {item.name: item.default for item in fields(Config)}
     for name in sorted(meaningless(given, from_file)):
         value = from_file.pop(name)
-        if value != defaults[name]:
+        if value != OPTIONS[name].default:
             notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
-    config = Config.from_mapping({**from_file, **given}).resolve()
-    config = replace(
-        config, network=whole_name(config.network, config.models_folder), dataset=whole_dataset(config.dataset)
-    )
+    merged = {**from_file, **given}
+    if rule_options:
+        said = parsed(merged.get("gradient", OPTIONS["gradient"].default), rule_options)
+        merged["rule_options"] = {**from_file.get("rule_options", {}), **said}
+    config = whole(Config.from_mapping(merged).resolve())
     sources = {
-        item.name: "command line" if item.name in given else str(file) if item.name in from_file else "default"
-        for item in fields(Config)
+        name: "command line"
+        if name in given or (name == "rule_options" and rule_options)
+        else str(file)
+        if name in from_file
+        else "default"
+        for name in OPTIONS
     }
     return Chosen(config, sources, notes)
 
 
-def whole_name(network: str, models_folder: str) -> str:
-    """Return a built-in net's name as it is, a user's net by its whole path: the run finds it again from any folder.
+def whole(config: Config) -> Config:
+    """Return a configuration in which a user's own net and data set have their whole paths: a run finds them again.
 
     Raises
     ------
     ConfigError
-        If there is no such file.
+        If there is no such net.
     """
-    return network if network in NETWORKS else str(find_file(network, models_folder).resolve())
+    return replace(
+        config,
+        network=canonical_network(config.network, config.models_folder),
+        dataset=whole_dataset(config.dataset),
+    )
 
 
 def whole_dataset(dataset: str) -> str:
@@ -99,46 +115,40 @@ def read_options(path: Path) -> dict[str, Any]:
 
 
 def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[str]:
-    """Return the file's options that a choice made on the command line has no use for."""
-    found: set[str] = set()
-    if "gradient" in given:
-        of_rules = set().union(*(rule.options for rule in RULES.values()))
-        found |= of_rules - RULES[given["gradient"]].options
-    if given.get("feedback_target") in ("label", "centred"):
-        found.add("feedback_alpha")
-    if given.get("optimization") in OPTIMIZERS:
-        found |= of_another_optimizer(given["optimization"], from_file)
-    if given.get("network") == "conv":
-        found |= {"num_layers", "num_hidden"}
-    if given.get("network") == "mlp" and from_file.get("batchnorm") == 2:
-        found.add("batchnorm")
-    found |= of_another_preprocessing(given)
-    if given.get("eps") == 0:
-        found.add("acc_gradient")
-    if given.get("backend") == "numpy":
-        found |= set(FOR_CUDA)
-    return {name for name in found if name in from_file and name not in given}
+    """Return the file's options that a choice made on the command line has no use for.
+
+    These are options whose condition has ceased to hold since an option that decides it was given anew, or was left
+    out itself; and those that only say what followed from an option that was given anew.
+    """
+    before, after = Config.from_mapping(from_file), Config.from_mapping({**from_file, **given})
+    changed, left_out = set(given), set[str]()
+    while True:
+        kept = [OPTIONS[name] for name in from_file if name not in given and name not in left_out]
+        found = {
+            option.name
+            for option in kept
+            if any(condition.decider in changed for condition in option.conditions) and after.complaint(option)
+        }
+        found |= {
+            option.name for option in kept if changed & set(option.follows_from) and _followed(option, before, after)
+        }
+        if not found:
+            return left_out
+        left_out |= found
+        changed |= found
+        after = replace(after, **{name: OPTIONS[name].default for name in found})
 
 
-def of_another_preprocessing(given: Mapping[str, Any]) -> set[str]:
-    """Return the options that have no use where the inputs are preprocessed as the command line says."""
-    found: set[str] = set()
-    if given.get("whiten"):
-        found.add("normalization")
-    elif given.get("normalization"):
-        found |= {"whiten", "zca_epsilon"}
-    if "whiten" in given or "normalization" in given:
-        found.add("feedback_output")  # the file's may be what followed from its own inputs
-    return found
+def _followed(option: Option, before: Config, after: Config) -> bool:
+    """Return whether a value is what followed from the file's other options, and another one follows now."""
+    was = option.resolved(_filled(before, option))
+    return bool(getattr(before, option.name) == was != option.resolved(_filled(after, option)))
 
 
-def of_another_optimizer(name: str, from_file: Mapping[str, Any]) -> set[str]:
-    """Return the options that this optimizer has no use for, and a rate that was another's own default."""
-    optimizer = OPTIMIZERS[name]
-    found = {"lr_decay", "weight_decay", "momentum"} - optimizer.options
-    if not optimizer.follows_rate:
-        found.add("epoch_step")
-    before = OPTIMIZERS.get(from_file.get("optimization", Config.optimization))
-    if before is not None and from_file.get("lr") == before.default_learning_rate != optimizer.default_learning_rate:
-        found.add("lr")
-    return found
+def _filled(config: Config, option: Option) -> Config:
+    """Return a configuration in which what an option follows from is filled in."""
+    for name in option.follows_from:
+        decider = OPTIONS[name]
+        if getattr(config, name) is None and decider.follows is not None and not config.complaint(decider):
+            config = replace(config, **{name: decider.resolved(config)})
+    return config

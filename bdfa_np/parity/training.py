@@ -266,9 +266,9 @@ def _one_pass(model: Model) -> dict[str, Array]:
         logits = network.forward(x)
         result = model.loss(logits, labels)
         found = {"logits": logits.copy(), "loss": backend.asarray([result.value])}
-        found |= {f"deltas {name}": signal for name, signal in rule.deltas(result.error).items()}
+        found |= {f"deltas {name}": signal for name, signal in rule.deltas(result).items()}
         rule.train_feedback(result)
-    for title, vector in (("gradients", network.weights), ("feedback gradients", network.feedback)):
+    for title, vector in (("gradients", network.weights), ("feedback gradients", rule.feedback)):
         if vector.gradients is not None:
             found |= {f"{title} {name}": vector.gradient(name) for name in vector}
     return found

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import ClassVar
 
-from bdfa_np.backend.base import Array
+from bdfa_np.backend.base import Array, Batch
+from bdfa_np.declaration import Option
 from bdfa_np.layers.base import Layer
 from bdfa_np.losses import LossResult
-
-if TYPE_CHECKING:
-    from bdfa_np.network import Sequential
-    from bdfa_np.options.config import Config
-    from bdfa_np.parameters import ParameterVector
+from bdfa_np.network import Sequential
+from bdfa_np.optim import Optimizer
+from bdfa_np.parameters import ParameterVector, check_same_names, copy_named
 
 
 class Rule(ABC):
     """A learning rule over one network.
 
-    A training step is ``forward``, the loss, `backward`, `train_feedback`, and the optimizer over `trained`.
+    A training step is ``forward``, the loss, `backward`, `train_feedback`, the optimizer over `trained`, and
+    `after_step`. The rule holds its feedback weights; layers hold none, so that several rules can look at one network.
 
     Parameters
     ----------
     network : Sequential
-        The network to train; the rule gives its layers the feedback weights that it needs.
+        The network to train.
+
+    Attributes
+    ----------
+    feedback : ParameterVector
+        The feedback matrices ``B``, by names such as ``linear2.B``; empty where a rule has none.
+    B : dict of str to array
+        The same by the names of their layers: ``B["linear2"]``.
+    optimizers : list of Optimizer
+        Optimizers of the rule's own, beside the one that trains `trained`: they step and are halved when it is.
 
     Raises
     ------
@@ -31,38 +43,88 @@ class Rule(ABC):
         If the network has nothing to train, or lacks what the rule needs.
     """
 
-    name: str
-    options: frozenset[str] = frozenset()
-    """The options of the configuration that this rule has, of those that not every rule has."""
+    name: ClassVar[str]
+    """What it is called; a rule from a file is called as the file says."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    """The options that the constructor takes beside the network."""
+    starts_at_zero: ClassVar[bool] = False
+    """Whether forward weights may start at zero: where no signal travels through them."""
 
     def __init__(self, network: Sequential) -> None:
         self.network = network
         self.backend = network.backend
-        trainable = [layer for layer in network.layers if layer.parameters()]
-        if not trainable:
+        if not len(network.weights):
             raise ValueError(f"{self.name} needs a network with at least one layer that has weights")
-        self.lowest = trainable[0]
-        """The lowest layer with weights: no signal needs to go below it."""
+        self.feedback = ParameterVector({}, self.backend, trained=False)
+        self.B: dict[str, Array] = {}
+        self.optimizers: list[Optimizer] = []
+        self.wanted: dict[Layer, bool] = {}
+        """Of each layer, whether anything below it needs the signal at its input."""
+        self._note_what_is_wanted(network.layers, False)
         self._record: dict[str, Array] | None = None
 
-    @classmethod
-    @abstractmethod
-    def from_config(cls, network: Sequential, config: Config) -> Rule:
-        """Make the rule with the options of a resolved configuration."""
+    # The walk
 
     @abstractmethod
-    def backward(self, error: Array) -> None:
-        """Write every layer's parameter gradients, from the output error (N, K) of the last forward pass."""
+    def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
+        """Write a layer's parameter gradients from the signal at its output; return the signal at its input.
 
-    def train_feedback(self, result: LossResult) -> None:
-        """Learn from this batch what the rule's feedback weights learn; most rules keep them fixed."""
+        Parameters
+        ----------
+        layer : Layer
+            A layer that holds no others.
+        signal : array (N, ...)
+            At its output.
+        wanted : bool
+            Whether the signal at its input is needed; where it is not, None may be returned.
+        """
 
-    @property
-    def trained(self) -> list[ParameterVector]:
-        """The vectors that the optimizer updates."""
-        return [self.network.weights]
+    def backward(self, result: LossResult) -> None:
+        """Write every layer's parameter gradients.
 
-    def deltas(self, error: Array) -> dict[str, Array]:
+        Parameters
+        ----------
+        result : LossResult
+            What the loss says of the last forward pass: outputs, targets, error.
+        """
+        self.result = result
+        self.walk(self.network.layers, result.error)
+
+    def walk(self, layers: Sequence[Layer], signal: Array | None) -> Array | None:
+        """Carry a signal from the output of the last of some layers to the input of the first, where it is needed."""
+        for layer in reversed(layers):
+            if self.cuts(layer):
+                signal = self.inject(layer) if self.wanted[layer] else None
+                if signal is not None:
+                    self.reached(layer, signal)
+                continue
+            if signal is None:
+                continue
+            self.reached(layer, signal)
+            wanted = self.wanted[layer]
+            below = layer.carry_back(signal, self.walk) if layer.branches() else self.visit(layer, signal, wanted)
+            signal = below if wanted else None
+        return signal
+
+    def cuts(self, layer: Layer) -> bool:
+        """Return whether what reaches this layer from above ends there, since the rule hands it a signal anew."""
+        return False
+
+    def inject(self, layer: Layer) -> Array:
+        """Return the signal that the rule hands to a layer that it `cuts`."""
+        raise NotImplementedError(f"{self.name} hands no signal to {layer.name}")
+
+    def _note_what_is_wanted(self, layers: Sequence[Layer], wanted: bool) -> bool:
+        """Fill in `wanted` for some layers, whose own input is wanted or not; return whether their output is."""
+        for layer in layers:
+            self.wanted[layer] = wanted
+            inside = [self._note_what_is_wanted(branch, wanted) for branch in layer.branches()]
+            wanted = not self.cuts(layer) and (wanted or bool(layer.parameters()) or any(inside))
+        return wanted
+
+    # Looking on
+
+    def deltas(self, result: LossResult) -> dict[str, Array]:
         """Go backward once and return a copy of the signal that reached each layer's output.
 
         For a `Linear` that is ``δ`` (N, units), with ``dW = xᵀ δ``. Parameter gradients are those of this
@@ -70,8 +132,8 @@ class Rule(ABC):
 
         Parameters
         ----------
-        error : array (N, K)
-            The output error of the last forward pass, for example ``loss(logits, labels).error``.
+        result : LossResult
+            Of the last forward pass: ``loss(logits, labels)``.
 
         Returns
         -------
@@ -81,7 +143,7 @@ class Rule(ABC):
         self._record = {}
         self.network.forget_gradients()
         try:
-            self.backward(error)
+            self.backward(result)
             return self._record
         finally:
             self._record = None
@@ -92,7 +154,98 @@ class Rule(ABC):
         if self._record is not None:
             self._record[layer.name] = signal.copy()
 
-    def layers_downward(self) -> list[Layer]:
-        """Return the layers that a signal visits, from the output layer to the lowest that has weights."""
-        layers = self.network.layers
-        return layers[layers.index(self.lowest) :][::-1]
+    # Feedback weights, and what else is trained
+
+    def draw_feedback(self, layers: Sequence[Layer], bound: float = 0.0, *, trained: bool = False) -> None:
+        """Give the rule a ``B`` for each of some layers, each drawn from a generator of its own.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            Layers of this network that have a place for a ``B``.
+        bound : float, default 0
+            Draw uniform within ±bound; 0 takes each layer's own.
+        trained : bool, default False
+            Whether an optimizer trains the feedback, so that it needs gradients.
+
+        Raises
+        ------
+        ValueError
+            If a layer has no place for feedback weights.
+        """
+        specs = {}
+        for layer in layers:
+            spec = layer.feedback(prod(self.network.output_shape))
+            if spec is None:
+                raise ValueError(f"{layer.name} cannot have feedback weights")
+            specs[f"{layer.name}.B"] = replace(spec, bound=bound) if bound else spec
+        self.feedback = ParameterVector(specs, self.backend, trained=trained)
+        self.feedback.draw(self.network.streams, "feedback")
+        self.B = {layer.name: self.feedback[f"{layer.name}.B"] for layer in layers}
+
+    @property
+    def trained(self) -> list[ParameterVector]:
+        """The vectors that the optimizer updates."""
+        return [self.network.weights]
+
+    def train_feedback(self, result: LossResult) -> None:
+        """Learn from this batch what the rule's feedback weights learn; most rules keep them fixed."""
+
+    def before_training(self, batches: Iterable[Batch]) -> None:
+        """Do what is to be done before the first step of a run, for example a phase that trains the feedback.
+
+        Parameters
+        ----------
+        batches : iterable of (x, labels)
+            The training batches of one epoch, for as many steps as an epoch has; read only if somebody asks.
+        """
+
+    def after_step(self) -> None:
+        """Do what is to be done after the optimizer's step, for example a step of a phase of the rule's own.
+
+        On CUDA this is outside of what a graph captures, as are the steps of `optimizers`.
+        """
+
+    # What a checkpoint keeps
+
+    def buffers(self) -> dict[str, Array]:
+        """Return what the rule carries from step to step beside ``feedback``, as arrays that it goes on to change."""
+        return {}
+
+    def state(self) -> dict[str, Array]:
+        """Return copies on the host of the buffers and of the state of the rule's own optimizers, by name."""
+        held = {name: self.backend.to_host(array).copy() for name, array in self.buffers().items()}
+        for start, optimizer in self._named_optimizers():
+            held |= {start + name: array.copy() for name, array in optimizer.state().items()}
+        return held
+
+    def counters(self) -> dict[str, float]:
+        """Return the rates and the steps taken of the rule's own optimizers, by name."""
+        found: dict[str, float] = {}
+        for start, optimizer in self._named_optimizers():
+            found |= {f"{start}learning_rate": optimizer.learning_rate, f"{start}steps": float(optimizer.steps)}
+        return found
+
+    def load_state(self, state: Mapping[str, Array], counters: Mapping[str, float]) -> None:
+        """Take over what `state` and `counters` of the same rule gave.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes differ from this rule's own.
+        """
+        check_same_names(self.state(), state)
+        check_same_names(self.counters(), counters)
+        buffers = self.buffers()
+        copy_named(buffers, {name: state[name] for name in buffers}, self.backend)
+        for start, optimizer in self._named_optimizers():
+            optimizer.load_state({name: state[start + name] for name in optimizer.state()})
+            optimizer.learning_rate = counters[f"{start}learning_rate"]
+            optimizer.steps = int(counters[f"{start}steps"])
+
+    def _named_optimizers(self) -> Iterator[tuple[str, Optimizer]]:
+        return ((f"optimizer{number}.", optimizer) for number, optimizer in enumerate(self.optimizers, start=1))
+
+    def all_finite(self) -> bool:
+        """Return whether every feedback weight is a finite number."""
+        return bool(self.backend.xp.isfinite(self.feedback.values).all())

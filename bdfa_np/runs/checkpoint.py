@@ -21,6 +21,8 @@ FORMAT = 1
 
 Arrays = dict[str, npt.NDArray[Any]]
 GROUPS = ("weights", "feedback", "layers", "optimizer")
+RULE = "rule"
+"""A group for what a rule has of its own; left out where it has nothing, as files written before there was one."""
 COLUMNS = tuple(item.name for item in fields(EpochRecord))
 
 
@@ -35,6 +37,8 @@ class Checkpoint:
     ----------
     weights, feedback, layers, optimizer : dict of str to array
         Parameters, feedback matrices, what layers carry along (running statistics) and optimizer state, by name.
+    rule, rule_counters : dict of str to array, dict of str to float
+        What the rule carries along beside its feedback, and the rates and steps of its own optimizers, by name.
     training_passes : int
         Forward passes done in training, which dropout masks are keyed by.
     learning_rate : float
@@ -59,6 +63,8 @@ class Checkpoint:
     progress: Progress
     confusion: npt.NDArray[np.int64]
     history: list[EpochRecord] = field(default_factory=list)
+    rule: Arrays = field(default_factory=dict)
+    rule_counters: dict[str, float] = field(default_factory=dict)
 
 
 @interrupts_wait()
@@ -77,6 +83,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         file.attrs["training_passes"] = checkpoint.training_passes
         for group in GROUPS:
             _write_arrays(file.create_group(group), getattr(checkpoint, group))
+        if checkpoint.rule or checkpoint.rule_counters:
+            _write_arrays(file.create_group(RULE), checkpoint.rule)
+            file[RULE].attrs.update(checkpoint.rule_counters)
         history = np.array([[getattr(record, name) for name in COLUMNS] for record in checkpoint.history], dtype="f8")
         tables = {"confusion": checkpoint.confusion, "history": history.reshape(-1, len(COLUMNS))}
         _write_arrays(file, tables)
@@ -125,6 +134,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 progress=progress,
                 confusion=tables["confusion"],
                 history=[_record(row) for row in tables["history"]],
+                rule=_read_arrays(file[RULE], size, "f") if RULE in file else {},
+                rule_counters={key: float(value) for key, value in file[RULE].attrs.items()} if RULE in file else {},
             )
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run cannot be read; start it anew with --force") from None

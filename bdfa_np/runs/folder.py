@@ -14,10 +14,11 @@ from typing import Any
 import filelock
 import tomli_w
 
-from bdfa_np.errors import ConfigError, RunError
-from bdfa_np.networks import NETWORKS
-from bdfa_np.networks.user import digest, find_file
+from bdfa_np import __version__
+from bdfa_np.errors import ConfigError, ExtensionError, RunError
+from bdfa_np.networks import network_digest
 from bdfa_np.options.config import Config
+from bdfa_np.rules.find import rule_digest
 from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.system.files import remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
@@ -125,15 +126,19 @@ class RunFolder:
         Raises
         ------
         RunError
-            If there is no run, or its ``config.toml`` is damaged.
+            If there is no run, its ``config.toml`` is damaged, or a net or a rule from outside is gone or has changed.
         """
         path = self.path / CONFIG
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
             _check_document(document)
-            config = Config.from_mapping(document["options"]).resolve()
+            config = Config.from_mapping(document["options"])
+            _check_same_code(config, document, self.path)  # before any of it is run
+            config = config.resolve()
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
+        except ExtensionError as error:
+            raise RunError(f"the run in {self.path} cannot be read: {error}") from error
         except (ConfigError, KeyError, ValueError, OverflowError, RecursionError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RunError(f"{path} is damaged: {reason}") from error
@@ -146,10 +151,9 @@ class RunFolder:
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
         """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
         run = {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
-        of_network = network_digest(config)
         document = {
             "options": config.to_mapping(),
-            "run": run if of_network is None else {**run, "network_sha256": of_network},
+            "run": {**run, **digests(config)},
             "versions": versions(),
             "data": dict(data),
         }
@@ -183,22 +187,35 @@ def _check_document(document: dict[str, Any]) -> None:
             raise ValueError(f"'{name}' has a value of the wrong type")
 
 
-def check_same_network(config: Config, document: Mapping[str, Any], run: Path) -> None:
-    """Raise `RunError` if a run's net comes from a user's file that has changed since."""
-    before = document.get("run", {}).get("network_sha256")
-    if before is not None and before != network_digest(config):
-        raise RunError(f"{config.network} has changed since {run} was started: restore the file as it was")
+def _check_same_code(config: Config, document: Mapping[str, Any], run: Path) -> None:
+    """Raise `RunError` if a run's net or rule comes from a file that has changed since."""
+    before = document.get("run", {})
+    for name, of_file in digests(config).items():
+        if before.get(name) not in (None, of_file):
+            what = config.network if name == NETWORK_DIGEST else config.gradient
+            raise RunError(f"{what} has changed since {run} was started: restore the file as it was")
 
 
-def network_digest(config: Config) -> str | None:
-    """Return the SHA-256 of the user's file that a net comes from, or None for a built-in one."""
-    return None if config.network in NETWORKS else digest(find_file(config.network, config.models_folder))
+NETWORK_DIGEST, RULE_DIGEST = "network_sha256", "rule_sha256"
+
+
+def digests(config: Config) -> dict[str, str]:
+    """Return the SHA-256 of the files that a net and a rule from outside come from, by their names in a document."""
+    found = {
+        NETWORK_DIGEST: network_digest(config.network, config.models_folder),
+        RULE_DIGEST: rule_digest(config.gradient),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that can change a run's digits."""
-    packages = ("bdfa-np", "numpy", "scipy", "h5py")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    packages = ("numpy", "scipy", "h5py")
+    return {
+        "python": platform.python_version(),
+        "bdfa-np": __version__,  # of a checkout that is not installed no distribution tells
+        **{name: version(name) for name in packages},
+    }
 
 
 def metrics_csv(history: Sequence[EpochRecord]) -> str:

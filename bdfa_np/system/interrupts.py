@@ -27,3 +27,17 @@ def interrupts_wait() -> Iterator[None]:
             signal.signal(held, handler)
     if caught:
         signal.raise_signal(caught[0])
+
+
+@contextlib.contextmanager
+def terminate_like_interrupt() -> Iterator[None]:
+    """Treat a request to terminate as Ctrl-C: the run stays resumable, and says how."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -9,7 +9,7 @@ import os
 import pty
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -19,10 +19,10 @@ import numpy as np
 
 from bdfa_np import Config, build_model
 from bdfa_np.cli.display import Display
-from bdfa_np.cli.run_data import RunData, load_run_data
-from bdfa_np.cli.session import Session
 from bdfa_np.model import Model
+from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.folder import RunFolder
+from bdfa_np.runs.session import Session
 from bdfa_np.trainer import BatchSource, EpochRecord
 
 SMALL_TEST = 1000
@@ -49,8 +49,8 @@ class TimedSource:
 class TimedDisplay(Display):
     """A display that adds up the seconds that are spent in it."""
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        super().__init__(log)
+    def __init__(self) -> None:
+        super().__init__()
         self.seconds = 0.0
 
     @contextlib.contextmanager
@@ -59,20 +59,25 @@ class TimedDisplay(Display):
         yield
         self.seconds += perf_counter() - start
 
-    def start_epoch(self, number: int, epochs: int, steps: int) -> None:
+    def epoch_begins(self, number: int, epochs: int, steps: int) -> None:
         """Show the bar."""
         with self._timed():
-            super().start_epoch(number, epochs, steps)
+            super().epoch_begins(number, epochs, steps)
 
-    def on_batch(self, step: int) -> None:
+    def step(self, number: int) -> None:
         """Move the bar."""
         with self._timed():
-            super().on_batch(step)
+            super().step(number)
 
-    def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Print an epoch's line."""
+    def epoch_ends(self, record: EpochRecord) -> None:
+        """Take the bar away."""
         with self._timed():
-            super().epoch(record, epochs)
+            super().epoch_ends(record)
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        with self._timed():
+            super().line(text)
 
 
 @contextlib.contextmanager
@@ -123,9 +128,7 @@ class Run:
     def _session(self, name: str) -> Session:
         folder = RunFolder(self._runs / name)
         folder.path.mkdir()
-        session = Session(folder, self.model, self.data)
-        session.display = TimedDisplay(folder.log_lines.append)
-        session.trainer.on_batch = session.display.on_batch
+        session = Session(folder, self.model, self.data, TimedDisplay())
         session.trainer.train = TimedSource(session.trainer.train)
         return session
 
@@ -139,7 +142,7 @@ class Run:
 
     def epoch_on_a_terminal(self) -> dict[str, float]:
         """Train an epoch with a progress bar; also return the seconds spent on what is shown."""
-        display = self.shown.display
+        display = self.shown.listener
         assert isinstance(display, TimedDisplay)
         display.seconds = 0.0
         with terminal():

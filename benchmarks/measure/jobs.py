@@ -112,7 +112,7 @@ def draw_weights(model: Model) -> None:
 
 def parameters(model: Model) -> dict[str, np.ndarray]:
     """Return copies of a model's weights and feedback weights by name; no name is in both."""
-    return model.network.weights.state() | model.network.feedback.state()
+    return model.network.weights.state() | model.rule.feedback.state()
 
 
 def make_batches(job: Job) -> list[Batch]:

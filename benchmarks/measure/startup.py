@@ -44,7 +44,7 @@ def read_and_build(dataset: str, network: str) -> float:
     Data that need preparing are taken as they were prepared before.
     """
     from bdfa_np import Config, build_model
-    from bdfa_np.cli.run_data import load_run_data
+    from bdfa_np.runs.data import load_run_data
 
     config = Config(dataset=dataset, network=network, backend="numpy").resolve()
     start = perf_counter()

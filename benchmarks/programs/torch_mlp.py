@@ -22,7 +22,7 @@ from measure.jobs import NUM_CLASSES, Job, Program, build, make_batches, paramet
 from programs.torch_optimizers import PRIVATE_OPTIMIZERS, PUBLIC_OPTIMIZERS
 from torch import Tensor
 
-from bdfa_np.rules.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR
+from bdfa_np.rules.direct.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR
 
 aten = torch.ops.aten
 

@@ -38,38 +38,19 @@ def evaluate(
 
     All images of the part are used, also where the run itself was given a --test-limit.
     """
-    from bdfa_np.cli.commands.train import cuda_defaults, fallback_notes, moved, thread_limit
-    from bdfa_np.cli.run_data import check_same_data, load_run_data
-    from bdfa_np.errors import ConfigError
-    from bdfa_np.model import build_model, restore
-    from bdfa_np.runs.folder import RunFolder, check_same_network
-    from bdfa_np.trainer import evaluate as evaluate_network
+    from bdfa_np.cli.display import Display
+    from bdfa_np.runs.evaluation import evaluate_run
+    from bdfa_np.runs.session import fallback_notes
 
-    folder = RunFolder(run)
-    config, document = folder.read_config()
-    if part == "validation" and not config.validate:
-        raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
-    # What the run had may be of another machine: this command computes where it is told to, without TF32.
-    anew = {"backend": backend, "device": device, "threads": threads, "test_limit": None}
-    config = moved(config, cuda_defaults() | anew)
-    with thread_limit(config):
-        data = load_run_data(config, datapath=datapath, cache_dir=cache_dir)
-        check_same_data(data, document, run)
-        check_same_network(config, document, run)
-        if part == "test":
-            data = data.with_real_test_set()
-        model = build_model(config, data.split.input_shape, len(data.split.class_names))
-        checkpoint = folder.read_checkpoint()
-        restore(model, checkpoint, run)
-        loss, confusion = evaluate_network(model.network, model.loss, data.test_batches(config.batch_size))
-    click.echo(
-        f"{run} after {checkpoint.progress.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}"
-    )
+    given = {"datapath": datapath, "cache_dir": cache_dir, "threads": threads, "backend": backend, "device": device}
+    found = evaluate_run(run, part, given, Display())
+    confusion, config = found.confusion, found.config
+    click.echo(f"{run} after {found.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}")
     for note in fallback_notes(config):
         click.echo(note)
-    click.echo(f"error {confusion.error_rate:.2%}   loss {loss:.4f}")
+    click.echo(f"error {confusion.error_rate:.2%}   loss {found.loss:.4f}")
     click.echo()
-    click.echo(table(confusion, data.split.class_names))
+    click.echo(table(confusion, found.class_names))
 
 
 def table(confusion: "ConfusionMatrix", class_names: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.backend.cuda.status import cupy_status, device_names
     from bdfa_np.data.sources.download import default_folder
     from bdfa_np.data.sources.registry import dataset_names
-    from bdfa_np.options.config import usable_cores
+    from bdfa_np.options.machine import usable_cores
     from bdfa_np.runs.folder import versions
 
     found = [("bdfa-np", __version__)]

@@ -13,7 +13,7 @@ from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
-from bdfa_np.data.recipe import Preparation
+from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.splits import Part, split
 from bdfa_np.system.progress import bar
 
@@ -22,17 +22,17 @@ _IMAGES_PER_BLOCK = 1024
 Images = NDArray[Any]
 
 
-def stays_bytes(preparation: Preparation) -> bool:
+def stays_bytes(preparation: Recipe) -> bool:
     """Return whether images of bytes are kept as they are, to be normalised batch by batch."""
     return preparation.format == "rgb" and not preparation.whiten
 
 
-def as_it_is(preparation: Preparation, dataset: Dataset) -> PreparedData:
+def as_it_is(preparation: Recipe, dataset: Dataset) -> PreparedData:
     """Prepare images of bytes, which stay bytes, without storing them.
 
     Parameters
     ----------
-    preparation : Preparation
+    preparation : Recipe
         Which images are trained on, and their normalization.
     dataset : Dataset
         The data set as it was read.
@@ -48,7 +48,7 @@ def as_it_is(preparation: Preparation, dataset: Dataset) -> PreparedData:
     return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, normalization, available)
 
 
-def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Dataset, progress: bool) -> None:
+def write_prepared(writer: CacheWriter, preparation: Recipe, dataset: Dataset, progress: bool) -> None:
     """Prepare a data set into a file.
 
     Beside the data set's own images and, of YUV images, those to train on, it takes memory for some blocks and
@@ -58,7 +58,7 @@ def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Datas
     ----------
     writer : CacheWriter
         Where it goes.
-    preparation : Preparation
+    preparation : Recipe
         Which images are trained on, and what is done to all of them.
     dataset : Dataset
         The data set as it was read.
@@ -86,7 +86,7 @@ def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Datas
     )
 
 
-def _parts(preparation: Preparation, dataset: Dataset) -> tuple[dict[str, Part], int]:
+def _parts(preparation: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
     """Return the parts by name, and how many images the one to train on has without its limit."""
     chosen = split(dataset, validate=preparation.validate, train_limit=preparation.train_limit, seed=preparation.seed)
     parts = {"train": (chosen.train_images, chosen.train_labels)}
@@ -99,7 +99,7 @@ def _parts(preparation: Preparation, dataset: Dataset) -> tuple[dict[str, Part],
 
 
 def _fitted(
-    writer: CacheWriter, preparation: Preparation, train_images: Images, title: str, progress: bool
+    writer: CacheWriter, preparation: Recipe, train_images: Images, title: str, progress: bool
 ) -> Callable[[Images, Images], Images]:
     """Fit what is done to the images, write its statistics, and return the function that does it."""
     if preparation.whiten:

@@ -177,6 +177,11 @@ class Entry:
     citation: str
     sources: tuple[Source, ...]
 
+    @property
+    def has_extra(self) -> bool:
+        """Whether it has a part "extra", which may be left out."""
+        return any(file.part == "extra" for source in self.sources for file in source.files)
+
     def check_extra(self, extra: bool) -> None:
         """Refuse to leave out a part that the data set does not have.
 
@@ -190,7 +195,7 @@ class Entry:
         ConfigError
             If it is not, and there is none.
         """
-        if not extra and not any(file.part == "extra" for source in self.sources for file in source.files):
+        if not extra and not self.has_extra:
             raise ConfigError(f"--no-extra has no part in --dataset {self.name}: leave it out")
 
 

@@ -357,7 +357,7 @@ def test_whole_epochs_and_bare_steps_are_timed_in_the_loop_of_bdfa_train(
     assert "epoch 2/2: " in capsys.readouterr().out
     shown = run.epoch_on_a_terminal()
     assert capsys.readouterr().out == ""
-    assert run.shown.display._progress is not None
+    assert run.shown.listener._bar is not None
     assert 0 < shown["display"] < shown["epoch on a terminal"] / 2
     assert min(first, second, shown["epoch on a terminal"]) > steps / 5
     assert run.shown.trainer.progress.epoch == 1

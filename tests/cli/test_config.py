@@ -122,7 +122,7 @@ BAD_FILES = {
     "nan": (b"lr = nan", "--lr must be a finite number greater than 0, not nan"),
     "infinity": (b"eps = inf", "--eps must be a finite number of 0 or more, not inf"),
     "out of range": (b"epochs = 0", "--epochs must be 1 or more"),
-    "no choice": (b'gradient = "hebb"', "--gradient hebb: choose from"),
+    "no choice": (b'gradient = "hebb"', "--gradient hebb: unknown rule 'hebb': choose from"),
     "not together": (b'gradient = "bp"\nrfb_mag = 0.1', "--rfb-mag has no part in --gradient bp"),
     **{name: (f'{name} = "x"'.encode(), f"unknown option '{name}'") for name in ("save", "load", "config")},
     **{name: (f"{name} = true".encode(), f"unknown option '{name}'") for name in ("resume", "force", "dry_run")},

@@ -55,18 +55,18 @@ def test_a_run_of_conv_resumed_half_way_equals_one_in_one_go(bdfa, result, tmp_p
 def interrupt_at(monkeypatch, epoch, step):
     """Press Ctrl-C after a training step."""
     started = []
-    start_epoch = Display.start_epoch
+    epoch_begins = Display.epoch_begins
 
     def remember(self, number, *rest):
         started.append(number)
-        start_epoch(self, number, *rest)
+        epoch_begins(self, number, *rest)
 
     def press(_self, done):
         if (started[-1], done) == (epoch, step):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Display, "start_epoch", remember)
-    monkeypatch.setattr(Display, "on_batch", press)
+    monkeypatch.setattr(Display, "epoch_begins", remember)
+    monkeypatch.setattr(Display, "step", press)
 
 
 @pytest.mark.parametrize("epoch", [1, 3])

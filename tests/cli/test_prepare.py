@@ -122,7 +122,7 @@ def test_bundled_digits_that_gain_nothing_from_it_are_not_stored(bdfa, cache):
         ("mnist-5k --epochs 3", "No such option '--epochs'"),
         ("stl10 --whiten", "--resize 52 or less"),
         ("stl10 --whiten --resize 53", "--resize 52 or less"),
-        ("own.npz --no-extra", "--no-extra has no part in a data set of your own"),
+        ("own.npz --no-extra", "--no-extra has no part in --dataset "),
         ("own.npz --whiten --resize 60", "--resize 52 or less"),
     ],
 )

@@ -111,7 +111,6 @@ CONFIG_DAMAGES = {
     "a rate of 400 digits": text_changed("lr = 0.0001", "lr = 1" + "0" * 400),
     "a rate of 5000 digits": text_changed("lr = 0.0001", "lr = 1" + "0" * 5000),
     "a negative width": text_changed("num_hidden = 20", "num_hidden = -20"),
-    "a rule that is none": text_changed('gradient = "bdfa"', 'gradient = "__class__"'),
     "a null character": text_changed("seed = 0", 'seed = 0\ndatapath = "a\\\\u0000b"'),
     "text for the shape": text_changed(r"input_shape = \[.*?\]", 'input_shape = "abc"'),
     "numbers for class names": text_changed(r"class_names = \[", "class_names = [1] #"),

@@ -9,9 +9,9 @@ import pytest
 from bdfa_np import build_model
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.cuda import status
-from bdfa_np.cli.commands.train import heading, moved
 from bdfa_np.errors import BackendError
-from bdfa_np.options.config import FOR_CUDA, Config
+from bdfa_np.options.config import Config
+from bdfa_np.runs.session import heading, moved
 
 
 class FakeBackend:
@@ -103,9 +103,9 @@ def test_a_model_is_built_on_the_device_that_its_configuration_names(monkeypatch
 def test_a_run_that_moves_to_the_cpu_leaves_behind_what_is_for_cuda():
     config = Config(backend="cupy", device=2, tf32=True, cuda_graph=True, gpu_memory=1.5)
     on_cpu = moved(config, {"backend": "numpy"})
-    assert [getattr(on_cpu, name) for name in FOR_CUDA] == [0, False, False, None]
+    assert [getattr(on_cpu, name) for name in ("device", "tf32", "cuda_graph", "gpu_memory")] == [0, False, False, None]
     on_gpu = moved(config, {"backend": "auto", "device": 1})
-    assert [getattr(on_gpu, name) for name in FOR_CUDA] == [1, True, True, 1.5]
+    assert [getattr(on_gpu, name) for name in ("device", "tf32", "cuda_graph", "gpu_memory")] == [1, True, True, 1.5]
 
 
 # What is printed

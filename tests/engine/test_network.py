@@ -10,7 +10,7 @@ import pytest
 import bdfa_np.model
 import bdfa_np.network
 import bdfa_np.random_streams
-from bdfa_np import Config, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Tanh, build_model
+from bdfa_np import BP, DFA, Config, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Tanh, build_model
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.errors import BackendError
@@ -108,13 +108,13 @@ def test_a_layer_can_stand_in_one_network_only():
 
 def test_feedback_can_be_given_only_to_layers_that_can_hold_it():
     network = make_network()
-    with pytest.raises(ValueError, match="tanh1 cannot hold feedback weights"):
-        network.allocate_feedback([network["tanh1"]])
+    with pytest.raises(ValueError, match="tanh1 cannot have feedback weights"):
+        BP(network).draw_feedback([network["tanh1"]])
 
 
 def test_asking_a_layer_without_feedback_for_a_projection_is_an_error():
-    with pytest.raises(NotImplementedError, match="tanh1 has no feedback weights"):
-        make_network()["tanh1"].project_feedback(np.ones((2, 5)))
+    with pytest.raises(NotImplementedError, match="tanh1 has no place for feedback weights"):
+        make_network()["tanh1"].project_feedback(np.ones((2, 5)), np.ones((5, 5)))
 
 
 def test_uniform_weights_and_biases_lie_within_one_over_the_root_of_fan_in():
@@ -150,16 +150,15 @@ def test_float32_and_float64_start_from_the_same_numbers():
 
 def test_parameters_of_the_same_shape_start_from_different_numbers():
     network = Sequential([Linear(4), Linear(4), ErrorFeedback(), Linear(4), ErrorFeedback()], (4,))
-    network.allocate_feedback([network["feedback1"], network["feedback2"]])
-    drawn = [*network.weights.state().values(), *network.feedback.state().values()]
+    drawn = [*network.weights.state().values(), *DFA(network).feedback.state().values()]
     matrices = [values / np.abs(values).max() for values in drawn if values.ndim == 2]
     assert len({values.tobytes() for values in matrices}) == 5
 
 
 def test_the_seed_decides_every_initial_value():
     def start(seed):
-        network = build_model(Config(gradient="fa", nonlin="relu", num_hidden=8, seed=seed), (2, 2, 1), 3).network
-        return np.concatenate([network.weights.values, network.feedback.values])
+        model = build_model(Config(gradient="fa", nonlin="relu", num_hidden=8, seed=seed), (2, 2, 1), 3)
+        return np.concatenate([model.network.weights.values, model.rule.feedback.values])
 
     assert (start(1) == start(1)).all()
     assert (start(1) != start(2)).all()
@@ -195,12 +194,11 @@ def test_state_goes_out_by_name_and_comes_back_whole_or_not_at_all():
 
 
 def test_finiteness_is_seen_in_weights_and_feedback():
-    for spoiled in ("weights", "feedback"):
-        network = make_network()
-        network.allocate_feedback([network["feedback1"]])
-        assert network.all_finite()
-        getattr(network, spoiled).values[0] = np.inf
-        assert not network.all_finite()
+    rule = DFA(make_network())
+    for holder, spoiled in ((rule.network, rule.network.weights), (rule, rule.feedback)):
+        assert holder.all_finite()
+        spoiled.values[0] = np.inf
+        assert not holder.all_finite()
 
 
 def test_an_explicit_backend_that_cannot_run_is_never_replaced():

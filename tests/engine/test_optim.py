@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bdfa_np import Linear, Sequential
+from bdfa_np import FA, Linear, Sequential
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cpu.elementwise import BLOCK
 from bdfa_np.optim import ASGD, NAG, OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, Adamax, RMSprop, Rprop
@@ -351,7 +351,7 @@ def test_an_option_that_an_optimizer_does_not_have_is_refused(backend, name, opt
 def test_a_vector_without_gradients_is_refused(backend):
     network = Sequential([Linear(1)], (2,), backend=backend)
     with pytest.raises(ValueError, match="vector that has gradients"):
-        SGD([network.feedback], 0.1)
+        SGD([FA(network).feedback], 0.1)
 
 
 def test_the_rate_falls_with_steps_and_follows_a_changed_learning_rate(backend):

@@ -66,7 +66,7 @@ def test_forward_loss_and_back_propagation_agree_with_autograd(torch, nonlin, cr
     loss.backward()
     ours = model.network.forward(X)
     result = model.loss(ours, LABELS)
-    model.rule.backward(result.error)
+    model.rule.backward(result)
     agree(ours, logits.detach(), TOLERANCE[dtype])
     agree(result.value * (ours.size if criterion == "bce" else 1), loss.item(), TOLERANCE[dtype])
     for name, leaf in leaves.items():
@@ -81,13 +81,13 @@ def test_feedback_alignment_agrees_with_its_formulas_in_pytorch(torch, rule, non
     model = make_model(rule, nonlin, criterion, dtype)
     logits, _, pre, activities = torch_forward(torch, model, nonlin)
     e = torch.autograd.grad(torch_loss(torch, logits, criterion), logits, retain_graph=True)[0]
-    B = {name: torch.tensor(model.network.feedback[name]) for name in model.network.feedback}
+    B = {name: torch.tensor(model.rule.feedback[name]) for name in model.rule.feedback}
     delta, deltas = e, {4: e}
     for number in (3, 2, 1):
         h, a = activities[number], pre[number - 1]
         carried = delta @ B[f"linear{number + 1}.B"].T if rule == "fa" else e @ B[f"feedback{number}.B"]
         delta = deltas[number] = torch.autograd.grad(h, a, carried, retain_graph=True)[0]
-    model.rule.backward(model.loss(model.network.forward(X), LABELS).error)
+    model.rule.backward(model.loss(model.network.forward(X), LABELS))
     for number, delta in deltas.items():
         agree(model.network[f"linear{number}"].dW, activities[number - 1].detach().T @ delta, TOLERANCE[dtype])
         agree(model.network[f"linear{number}"].db, delta.sum(0), TOLERANCE[dtype])

@@ -59,8 +59,8 @@ def test_an_adversarial_step_is_a_clean_step_on_the_moved_batch(rule, network):
     gradient = net.input_gradient(clean.loss(net.forward(X), LABELS).error)
     moved = X + 0.05 * np.sign(gradient)
     assert with_eps.step(X, LABELS) == clean.step(moved, LABELS)
-    for vector in ("weights", "feedback"):
-        close(getattr(with_eps.network, vector).values, getattr(net, vector).values)
+    close(with_eps.network.weights.values, net.weights.values)
+    close(with_eps.rule.feedback.values, clean.rule.feedback.values)
     assert np.abs(with_eps.network.x - X).max() == pytest.approx(0.05)
 
 
@@ -98,10 +98,11 @@ def norms(W, incoming):
 
 @pytest.mark.parametrize(("network", "incoming"), list(product(["mlp", "conv"], [True, False])))
 def test_max_norm_bounds_each_units_vector_and_leaves_shorter_ones_alone(network, incoming):
-    net = make_trainer(network, gradient="fa").network
+    trainer = make_trainer(network, gradient="fa")
+    net = trainer.network
     for name in net.weights:
         net.weights[name][...] = np.random.default_rng(0).normal(size=net.weights[name].shape)
-    before, feedback = net.weights.state(), net.feedback.values.copy()
+    before, feedback = net.weights.state(), trainer.rule.feedback.values.copy()
     all_norms = np.concatenate([norms(before[name], incoming) for name in before if name.endswith("W")])
     bound = float(np.median(all_norms))
     MaxNorm(net, **{"incoming" if incoming else "outgoing": bound}).apply()
@@ -113,7 +114,7 @@ def test_max_norm_bounds_each_units_vector_and_leaves_shorter_ones_alone(network
             assert ((ratio <= 1 + 1e-12) & (ratio > 0)).all()
         else:
             assert (net.weights[name] == W).all()
-    assert (net.feedback.values == feedback).all()
+    assert (trainer.rule.feedback.values == feedback).all()
 
 
 def test_the_incoming_vector_of_a_unit_is_a_column_and_of_a_filter_all_its_taps():

@@ -32,7 +32,7 @@ def make_model(rule, **options):
 
 def gradients(model):
     result = model.loss(model.network.forward(X), LABELS)
-    model.rule.backward(result.error)
+    model.rule.backward(result)
     return model.network.weights.gradients.copy()
 
 
@@ -49,33 +49,33 @@ OPTIONS = [
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_fa_with_feedback_equal_to_the_weights_is_back_propagation(options):
     fa, bp = make_model("fa", **options), make_model("bp", **options)
-    for name in fa.network.feedback:
-        fa.network.feedback[name][...] = fa.network.weights[name.replace(".B", ".W")]
+    for name in fa.rule.feedback:
+        fa.rule.feedback[name][...] = fa.network.weights[name.replace(".B", ".W")]
     close(gradients(fa), gradients(bp))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_blocks_local_backward_is_back_propagations_when_given_the_true_gradient(options):
     bp, dfa = make_model("bp", **options), make_model("dfa", **options)
-    true = bp.rule.deltas(bp.loss(bp.network.forward(X), LABELS).error)
+    true = bp.rule.deltas(bp.loss(bp.network.forward(X), LABELS))
     for site in dfa.rule.sites:
-        site.project_feedback = lambda _error, name=site.name: true[name]
+        site.project_feedback = lambda _error, _B, name=site.name: true[name]
     exact = bp.network.weights.gradients.copy()
     close(gradients(dfa), exact)
 
 
 def test_which_layers_hold_feedback_depends_on_the_rule():
-    held = {rule: list(make_model(rule).network.feedback) for rule in RULES}
+    held = {rule: list(make_model(rule).rule.feedback) for rule in RULES}
     assert held["fa"] == ["conv2.B", "conv3.B", "linear1.B", "linear2.B", "linear3.B"]
     assert held["bfa"] == ["conv1.B", *held["fa"]]
     assert held["dfa"] == held["bdfa"] == [f"feedback{number}.B" for number in range(1, 6)]
 
 
 def test_a_direct_rule_projects_onto_the_whole_feature_map_after_pooling():
-    network = make_model("dfa").network
+    model = make_model("dfa")
     for number in (1, 2, 3):
-        pooled = network[f"pool{number}"].output_shape
-        assert network[f"feedback{number}"].B.shape == (4, int(np.prod(pooled)))
+        pooled = model.network[f"pool{number}"].output_shape
+        assert model.rule.B[f"feedback{number}"].shape == (4, int(np.prod(pooled)))
 
 
 @pytest.mark.parametrize("rule", ["dfa", "bdfa"])
@@ -97,14 +97,14 @@ def test_a_direct_rule_computes_no_input_gradient_at_a_blocks_bottom(rule, monke
 
 def test_bdfa_trains_every_sites_feedback_on_the_flattened_output_of_its_block():
     model = make_model("bdfa", feedback_lr=0.1, feedback_target="label")
-    before = {site.name: site.B.copy() for site in model.rule.sites}
+    before = {site.name: model.rule.B[site.name].copy() for site in model.rule.sites}
     result = model.loss(model.network.forward(X), LABELS)
     model.rule.train_feedback(result)
     t = np.eye(4)[LABELS]
     for site in model.rule.sites:
         h, B = site.h.reshape(5, -1), before[site.name]
         s = ((t @ B) * h).sum(axis=1)
-        close(site.B, B + 0.1 * (t / (1 + np.exp(s))[:, None]).T @ h)
+        close(model.rule.B[site.name], B + 0.1 * (t / (1 + np.exp(s))[:, None]).T @ h)
 
 
 @pytest.mark.parametrize("output", ["linear", "sigmoid"])
@@ -112,21 +112,21 @@ def test_bdfa_trains_every_sites_feedback_on_the_flattened_output_of_its_block()
 def test_bfa_with_weights_equal_to_feedback_follows_the_exact_gradient_of_its_loss(options, output):
     model = make_model("bfa", feedback_output=output, **options)
     network = model.network
-    for name in network.feedback:
-        network.feedback[name][...] = network.weights[name.replace(".B", ".W")]
+    for name in model.rule.feedback:
+        model.rule.feedback[name][...] = network.weights[name.replace(".B", ".W")]
     model.rule.train_feedback(model.loss(network.forward(X), LABELS))
-    direction = np.random.default_rng(1).normal(size=network.feedback.values.shape)
-    start = network.feedback.values.copy()
+    direction = np.random.default_rng(1).normal(size=model.rule.feedback.values.shape)
+    start = model.rule.feedback.values.copy()
 
     def value(step):
-        network.feedback.values[...] = start + step * direction
+        model.rule.feedback.values[...] = start + step * direction
         drawn = model.rule.generate(LABELS)
         if output == "linear":
             return 0.5 * ((drawn - X) ** 2).sum()
         return -(X * np.log(drawn) + (1 - X) * np.log(1 - drawn)).sum()
 
     numeric = (value(1e-6) - value(-1e-6)) / 2e-6
-    assert (network.feedback.gradients * direction).sum() == pytest.approx(numeric, rel=1e-6)
+    assert (model.rule.feedback.gradients * direction).sum() == pytest.approx(numeric, rel=1e-6)
 
 
 def test_unpooling_gives_each_place_its_nearest_windows_value():
@@ -158,7 +158,7 @@ def test_every_rule_trains_conv(rule, criterion, monkeypatch):
         result = model.loss(model.network.forward(x.astype(np.float32)), labels)
         values.append(result.value)
         model.network.forget_gradients()
-        model.rule.backward(result.error)
+        model.rule.backward(result)
         model.rule.train_feedback(result)
         model.optimizer.step()
     assert values[-1] < 0.5 * values[0]

@@ -74,7 +74,7 @@ def test_a_step_of_nag_takes_its_gradient_at_the_look_ahead_point():
         trainer.step(x, labels)
         network.weights.values[...] = w + np.float32(0.9) * v
         network.forget_gradients()
-        BP(network).backward(trainer.loss(network.forward(x), labels).error)
+        BP(network).backward(trainer.loss(network.forward(x), labels))
         v = np.float32(0.9) * v - np.float32(1e-2) * network.weights.gradients
         w = w + v
         np.testing.assert_allclose(trainer.network.weights.values, w, rtol=0, atol=1e-5)
@@ -258,7 +258,7 @@ def test_a_loss_that_is_no_number_stops_training_and_names_the_step(spoil):
 
 def test_a_weight_spoiled_by_an_epochs_last_step_is_found_before_the_epoch_counts():
     trainer = make_trainer()
-    feedback = trainer.network.feedback.values
+    feedback = trainer.rule.feedback.values
 
     def spoil_feedback(step):
         if step == 7:

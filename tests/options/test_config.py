@@ -1,13 +1,16 @@
 """Options: defaults, what each accepts, which go together, and their way through a file."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
+from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError
 from bdfa_np.optim import OPTIMIZERS
-from bdfa_np.options.config import Config, flag, usable_cores
+from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.config import Config
+from bdfa_np.options.machine import usable_cores
 
 
 def test_defaults_are_the_originals_but_for_the_documented_ones():
@@ -59,7 +62,7 @@ def test_a_rate_that_is_not_given_is_the_optimizers_own(optimization):
 
 
 def test_help_states_the_rate_of_each_optimizer_and_which_ones_have_decay_and_momentum():
-    text = {item.name: item.metadata["help"] for item in fields(Config)}
+    text = {name: option.help for name, option in OPTIONS.items()}
     assert "[default: 0.0001; rprop 0.1; adadelta 1]" in text["lr"]
     assert "sgd, nag, adam, adagrad" in text["lr_decay"]
     assert "sgd, nag." in text["momentum"]
@@ -233,10 +236,10 @@ TORCH_SPELLINGS = {
 
 
 def test_the_torch_programs_spellings_are_these():
-    assert {item.name: item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]} == TORCH_SPELLINGS
+    assert {name: option.torch for name, option in OPTIONS.items() if option.torch} == TORCH_SPELLINGS
 
 
 def test_every_option_has_help_and_a_spelling_of_its_own():
-    spellings = [item.metadata["torch"] for item in fields(Config) if item.metadata["torch"]]
+    spellings = [option.torch for option in OPTIONS.values() if option.torch]
     assert len(set(spellings)) == len(spellings)
-    assert all(item.metadata["help"] for item in fields(Config))
+    assert all(option.help for option in OPTIONS.values())

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,8 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bdfa_np.backend.cuda.status import cupy_status
-from bdfa_np.options.config import Config, flag
+from bdfa_np.declaration import flag
+from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.trainer import Trainer
@@ -291,8 +292,8 @@ ELSEWHERE = {
     *("dataset", "datapath", "cache_dir", "format", "no_extra"),  # in test_options_data.py
     *("models_folder", "threads", "backend"),
     *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
+    "rule_options",  # in test_options_outside.py
 }
-FIELDS = {item.name: item for item in fields(Config)}
 
 
 def spelled(spelling, value):
@@ -307,7 +308,7 @@ def drawing(row):
 def test_no_option_is_without_a_test_of_its_effect():
     sources = [path.read_text() for path in Path(__file__).parent.glob("test_options*.py")]
     assert {name for text in sources for name in re.findall(r"^def test_of_(\w+?)__", text, re.MULTILINE)} == ELSEWHERE
-    assert {row.name for row in TABLE} | ELSEWHERE == FIELDS.keys()
+    assert {row.name for row in TABLE} | ELSEWHERE == OPTIONS.keys()
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name}={row.value}")
@@ -321,11 +322,11 @@ def test_an_option_changes_the_numbers_as_it_should(run, row):
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in TABLE if FIELDS[row.name].metadata["torch"]], ids=lambda row: f"{row.name}={row.value}"
+    "row", [row for row in TABLE if OPTIONS[row.name].torch], ids=lambda row: f"{row.name}={row.value}"
 )
 def test_the_torch_programs_spelling_comes_to_the_same_bits(run, row):
     drawing(row)
-    torch = run(row.base, spelled(FIELDS[row.name].metadata["torch"], row.value))
+    torch = run(row.base, spelled(OPTIONS[row.name].torch, row.value))
     assert same(torch, run(row.base, spelled(flag(row.name), row.value)))
 
 

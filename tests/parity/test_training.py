@@ -3,6 +3,8 @@
 # A fault has the arguments of what it stands for.
 # ruff: noqa: ARG005
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,12 +54,13 @@ def test_every_option_that_changes_a_step_is_in_some_case():
     of_data |= {"zca_epsilon", "train_limit", "test_limit", "models_folder", "batch_size", "const_batch_size"}
     of_the_run = {"epochs", "epoch_step", "seed", "threads", "backend", "device", "tf32", "cuda_graph", "gpu_memory"}
     of_shape_alone = {"num_layers", "feedback_alpha", "visualize"}
+    from_outside = {"rule_options"}
     default = Config().resolve()
     met = set()
     for case in cases():
         config = case.config()
         met |= {name for name in vars(config) if getattr(config, name) != getattr(default, name)}
-    assert vars(default).keys() - met - of_data - of_the_run - of_shape_alone == set()
+    assert vars(default).keys() - met - of_data - of_the_run - of_shape_alone - from_outside == set()
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
@@ -77,10 +80,10 @@ def test_a_run_reports_all_that_training_computes_and_nothing_is_zero(network, r
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_ten_steps_move_every_parameter_by_more_than_float32s_tolerance(case):
-    network = make_trainer(case, NumpyBackend("float64")).network
-    trained = {"weights": network.weights}
+    rule = make_trainer(case, NumpyBackend("float64")).rule
+    trained = {"weights": rule.network.weights}
     if case.gradient in ("bfa", "bdfa"):
-        trained["feedback"] = network.feedback
+        trained["feedback"] = rule.feedback
     after = run_case(case, NumpyBackend("float64"))
     for group, vector in trained.items():
         for name, before in vector.state().items():
@@ -132,7 +135,11 @@ def test_an_optimizer_that_steps_otherwise_is_noticed(optimizer, name, value, mo
 def test_a_rule_that_sends_something_else_is_noticed_where_it_first_shows(monkeypatch):
     original = DFA.backward
     names = noticed(
-        monkeypatch, Case("mlp", "dfa"), DFA, "backward", lambda self, error: original(self, error * 1.000001)
+        monkeypatch,
+        Case("mlp", "dfa"),
+        DFA,
+        "backward",
+        lambda self, result: original(self, replace(result, error=result.error * 1.000001)),
     )
     assert {"deltas linear1", "gradients linear1.W", "trained weights linear1.W"} <= set(names)
     assert "logits" not in names

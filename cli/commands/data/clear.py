@@ -26,7 +26,7 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
 
     The data sets' own files stay.
     """
-    from bdfa_np.cli.commands.data.list import line
+    from bdfa_np.cli.prepared import line
     from bdfa_np.data.cache.store import Cache, default_cache_folder
     from bdfa_np.data.recipe import is_own, own_name
 

@@ -1,15 +1,10 @@
 """``bdfa data list``: the data sets, where their files are, and what is prepared."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option
-from bdfa_np.options.config import flag
-
-if TYPE_CHECKING:
-    from bdfa_np.data.cache.store import CacheEntry
 
 
 @click.command(
@@ -26,6 +21,7 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
     """List data sets, where their files are, and what is prepared."""
     from rich.console import Console
 
+    from bdfa_np.cli.prepared import line
     from bdfa_np.data.cache.store import Cache, default_cache_folder
     from bdfa_np.data.sources.download import where
     from bdfa_np.data.sources.registry import ENTRIES
@@ -43,15 +39,3 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
     console.print(f"\nprepared, in {folder}:" if entries else f"\nnothing is prepared in {folder}")
     for entry in entries:
         console.print(line(entry))
-
-
-def line(entry: "CacheEntry") -> str:
-    """Return a prepared file's line: its size, its time, its name, and the options that it was prepared with."""
-    specification = entry.specification or {}
-    preprocessing = specification.get("preprocessing")
-    words = [] if entry.state == "ready" else [f"({entry.state})"]
-    if isinstance(preprocessing, dict):  # the file may be anybody's
-        words += ["--whiten"] if "zca_epsilon" in preprocessing else []
-        for name, value in preprocessing.items():
-            words += [flag(name)] if value is True else [] if value is False else [flag(name), str(value)]
-    return f"{entry.size / 1e6:9,.1f} MB  {entry.modified:%Y-%m-%d %H:%M}  {entry.path.name}  {' '.join(words)}"

@@ -5,22 +5,7 @@ from typing import Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
-
-PREPARATION = (
-    "datapath",
-    "cache_dir",
-    "no_extra",
-    "resize",
-    "format",
-    "normalization",
-    "whiten",
-    "zca_epsilon",
-    "validate",
-    "train_limit",
-    "seed",
-    "threads",
-)
-"""The options of a run that its prepared data depend on, or that say where and how they are made."""
+from bdfa_np.cli.recipe import RECIPE_OPTIONS
 
 
 @click.command(
@@ -34,21 +19,24 @@ Examples:
   bdfa data prepare mine.npz --normalization channel""",
 )
 @click.argument("name", type=DatasetName())
-@config_options(*PREPARATION)
+@config_options(*RECIPE_OPTIONS)
 @debug_option
 def data_prepare(name: str, **options: Any) -> None:
     """Preprocess a data set, and store it to be trained on.
 
     Training with the same options then starts at once.
     """
-    from bdfa_np.cli.commands.train import terminate_like_interrupt, thread_limit
-    from bdfa_np.cli.run_data import load_run_data
+    from bdfa_np.cli.display import Display
     from bdfa_np.options.config import Config
     from bdfa_np.options.precedence import whole_dataset
+    from bdfa_np.runs.data import load_run_data
+    from bdfa_np.system.interrupts import terminate_like_interrupt
+    from bdfa_np.system.threads import limited_threads
 
     config = Config(dataset=whole_dataset(name), **options).resolve()
-    with terminate_like_interrupt(), thread_limit(config):
-        data = load_run_data(config)
+    display = Display()
+    with terminate_like_interrupt(), limited_threads(config.threads):
+        data = load_run_data(config, progress=display.progress, note=display.note)
     prepared = data.prepared
     parts = prepared.parts.items()
     counts = [f"{len(labels):,} {'training' if part == 'train' else part}" for part, (_, labels) in parts]

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.commands.data.prepare import PREPARATION
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.recipe import RECIPE_OPTIONS
 
 
 @click.command(
@@ -18,7 +18,7 @@ Examples:
   bdfa data show-zca stl10 --resize 32 --images 20 --png whitened.png""",
 )
 @click.argument("name", type=DatasetName())
-@config_options(*(option for option in PREPARATION if option not in ("format", "normalization", "whiten")))
+@config_options(*(option for option in RECIPE_OPTIONS if option not in ("format", "normalization", "whiten")))
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The picture's file.")
 @click.option("--images", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are drawn.")
 @debug_option
@@ -29,15 +29,18 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     """
     import numpy as np
 
-    from bdfa_np.cli.commands.train import terminate_like_interrupt, thread_limit
-    from bdfa_np.cli.run_data import load_run_data
+    from bdfa_np.cli.display import Display
     from bdfa_np.data.pictures import before_and_after, save
     from bdfa_np.options.config import Config
     from bdfa_np.options.precedence import whole_dataset
+    from bdfa_np.runs.data import load_run_data
+    from bdfa_np.system.interrupts import terminate_like_interrupt
+    from bdfa_np.system.threads import limited_threads
 
     config = Config(dataset=whole_dataset(name), whiten=True, **options).resolve()
-    with terminate_like_interrupt(), thread_limit(config):
-        prepared = load_run_data(config).prepared
+    display = Display()
+    with terminate_like_interrupt(), limited_threads(config.threads):
+        prepared = load_run_data(config, progress=display.progress, note=display.note).prepared
         whitened = prepared.parts["test"][0][:images]
         raw = prepared.zca().undo(whitened, np.empty_like(whitened))
     save(before_and_after(raw, whitened), png)

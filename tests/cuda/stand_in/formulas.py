@@ -17,7 +17,7 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
-from bdfa_np.rules import bdfa
+from bdfa_np.rules.direct import bdfa
 from bdfa_np.trainer import moved_by_sign
 
 

@@ -1,39 +1,35 @@
-"""What the commands share about data: preparing a run's data set and putting it into batches."""
+"""A run's data: its data set prepared, split, and put into batches."""
 
-import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from bdfa_np.data import Batches, Normalization, PreparedData, Split
-    from bdfa_np.options.config import Config
-    from bdfa_np.random_streams import Streams
+from bdfa_np.data import Batches, Normalization, PreparedData, Split, prepare
+from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.options.config import Config
+from bdfa_np.random_streams import Streams
 
 
 @dataclass(frozen=True)
 class RunData:
     """A prepared data set, and the two parts of it that a run uses."""
 
-    prepared: "PreparedData"
-    split: "Split"
+    prepared: PreparedData
+    split: Split
 
-    def train_batches(self, batch_size: int, streams: "Streams", *, drop_last: bool = False) -> "Batches":
+    def train_batches(self, batch_size: int, streams: Streams, *, drop_last: bool = False) -> Batches:
         """Return shuffled batches of the training part."""
-        from bdfa_np.data import Batches
-
         images, labels = self.split.train_images, self.split.train_labels
         return Batches(
             images, labels, batch_size, normalization=self._normalization, streams=streams, drop_last=drop_last
         )
 
-    def test_batches(self, batch_size: int) -> "Batches":
+    def test_batches(self, batch_size: int) -> Batches:
         """Return batches of the part that the run tests on."""
-        from bdfa_np.data import Batches
-
         return Batches(self.split.test_images, self.split.test_labels, batch_size, normalization=self._normalization)
 
     @property
-    def _normalization(self) -> "Normalization | None":
+    def _normalization(self) -> Normalization | None:
         return self.prepared.normalization
 
     def with_real_test_set(self) -> "RunData":
@@ -58,16 +54,27 @@ class RunData:
         how = "cache hit: read" if self.prepared.hit else "prepared and stored"
         return f"{how} {size:,.0f} MB of pixels in {seconds:.1f} s, {self.prepared.path}"
 
+    def check_same(self, document: Mapping[str, Any], run: object) -> None:
+        """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
+        before = document["data"]["checksums"]
+        differing = sorted(name for name, digest in self.prepared.checksums.items() if before.get(name) != digest)
+        if differing:
+            raise DataError(
+                f"the data differ from those of {run}: {', '.join(differing)} (SHA-256): restore the old files"
+            )
 
-def load_run_data(config: "Config", *, datapath: str | None = None, cache_dir: str | None = None) -> RunData:
+
+def load_run_data(config: Config, *, progress: bool = False, note: Callable[[str], None] = lambda _: None) -> RunData:
     """Load a configuration's data set, prepared, split and limited as it says.
 
     Parameters
     ----------
     config : Config
         The resolved options.
-    datapath, cache_dir : str, optional
-        Where to look instead of in the configuration's folders.
+    progress : bool, default False
+        Whether to draw progress bars on standard error.
+    note : callable, optional
+        Called with a line about anything out of the ordinary.
 
     Raises
     ------
@@ -76,35 +83,15 @@ def load_run_data(config: "Config", *, datapath: str | None = None, cache_dir: s
     ConfigError
         If what is asked for does not go with the data.
     """
-    import click
-
-    from bdfa_np.data import prepare
-
     prepared = prepare(
-        config.preparation(),
-        datapath=datapath or config.datapath,
-        cache_dir=cache_dir or config.cache_dir,
-        progress=sys.stderr.isatty(),
-        note=lambda line: click.echo(f"note: {line}", err=True),
+        config.recipe(), datapath=config.datapath, cache_dir=config.cache_dir, progress=progress, note=note
     )
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
     return data
 
 
-def check_augment(config: "Config", input_shape: tuple[int, ...]) -> None:
+def check_augment(config: Config, input_shape: tuple[int, ...]) -> None:
     """Raise `ConfigError` if samples of a shape shall be augmented that are no images."""
-    from bdfa_np.errors import ConfigError
-
     if config.augment and len(input_shape) != 3:
         raise ConfigError(f"--augment needs images, and {config.dataset} holds vectors of {input_shape[0]} numbers")
-
-
-def check_same_data(data: RunData, document: dict[str, Any], run: object) -> None:
-    """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
-    from bdfa_np.errors import DataError
-
-    before = document["data"]["checksums"]
-    differing = sorted(name for name, digest in data.prepared.checksums.items() if before.get(name) != digest)
-    if differing:
-        raise DataError(f"the data differ from those of {run}: {', '.join(differing)} (SHA-256): restore the old files")

@@ -1,21 +1,50 @@
 """Bidirectional direct feedback alignment: DFA whose feedback matrices learn."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from bdfa_np.backend.base import Array
+from bdfa_np.declaration import Condition, Option, not_negative
 from bdfa_np.losses import LossResult
-from bdfa_np.rules.dfa import DFA
-
-if TYPE_CHECKING:
-    from bdfa_np.network import Sequential
-    from bdfa_np.options.config import Config
+from bdfa_np.network import Sequential
+from bdfa_np.rules.direct.dfa import DFA
+from bdfa_np.rules.options import RFB_MAG
 
 FEEDBACK_LR = 5e-5
 FEEDBACK_ALPHA = 0.25
 TARGETS_WITH_ALPHA = ("torch", "mixed")
 TARGETS = (*TARGETS_WITH_ALPHA, "label", "centred")
+
+OPTIONS = (
+    Option(
+        "feedback_target",
+        None,
+        "bdfa: what B learns to predict from.  [default: torch]",
+        kind=str,
+        choices=TARGETS,
+        keyword="target",
+        follows="torch",
+        source="torch: the Torch code; label: Luo et al., arXiv 1702.07097, eq. 39; mixed: eq. 51",
+    ),
+    Option(
+        "feedback_lr",
+        None,
+        f"bdfa: learning rate of the feedback.  [default: {FEEDBACK_LR:g}]",
+        kind=float,
+        check=not_negative,
+        keyword="learning_rate",
+        follows=FEEDBACK_LR,
+        source="the Torch code",
+    ),
+    Option(
+        "feedback_alpha",
+        None,
+        f"bdfa: α of the targets torch and mixed.  [default: {FEEDBACK_ALPHA:g}]",
+        kind=float,
+        check=not_negative,
+        keyword="alpha",
+        follows=FEEDBACK_ALPHA,
+        conditions=(Condition("feedback_target", lambda target, _: target in (None, *TARGETS_WITH_ALPHA)),),
+        source="Luo et al., arXiv 1702.07097, eq. 51",
+    ),
+)
 
 
 class BDFA(DFA):
@@ -49,7 +78,7 @@ class BDFA(DFA):
     """
 
     name = "bdfa"
-    options = frozenset({"rfb_mag", "feedback_lr", "feedback_target", "feedback_alpha"})
+    options = (RFB_MAG, *OPTIONS)
 
     def __init__(
         self,
@@ -66,17 +95,6 @@ class BDFA(DFA):
         self.learning_rate = learning_rate
         self.target = target
         self.alpha = alpha
-
-    @classmethod
-    def from_config(cls, network: Sequential, config: Config) -> BDFA:
-        """Make the rule with ``rfb_mag`` and the options of the feedback's training."""
-        return cls(
-            network,
-            magnitude=config.rfb_mag,
-            learning_rate=FEEDBACK_LR if config.feedback_lr is None else config.feedback_lr,
-            target=config.feedback_target or "torch",
-            alpha=FEEDBACK_ALPHA if config.feedback_alpha is None else config.feedback_alpha,
-        )
 
     def feedback_target(self, result: LossResult, k: int) -> Array:
         """Return ``Y`` (N, K) for the k-th feedback site from the top, counted from 1.
@@ -102,10 +120,10 @@ class BDFA(DFA):
         backend = self.backend
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
-            h = site.h.reshape(len(Y), -1)  # (N, n)
-            prediction = backend.matmul(Y, site.B, out=site.buffer("prediction", h.shape))
+            h, B = site.h.reshape(len(Y), -1), self.B[site.name]  # (N, n) and (K, n)
+            prediction = backend.matmul(Y, B, out=site.buffer("prediction", h.shape))
             backend.scale_by_miss(Y, prediction, h, self.learning_rate)  # s_i and 1 - σ(s_i), a row each
-            backend.matmul(Y.T, h, out=site.B, accumulate=True)
+            backend.matmul(Y.T, h, out=B, accumulate=True)
 
 
 def replaced_at_label(o, t, scale, one):

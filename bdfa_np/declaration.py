@@ -1,0 +1,188 @@
+"""How an option is declared: once, beside what has it; everything that is said of it elsewhere follows from here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Check = Callable[[Any], str | None]
+"""Says what is wrong with a value, or None."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """That an option has a part only where another one has certain values.
+
+    Parameters
+    ----------
+    decider : str
+        The other option.
+    holds : callable
+        Takes the other option's value and the option's own, and returns whether the option has a part.
+    owners : tuple of str, optional
+        The values of the other option that the message names.
+    reason : str, default ""
+        What the message says after the other option's value, for example ``", which adapts its steps itself"``.
+    message : str, optional
+        Another message, in which ``{flag}`` and ``{value}`` stand for the option, ``{decider}`` for the other one's
+        value and ``{owners}`` for its values that would do.
+    """
+
+    decider: str
+    holds: Callable[[Any, Any], bool]
+    owners: tuple[str, ...] = ()
+    reason: str = ""
+    message: str = "{flag} has no part in {decider_flag} {decider}{reason}{only}: leave it out"
+
+    def complaint(self, option: Option, value: object, decider: object) -> str:
+        """Return what is wrong where the condition does not hold."""
+        return self.message.format(
+            flag=option.flag,
+            value=value,
+            decider_flag=flag(self.decider),
+            decider=decider,
+            reason=self.reason,
+            owners=", ".join(self.owners),
+            only=f", only in {', '.join(self.owners)}" if self.owners else "",
+        )
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: what it is called, what it may be, and what it means.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Python and in TOML; on the command line ``--`` and the name with hyphens.
+    default : object
+        Its value where it is not given. None: it is not given, and may follow from other options.
+    help : str
+        What it means, in a sentence.
+    kind : type, optional
+        The type of its values; that of the default unless given.
+    choices : tuple, optional
+        The only values that it may have.
+    check : callable, optional
+        What is wrong with a value, or None.
+    keyword : str, optional
+        The argument of the rule's constructor that it becomes; its name unless given.
+    follows : object or callable, optional
+        What it becomes in a resolved configuration where it is not given: a value, or a function of the
+        configuration.
+    follows_from : tuple of str, optional
+        The options that this depends on.
+    conditions : tuple of Condition, optional
+        Where it has a part; beside these, an option of a rule, a net or an optimizer has a part in those that
+        declare it.
+    canonical : callable, optional
+        Turns a value into the spelling that is kept.
+    torch : str, optional
+        Its spelling in the Torch program.
+    absent : tuple of str, optional
+        Values that Torch has and that are refused as not carried over.
+    is_flag : bool, default False
+        Whether it is given by its name alone.
+    source : str, default ""
+        Where it is from: paper and equation.
+    """
+
+    name: str
+    default: Any
+    help: str
+    kind: type | None = None
+    choices: tuple[Any, ...] = ()
+    check: Check | None = None
+    keyword: str | None = None
+    follows: Any = None
+    follows_from: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    canonical: Callable[[Any], Any] | None = None
+    torch: str | None = None
+    absent: tuple[str, ...] = ()
+    is_flag: bool = False
+    source: str = ""
+
+    @property
+    def type(self) -> type:
+        """The type of its values, None set aside."""
+        return self.kind or type(self.default)
+
+    @property
+    def argument(self) -> str:
+        """The argument of a constructor that it becomes."""
+        return self.keyword or self.name
+
+    @property
+    def flag(self) -> str:
+        """Its spelling on the command line."""
+        return flag(self.name)
+
+    def fits(self, value: object) -> bool:
+        """Return whether a value read from a file is of the option's type; a whole number will do for a float."""
+        if self.type is float:
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return type(value) is self.type
+
+    def is_given(self, value: object) -> bool:
+        """Return whether a value says something that its absence would not."""
+        return value is not None and value != self.default
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with a value, for a message that begins with the option's own spelling; or None."""
+        if value in self.absent:
+            return f"{value} is not carried over from Torch's optim: choose from {', '.join(self.choices)}"
+        if self.choices and value not in self.choices:
+            return f"{value}: choose from {', '.join(map(str, self.choices))}"
+        problem = self.check(value) if self.check else None
+        return f"{problem}, not {value}" if problem else None
+
+    def resolved(self, config: Any) -> Any:
+        """Return what it becomes in a configuration that does not give it."""
+        return self.follows(config) if callable(self.follows) else self.follows
+
+
+def flag(name: str) -> str:
+    """Return an option's spelling on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+# What values are checked by: each returns what is wrong, or None.
+
+
+def positive(value: float) -> str | None:
+    """Say what is wrong unless the value is a finite number above 0."""
+    return None if math.isfinite(value) and value > 0 else "must be a finite number greater than 0"
+
+
+def not_negative(value: float) -> str | None:
+    """Say what is wrong unless the value is a finite number of 0 or more."""
+    return None if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
+
+
+def magnitude(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 and a million, well inside what float32 holds."""
+    return None if 0 <= value <= 1e6 else "must be at least 0 and at most 1e6"
+
+
+def memory(value: float) -> str | None:
+    """Say what is wrong unless the value is an amount of memory in GiB; 0 bytes would mean no limit to CuPy."""
+    return None if 1e-3 <= value <= 1e6 else "must be at least 0.001 and at most 1e6"
+
+
+def fraction(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 (included) and 1 (excluded)."""
+    return None if 0 <= value < 1 else "must be at least 0 and less than 1"
+
+
+def at_least(lowest: int, *, at_most: int | None = None) -> Check:
+    """Return a check for whole numbers from ``lowest`` up to ``at_most``."""
+
+    def check(value: int) -> str | None:
+        if at_most is not None and not lowest <= value <= at_most:
+            return f"must be a whole number from {lowest} to {at_most}"
+        return None if value >= lowest else f"must be a whole number of {lowest} or more"
+
+    return check

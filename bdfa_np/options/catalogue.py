@@ -1,0 +1,175 @@
+"""All options under headings: what rules, nets and optimizers declare, beside what belongs to none of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bdfa_np.declaration import Condition, Option, flag
+from bdfa_np.errors import ConfigError
+from bdfa_np.networks import NETWORKS, find_network
+from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.optim.options import OPTIONS as OF_OPTIMIZERS
+from bdfa_np.options.data import OPTIONS as DATA
+from bdfa_np.options.machine import OPTIONS as MACHINE
+from bdfa_np.options.training import LOSS, OPTIMIZER, TRAINING
+from bdfa_np.rules import RULES
+from bdfa_np.rules.find import canonical, find_rule
+
+
+def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[[Any, Option], bool]) -> list[Option]:
+    """Return what several owners declare, each option once, with the condition that its owner is chosen.
+
+    Parameters
+    ----------
+    decider : str
+        The option that chooses an owner, for example ``gradient``.
+    declared : mapping of str to sequence of Option
+        The owners' options, by their names.
+    has : callable
+        Whether an owner has an option, also an owner from outside the package.
+    """
+    merged: dict[str, Option] = {}
+    owners: dict[str, list[str]] = {}
+    for owner, options in declared.items():
+        for option in options:
+            owners.setdefault(option.name, []).append(owner)
+            choices = dict.fromkeys((*merged.get(option.name, option).choices, *option.choices))
+            merged[option.name] = replace(merged.get(option.name, option), choices=tuple(choices))
+
+    def made(option: Option) -> Option:
+        names = tuple(owners[option.name])
+        conditions = [Condition(decider, lambda owner, _: has(owner, option), owners=names)]
+        for owner in names:
+            (own,) = (one for one in declared[owner] if one.name == option.name)
+            if own.choices != option.choices:
+                conditions.append(_only(decider, owner, own.choices))
+        text = option.help.replace("{owners}", ", ".join(names))
+        return replace(option, help=text, conditions=(*conditions, *option.conditions))
+
+    return [made(option) for option in merged.values()]
+
+
+def _only(decider: str, owner: str, choices: tuple[Any, ...]) -> Condition:
+    """Return the condition that one of several owners takes fewer values than the others."""
+    return Condition(
+        decider,
+        lambda chosen, value: chosen != owner or value in (None, *choices),
+        message="{flag} {value} has no part in {decider_flag} {decider}: choose from " + ", ".join(map(str, choices)),
+    )
+
+
+def _of_rules() -> list[Option]:
+    def has(gradient: Any, option: Option) -> bool:
+        return option.name in {one.name for one in find_rule(gradient).options}
+
+    return owned("gradient", {name: rule.options for name, rule in RULES.items()}, has)
+
+
+def _of_networks() -> list[Option]:
+    def has(network: Any, option: Option) -> bool:
+        # A net from outside is handed all options, and takes what it likes.
+        return network not in NETWORKS or option.name in {one.name for one in find_network(network).OPTIONS}
+
+    return owned("network", {name: find_network(name).OPTIONS for name in NETWORKS}, has)
+
+
+def _of_optimizers() -> list[Option]:
+    declared = {
+        name: [option for option in OF_OPTIMIZERS if option.name in optimizer.options]
+        for name, optimizer in OPTIMIZERS.items()
+    }
+    found = owned("optimization", declared, lambda name, option: option.name in OPTIMIZERS[name].options)
+    message = "--optimization {decider} has no {flag}, only {owners}: leave it out"
+    return [
+        replace(option, conditions=tuple(replace(one, message=message) for one in option.conditions))
+        for option in sorted(found, key=lambda option: [one.name for one in OF_OPTIMIZERS].index(option.name))
+    ]
+
+
+HEADINGS: dict[str, tuple[Option, ...]] = {
+    "Data": DATA,
+    "Net": (
+        Option(
+            "network",
+            "mlp",
+            f"Net to build: {', '.join(NETWORKS)}, a Python file of your own, or its name in --models-folder.",
+            torch="-network",
+        ),
+        Option("models_folder", "./Models/", "Folder of your own nets.", torch="-modelsFolder"),
+        *_of_networks(),
+    ),
+    "Learning rule": (
+        Option(
+            "gradient",
+            "bdfa",
+            f"Learning rule: {', '.join(RULES)}, or a Python file of your own.",
+            torch="-gradient",
+            canonical=canonical,
+        ),
+        Option(
+            "rule_options",
+            None,
+            "Options of a rule of your own, by name.",
+            kind=dict,
+        ),
+        *_of_rules(),
+    ),
+    "Loss and optimizer": (LOSS, *OPTIMIZER, *_of_optimizers()),
+    "Training": TRAINING,
+    "Machine": MACHINE,
+}
+"""Every option, under the heading that it is shown under, in the order in which it is shown."""
+
+OPTIONS: dict[str, Option] = {option.name: option for options in HEADINGS.values() for option in options}
+"""Every option by its name."""
+
+
+def own_options(gradient: str) -> dict[str, Option]:
+    """Return the options that a rule from outside has beside those of the package: what ``-O`` gives."""
+    return {option.name: option for option in find_rule(gradient).options if option.name not in OPTIONS}
+
+
+def own_values(gradient: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the values of a rule's own options, those that are not given by their defaults; None if it has none.
+
+    Raises
+    ------
+    ConfigError
+        If the rule has no such option, or a value cannot be used.
+    """
+    own = own_options(gradient)
+    for name, value in given.items():
+        if name in OPTIONS:
+            raise ConfigError(f"-O {name}: an option of its own spelling: give it as {flag(name)}")
+        if name not in own:
+            there = f"only {', '.join(own)}" if own else "and no other of its own"
+            raise ConfigError(f"-O {name}: --gradient {gradient} has no option '{name}', {there}: leave it out")
+        problem = own[name].problem(value) if own[name].fits(value) else f"has a value of the wrong type: {value!r}"
+        if problem:
+            raise ConfigError(f"-O {name} {problem}")
+    return {name: given.get(name, option.default) for name, option in own.items()} or None
+
+
+def parsed(gradient: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what ``-O name=value`` says, in the types that the rule has declared.
+
+    Raises
+    ------
+    ConfigError
+        If a text has no ``=``, or a value is not of the option's type.
+    """
+    own, found = own_options(gradient), {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"-O {text}: write it as name=value")
+        name = name.strip().replace("-", "_")
+        kind = own[name].type if name in own else str
+        try:
+            found[name] = _SWITCH[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            raise ConfigError(f"-O {text}: '{value}' is not a valid {kind.__name__}") from None
+    return found
+
+
+_SWITCH = {"0": False, "false": False, "1": True, "true": True}

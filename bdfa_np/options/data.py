@@ -1,0 +1,124 @@
+"""Options of the data: which set, which part of it, and what is done to it."""
+
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, is_own
+from bdfa_np.data.sources.registry import dataset_names, find_entry
+from bdfa_np.declaration import Condition, Option, at_least, positive
+from bdfa_np.errors import DataError
+
+
+def known_dataset(name: str) -> str | None:
+    """Say what is wrong unless the name is a known data set's, or a path."""
+    if is_own(name):
+        return None
+    try:
+        find_entry(name)
+    except DataError:
+        return f"must be one of {', '.join(dataset_names())}, or a path: name.npz, name.h5 or ./folder"
+    return None
+
+
+def canonical(dataset: str) -> str:
+    """Return a known data set's name as the registry spells it, a path as it is."""
+    return dataset if is_own(dataset) else find_entry(dataset).name
+
+
+def has_extra(dataset: str) -> bool:
+    """Return whether a data set has extra training images, which may be left out."""
+    return not is_own(dataset) and find_entry(dataset).has_extra
+
+
+OPTIONS = (
+    Option(
+        "dataset",
+        "mnist",
+        f"Data set: {', '.join(dataset_names())}; or your own: a .npz or .h5 file, or a folder as ./NAME.",
+        torch="-dataset",
+        check=known_dataset,
+        canonical=canonical,
+    ),
+    Option(
+        "datapath",
+        None,
+        "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]",
+        kind=str,
+        torch="-datapath",
+    ),
+    Option(
+        "cache_dir",
+        None,
+        "Folder of prepared data. [default: BDFA_CACHE_DIR, else the cache folder]",
+        kind=str,
+        torch="-preProcDir",
+    ),
+    Option(
+        "no_extra",
+        False,
+        "svhn: leave out the extra training images.",
+        is_flag=True,
+        conditions=(Condition("dataset", lambda dataset, _: has_extra(dataset)),),
+    ),
+    Option(
+        "resize",
+        None,
+        "Scale images to N rows and columns when they are read.",
+        kind=int,
+        check=at_least(1, at_most=1024),
+    ),
+    Option("format", "rgb", "Colours of the images.", torch="-format", choices=FORMATS),
+    Option(
+        "normalization",
+        None,
+        "scale: to 0..1; simple, channel, image: all pixels, each channel's, each place's to mean 0 and deviation 1. "
+        "[default: scale, unless --whiten]",
+        kind=str,
+        torch="-normalization",
+        choices=NORMALIZATIONS,
+        follows="scale",
+        conditions=(
+            Condition(
+                "whiten",
+                lambda whiten, _: not whiten,
+                message="--whiten takes the place of --normalization {value}: leave one of them out",
+            ),
+        ),
+    ),
+    Option(
+        "whiten",
+        False,
+        "ZCA whitening, in place of a normalization.",
+        torch="-whiten",
+        is_flag=True,
+        conditions=(Condition("normalization", lambda normalization, _: normalization is None),),
+    ),
+    Option(
+        "zca_epsilon",
+        None,
+        f"What whitening adds to each variance, of values 0..255. [default: {ZCA_EPSILON:g}]",
+        kind=float,
+        check=positive,
+        follows=ZCA_EPSILON,
+        conditions=(
+            Condition(
+                "whiten",
+                lambda whiten, _: whiten,
+                message="{flag} has no part in what is done without --whiten: leave it out",
+            ),
+        ),
+    ),
+    Option(
+        "augment",
+        False,
+        "Train on random crops, scaled back, and mirror images: another draw in each epoch.",
+        torch="-augment",
+        is_flag=True,
+    ),
+    Option(
+        "validate",
+        False,
+        "Test on the training set's last 10,000 (or last fifth).",
+        torch="-validate",
+        is_flag=True,
+    ),
+    Option("train_limit", None, "Train on a stratified part of N images.", kind=int, check=at_least(1)),
+    Option("test_limit", None, "Test on a stratified part of N images.", kind=int, check=at_least(1)),
+)

@@ -1,0 +1,61 @@
+"""Options of the machine: where a run computes, and by which seed."""
+
+import os
+
+from bdfa_np.backend import BACKENDS
+from bdfa_np.declaration import Condition, Option, at_least, memory
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+_FOR_CUDA = (
+    Condition(
+        "backend",
+        lambda backend, _: backend != "numpy",
+        message="{flag} is for CUDA, and has no part in --backend numpy: leave it out",
+    ),
+)
+CUDA = (
+    Option("device", 0, "CUDA device, counted from 0.", check=at_least(0), conditions=_FOR_CUDA),
+    Option(
+        "tf32",
+        False,
+        "CUDA: allow TF32 in matrix products: faster, but of 3 digits in place of 7.",
+        is_flag=True,
+        conditions=_FOR_CUDA,
+    ),
+    Option(
+        "cuda_graph",
+        False,
+        "CUDA: capture a training step as a graph and replay it: faster for small nets.",
+        is_flag=True,
+        conditions=_FOR_CUDA,
+    ),
+    Option(
+        "gpu_memory",
+        None,
+        "CUDA: GiB of device memory that may be taken.",
+        kind=float,
+        check=memory,
+        conditions=_FOR_CUDA,
+    ),
+)
+OPTIONS = (
+    Option("seed", 0, "Seed of everything random.", check=at_least(0)),
+    Option(
+        "threads",
+        None,
+        "CPU threads.  [default: usable cores]",
+        kind=int,
+        torch="-threads",
+        check=at_least(1, at_most=4096),
+        follows=lambda _: usable_cores(),
+    ),
+    Option("backend", "auto", "Where to compute.", choices=BACKENDS),
+    *CUDA,
+    Option("visualize", False, "1: draw the error curves into the run folder.", torch="-visualize"),
+)

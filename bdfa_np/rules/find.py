@@ -1,0 +1,108 @@
+"""From the name that ``--gradient`` takes to a rule: one of the package, of a user's file, or of a distribution."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.errors import ExtensionError
+from bdfa_np.extensions import BROKEN, describe, digest, file_of, installed, load_installed, run_file
+from bdfa_np.network import Sequential
+from bdfa_np.rules import RULES
+from bdfa_np.rules.base import Rule
+
+GROUP = "bdfa_np.rules"
+"""The group of entry points by which a distribution offers rules: a name, and a class that derives from `Rule`."""
+FLAG = "--gradient"
+
+_loaded: dict[tuple[str, str], type[Rule]] = {}
+
+
+def find_rule(name: str) -> type[Rule]:
+    """Return the rule of a name.
+
+    Parameters
+    ----------
+    name : str
+        A rule of the package, the path of a Python file in which one class derives from `Rule`, or what an installed
+        distribution offers in the group ``bdfa_np.rules``.
+
+    Raises
+    ------
+    ExtensionError
+        If there is no such rule, or it cannot be loaded.
+    """
+    if name in RULES:
+        return RULES[name]
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    entry = installed(GROUP, name)
+    if entry is None:
+        raise ExtensionError(
+            f"{FLAG} {name}: unknown rule '{name}': choose from {', '.join(RULES)}, or name a Python file"
+        )
+    rule = load_installed(entry, FLAG)
+    if not _is_rule(rule):
+        raise ExtensionError(f"{FLAG} {name}: {entry.value} is no class that derives from bdfa_np.Rule")
+    found: type[Rule] = rule
+    return found
+
+
+def canonical(name: str) -> str:
+    """Return a rule's name as it is, a file by its whole path: a run finds it again from any folder."""
+    find_rule(name)
+    return str(Path(name).resolve()) if name.endswith(".py") and name not in RULES else name
+
+
+def rule_digest(name: str) -> str | None:
+    """Return the SHA-256 of the file that a rule from outside comes from, or None for one of the package."""
+    if name in RULES:
+        return None
+    return digest(_existing(Path(name)) if name.endswith(".py") else file_of(find_rule(name)))
+
+
+def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> Rule:
+    """Make the rule of a name for a network.
+
+    Raises
+    ------
+    ValueError
+        If the rule cannot train this network.
+    ExtensionError
+        If it is from outside and broken; with its own line number where there is one.
+    """
+    rule = find_rule(name)
+    try:
+        return rule(network, **arguments)
+    except ValueError:
+        raise
+    except BROKEN as error:
+        if name in RULES:
+            raise
+        raise ExtensionError(describe(error, file_of(rule), FLAG, rule.__init__)) from error
+
+
+def _is_rule(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Rule)
+
+
+def _existing(path: Path) -> Path:
+    """Return a file's path; say that the rule is unknown where there is no such file."""
+    if not path.is_file():
+        raise ExtensionError(f"{FLAG} {path}: unknown rule '{path}': there is no such file")
+    return path
+
+
+def _from_file(path: Path) -> type[Rule]:
+    """Return the rule of a file; the same class for the same content, so that options and nets agree on it."""
+    key = (str(path), digest(_existing(path)))
+    if key not in _loaded:
+        module = run_file(path, FLAG)
+        # Those that the file imports belong to others.
+        own = [thing for thing in vars(module).values() if _is_rule(thing) and thing.__module__ == module.__name__]
+        if len(own) != 1:
+            found = f"{len(own)} classes that derive" if own else "no class that derives"
+            raise ExtensionError(f"{FLAG} {path}: it defines {found} from bdfa_np.Rule, where one is wanted")
+        if "name" not in vars(own[0]):  # or it would be called as the rule that it derives from
+            own[0].name = path.stem
+        _loaded[key] = own[0]
+    return _loaded[key]

@@ -1,0 +1,36 @@
+"""Feedback alignment."""
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer
+from bdfa_np.network import Sequential
+from bdfa_np.rules.layerwise.base import Layerwise
+from bdfa_np.rules.options import RFB_MAG
+
+
+class FA(Layerwise):
+    """``δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)`` with fixed random ``B``, shaped as ``W`` (Lillicrap et al., 2016).
+
+    Parameters
+    ----------
+    network : Sequential
+        The network to train.
+    magnitude : float, default 0
+        ``B`` is uniform within ±magnitude; 0 takes ±1/√fan_in of its layer.
+    """
+
+    name = "fa"
+    options = (RFB_MAG,)
+    starts_at_zero = True
+    trains_feedback = False
+
+    def __init__(self, network: Sequential, *, magnitude: float = 0.0) -> None:
+        super().__init__(network)
+        self.draw_feedback(self.feedback_layers(), magnitude, trained=self.trains_feedback)
+
+    def feedback_layers(self) -> list[Layer]:
+        """Return the layers whose ``B`` stands in for ``Wᵀ``: all but the lowest, below which nothing is sent."""
+        return [layer for layer in self.network.tree() if layer.feedback_site == "layerwise" and self.wanted[layer]]
+
+    def matrix(self, layer: Layer) -> Array:
+        """Return ``B``."""
+        return self.B[layer.name]  # Luo eq. 8-9

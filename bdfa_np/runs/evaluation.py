@@ -1,0 +1,84 @@
+"""Testing what a run has trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.errors import ConfigError
+from bdfa_np.metrics import ConfusionMatrix
+from bdfa_np.model import build_model
+from bdfa_np.options.config import Config
+from bdfa_np.runs.data import load_run_data
+from bdfa_np.runs.events import Listener
+from bdfa_np.runs.folder import RunFolder
+from bdfa_np.runs.loading import restore
+from bdfa_np.runs.session import cuda_defaults, moved
+from bdfa_np.system.threads import limited_threads
+from bdfa_np.trainer import evaluate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a run's net does on a part of its data set.
+
+    Attributes
+    ----------
+    config : Config
+        The run's options, with those of the evaluation.
+    epoch : int
+        Epochs done.
+    loss : float
+        Mean over the samples.
+    confusion : ConfusionMatrix
+        Of all samples.
+    class_names : tuple of str
+        The names of the K classes.
+    """
+
+    config: Config
+    epoch: int
+    loss: float
+    confusion: ConfusionMatrix
+    class_names: tuple[str, ...]
+
+
+def evaluate_run(
+    run: Path, part: str = "test", changes: Mapping[str, Any] | None = None, listener: Listener | None = None
+) -> Evaluation:
+    """Test the net in a run folder on all images of a part of its data set.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    part : {"test", "validation"}, default "test"
+        The data set's test images, or those that ``validate`` held out.
+    changes : mapping, optional
+        Where to compute and where the data are: ``backend``, ``device``, ``threads``, ``datapath``, ``cache_dir``.
+        What the run itself had of CUDA's options plays no part: it may have been on another machine.
+    listener : Listener, optional
+        Who hears of data that are prepared anew.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError
+        Whatever a user can mend, in one line.
+    """
+    listener = listener or Listener()
+    folder = RunFolder(run)
+    config, document = folder.read_config()
+    if part == "validation" and not config.validate:
+        raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+    given = {name: value for name, value in (changes or {}).items() if value is not None}
+    config = moved(config, {**cuda_defaults(), "backend": "auto", "threads": None, "test_limit": None, **given})
+    with limited_threads(config.threads):
+        data = load_run_data(config, progress=listener.progress, note=listener.note)
+        data.check_same(document, run)
+        if part == "test":
+            data = data.with_real_test_set()
+        model = build_model(config, data.split.input_shape, len(data.split.class_names))
+        checkpoint = folder.read_checkpoint()
+        restore(model, checkpoint, run)
+        loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
+    return Evaluation(config, checkpoint.progress.epoch, loss, confusion, data.split.class_names)

@@ -1,0 +1,88 @@
+"""Models from run folders, as their last checkpoint left them."""
+
+import os
+from pathlib import Path
+
+from bdfa_np.errors import RunError
+from bdfa_np.model import Model, build_model
+from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint
+from bdfa_np.runs.folder import CHECKPOINT, RunFolder
+
+
+def load_run(path: str | os.PathLike[str]) -> Model:
+    """Build the model of a run folder, as its last checkpoint left it.
+
+    Parameters
+    ----------
+    path : path
+        A run folder that ``bdfa train`` wrote.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    RunError
+        If there is no usable run.
+    """
+    folder = RunFolder(Path(path))
+    config, document = folder.read_config()
+    data = document["data"]
+    model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
+    restore(model, folder.read_checkpoint(), folder.path)
+    return model
+
+
+def load_weights(model: Model, path: Path) -> str:
+    """Start a model from the weights of another run of the same net.
+
+    Weights and running statistics are taken over; feedback matrices too where the other run has the same ones
+    (the same rule, that is), else they stay as drawn. The optimizer starts anew.
+
+    Parameters
+    ----------
+    model : Model
+        A new model.
+    path : Path
+        A run folder, or a ``checkpoint.h5``.
+
+    Returns
+    -------
+    str
+        What was loaded, in one line.
+
+    Raises
+    ------
+    RunError
+        If there is no checkpoint, or it is of another net.
+    """
+    file = path / CHECKPOINT if path.is_dir() else path
+    if not file.exists():
+        raise RunError(f"--load {path}: there is no file {file}")
+    checkpoint = read_checkpoint(file)
+    network = model.network
+    try:
+        network.weights.load_state(checkpoint.weights)
+        network.load_state(checkpoint.layers)
+    except ValueError as error:
+        raise RunError(f"--load {path} holds the weights of another net: {error}") from error
+    shapes = {name: tuple(array.shape) for name, array in checkpoint.feedback.items()}
+    same = len(shapes) > 0 and shapes == {name: spec.shape for name, spec in model.rule.feedback.specs.items()}
+    if same:
+        model.rule.feedback.load_state(checkpoint.feedback)
+    return f"loaded {file}: weights{' and feedback' if same else ''} after epoch {checkpoint.progress.epoch}"
+
+
+def restore(model: Model, checkpoint: Checkpoint, path: Path) -> None:
+    """Load a checkpoint into the model of the same run.
+
+    Raises
+    ------
+    RunError
+        If the two do not belong together.
+    """
+    try:
+        model.load_state(vars(checkpoint))
+    except ValueError as error:
+        raise RunError(f"the checkpoint in {path} is not that of its config.toml: {error}") from error

@@ -1,0 +1,305 @@
+"""Runs without a terminal: started or resumed, trained and saved until the epochs are done or somebody interrupts."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.backend.cuda.status import auto_note
+from bdfa_np.declaration import flag
+from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.model import Model, build_model, configured_backend
+from bdfa_np.networks import canonical
+from bdfa_np.options.catalogue import OPTIONS, parsed
+from bdfa_np.options.config import Config
+from bdfa_np.options.machine import CUDA
+from bdfa_np.runs.checkpoint import Checkpoint
+from bdfa_np.runs.curves import check_drawing, draw_curves
+from bdfa_np.runs.data import RunData, load_run_data
+from bdfa_np.runs.events import Listener
+from bdfa_np.runs.folder import CURVES, RunFolder, versions
+from bdfa_np.runs.loading import load_weights, restore
+from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.threads import limited_threads
+from bdfa_np.trainer import EpochRecord
+
+CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir")
+"""What a resumed run may be given anew; the data in another folder must be the same bytes."""
+
+
+def start_run(
+    config: Config,
+    save: Path,
+    *,
+    load: Path | None = None,
+    force: bool = False,
+    notes: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> "Session":
+    """Train a new run in a folder, with as many threads as the options say.
+
+    Parameters
+    ----------
+    config : Config
+        The options; they are resolved here.
+    save : Path
+        The run folder, made if need be.
+    load : Path, optional
+        A run folder or a ``checkpoint.h5`` whose weights the net starts from.
+    force : bool, default False
+        Whether a run that is in the folder may be replaced.
+    notes : sequence of str, optional
+        Lines that go into the log first.
+    listener : Listener, optional
+        Who hears of it.
+
+    Returns
+    -------
+    Session
+        With the trained ``model`` and the ``history``.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError, TrainingError
+        Whatever a user can mend, in one line.
+    """
+    listener = listener or Listener()
+    config = config.resolve()
+    folder = RunFolder(Path(save))
+    folder.check_free(force=force)
+    if config.visualize:
+        check_drawing()
+    configured_backend(config)  # what cannot be used is refused before any data are read
+    with limited_threads(config.threads):
+        data = load_run_data(config, progress=listener.progress, note=listener.note)
+        model = build_model(config, data.split.input_shape, len(data.split.class_names))
+        lines = [*notes, *heading(model, data), *fallback_notes(config)]
+        if load is not None:
+            lines.append(load_weights(model, load))
+        with folder.new(force=force):
+            session = Session(folder, model, data, listener)
+            session.begin()
+            session.run(lines)
+    return session
+
+
+def resume_run(
+    save: Path, changes: Mapping[str, Any], *, rule_options: Sequence[str] = (), listener: Listener | None = None
+) -> "Session":
+    """Go on with the run in a folder.
+
+    Parameters
+    ----------
+    save : Path
+        The run folder.
+    changes : mapping
+        Options that are given anew: of `CHANGEABLE`, or the same as the run's.
+    rule_options : sequence of str, optional
+        Options of a rule of one's own, as ``name=value``, which must be the run's.
+    listener : Listener, optional
+        Who hears of it.
+
+    Returns
+    -------
+    Session
+        With the trained ``model`` and the ``history``.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError, TrainingError
+        Whatever a user can mend, in one line.
+    """
+    listener = listener or Listener()
+    folder = RunFolder(Path(save))
+    with folder.resumed() as (before, document, checkpoint):
+        own = {**(before.rule_options or {}), **parsed(before.gradient, rule_options)} if rule_options else {}
+        config = moved(before, _changes(before, {**changes, **({"rule_options": own} if own else {})}))
+        if config.visualize:
+            check_drawing()
+        with limited_threads(config.threads):
+            data = load_run_data(config, progress=listener.progress, note=listener.note)
+            data.check_same(document, save)
+            model = build_model(config, data.split.input_shape, len(data.split.class_names))
+            restore(model, checkpoint, save)
+            lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
+            for package, now in versions().items():
+                then = document.get("versions", {}).get(package)
+                if then != now:
+                    lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
+            session = Session(folder, model, data, listener)
+            session.go_on_from(checkpoint)
+            session.run(lines)
+    return session
+
+
+def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what changes in a run; refuse what may not."""
+    for name, value in given.items():
+        option = OPTIONS[name]
+        if name == "network":
+            value = canonical(value, given.get("models_folder", before.models_folder))  # noqa: PLW2901
+        elif option.canonical is not None:
+            value = option.canonical(value)  # noqa: PLW2901
+        if name not in CHANGEABLE and value != getattr(before, name):
+            raise ConfigError(
+                f"{option.flag} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
+                f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
+            )
+    return {name: given[name] for name in CHANGEABLE if name in given}
+
+
+def moved(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
+    if changes.get("backend") == "numpy":
+        changes = {**cuda_defaults(), **changes}
+    return replace(config, **changes).resolve()
+
+
+def cuda_defaults() -> dict[str, Any]:
+    """Return the options that are for CUDA alone, as where they are not given."""
+    return {option.name: option.default for option in CUDA}
+
+
+def fallback_notes(config: Config) -> list[str]:
+    """Return a note on why a run that may use CUDA computes on the CPU, where that is not to be expected."""
+    note = auto_note() if config.backend == "auto" else None
+    return [note] if note else []
+
+
+def heading(model: Model, data: RunData) -> list[str]:
+    """Return the lines that say what is about to be trained."""
+    config = model.config
+    shape = "x".join(map(str, data.split.input_shape))
+    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
+    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
+    images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
+    images += ", yuv" if config.format == "yuv" else ""
+    images += ", augmented" if config.augment else ""
+    prepared = data.origin()
+    threads = f", {config.threads} threads" if model.backend.name == "numpy" else ""
+    return [
+        f"{data.split.description}, {shape}, {len(data.split.class_names)} classes, {images}",
+        *([prepared] if prepared else []),
+        f"{net} {config.nonlin}, {rule}, {config.criterion}, "
+        f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
+        f"{model.backend.describe()}{threads}",
+    ]
+
+
+class Session:
+    """One sitting at a run: ties a model and its data to a run folder and to whoever listens.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Held by this process.
+    model : Model
+        As built, or as restored from the folder's checkpoint.
+    data : RunData
+        What it trains and tests on.
+    listener : Listener
+        Who hears of it.
+
+    Attributes
+    ----------
+    history : list of EpochRecord
+        One for each epoch done.
+    """
+
+    def __init__(self, folder: RunFolder, model: Model, data: RunData, listener: Listener) -> None:
+        self.folder = folder
+        self.model = model
+        self.data = data
+        self.listener = listener
+        config = model.config
+        self.trainer = model.trainer(
+            data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size),
+            data.test_batches(config.batch_size),
+            listener.step,
+        )
+        self.history: list[EpochRecord] = []
+        self._epochs_saved = 0
+
+    def begin(self) -> None:
+        """Save the untrained net, so that a run stopped in its first epoch can be resumed."""
+        self._save()
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Take over a checkpoint's progress, and write anew the files that follow from it."""
+        self.trainer.progress = checkpoint.progress
+        counts = self.trainer.confusion.counts
+        if checkpoint.confusion.shape != counts.shape:
+            raise RunError(f"the checkpoint in {self.folder.path} is not that of its data: it has other classes")
+        counts[...] = checkpoint.confusion
+        self.history = checkpoint.history
+        self._epochs_saved = len(self.history)
+        self.folder.write_readable(checkpoint, self.data.split.class_names)
+
+    def run(self, lines: Sequence[str]) -> None:
+        """Train until the configured epochs are done; each is saved before the next begins."""
+        config, trainer, listener = self.model.config, self.trainer, self.listener
+        done_before = len(self.history)
+        self.folder.write_config(config, self.data.description(), self.model.backend.name)
+        for line in [*lines, f"run folder: {self.folder.path}"]:
+            self._line(line)
+        try:
+            listener.epoch_begins(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
+            for record in trainer.run(config.epochs):
+                self.history.append(record)
+                listener.epoch_ends(record)
+                self._line(epoch_line(record, config.epochs))
+                self._save()
+                listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{self.folder.path} holds {self._epochs_saved} whole epochs; "
+                f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
+            ) from None
+        finally:
+            listener.ends()
+        self._line(self._ending(done_before))
+        self.folder.write_log()
+
+    def _line(self, text: str) -> None:
+        self.folder.log_lines.append(text)
+        self.listener.line(text)
+
+    @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint
+    def _save(self) -> None:
+        checkpoint = Checkpoint(
+            **self.model.state(),
+            progress=self.trainer.progress,
+            confusion=self.trainer.confusion.counts,
+            history=self.history,
+        )
+        self.folder.write_epoch(checkpoint, self.data.split.class_names)
+        if self.model.config.visualize and self.history:
+            config = self.model.config
+            title = f"{config.dataset}, {Path(config.network).stem}, {config.gradient}"
+            draw_curves(self.folder.path / CURVES, self.history, title)
+        self._epochs_saved = len(self.history)
+
+    def _ending(self, done_before: int) -> str:
+        reason = self.trainer.progress.stop_reason
+        if len(self.history) == done_before:
+            why = f"it ended since {reason}" if reason else "give a larger --epochs to go on"
+            return f"nothing to do: the run has its {done_before} epochs already; {why}"
+        best = min(self.history, key=lambda record: record.test_error)
+        last = self.history[-1]
+        return (
+            f"done{f' ({reason})' if reason else ''}: test error {last.test_error:.2%} after {last.epoch} epochs, "
+            f"lowest {best.test_error:.2%} after {best.epoch}"
+        )
+
+
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """Return an epoch's line in the log."""
+    of = f"/{epochs}" if epochs > 0 else ""
+    return (
+        f"epoch {record.epoch}{of}: "
+        f"train error {record.train_error:7.2%} (running mean {record.train_error_mean:7.2%}) "
+        f"loss {record.train_loss:.4f} | "
+        f"test error {record.test_error:7.2%} loss {record.test_loss:.4f} | "
+        f"lr {record.lr:.3g} | {record.seconds:.1f} s"
+    )

@@ -1,0 +1,12 @@
+from .augmentation import Augmentation as Augmentation
+from .batches import Batches as Batches
+from .dataset import Dataset as Dataset
+from .dataset import load_dataset as load_dataset
+from .prepared import PreparedData as PreparedData
+from .preparing import prepare as prepare
+from .preprocess.normalization import Normalization as Normalization
+from .preprocess.zca import ZCA as ZCA
+from .recipe import Recipe as Recipe
+from .sources.registry import dataset_names as dataset_names
+from .splits import Split as Split
+from .splits import split as split

@@ -1,0 +1,255 @@
+"""Rules from outside: a file of one's own, or what an installed distribution offers."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bdfa_np import Config, Rule, load_run
+from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.runs.checkpoint import read_checkpoint
+
+DRTP = '''"""Direct random target projection (Frenkel, Lefebvre and Bol, 2021)."""
+
+from bdfa_np import DFA
+
+
+class DRTP(DFA):
+    """``δ_l = (-t B_l) ⊙ f'(a_l)``: each block is sent its target, before any output is known."""
+
+    def signal(self, result):
+        return -result.targets
+'''
+SIGNS = '''"""Sign-concordant feedback (Liao, Leibo and Poggio, 2016)."""
+
+from bdfa_np import Layerwise, Option
+
+
+class SignSymmetry(Layerwise):
+    """``δ_l = (δ_{l+1} V_{l+1}ᵀ) ⊙ f'(a_l)`` with ``V = c · sign(W)``; weights must not start at zero."""
+
+    options = (Option("strength", 0.03, "Magnitude c of every entry of the feedback."),)
+
+    def __init__(self, network, *, strength=0.03):
+        super().__init__(network)
+        self.strength = strength
+
+    def matrix(self, layer):
+        return self.strength * self.backend.xp.sign(layer.W)
+'''
+LEARNS = ["--dataset", "mnist-5k", "--num-hidden", 100, "--lr", "1e-3", "--threads", 1]
+
+
+@pytest.fixture
+def rules(tmp_path):
+    """Write the two rules, each of at most 25 lines, and give their folder."""
+    for name, text in {"drtp": DRTP, "signs": SIGNS}.items():
+        assert text.count("\n") <= 25
+        (tmp_path / f"{name}.py").write_text(text)
+    return tmp_path
+
+
+def run_table(folder):
+    return tomllib.loads((Path(folder) / "config.toml").read_text())
+
+
+@pytest.mark.parametrize("name", ["drtp", "signs"])
+def test_a_rule_of_ones_own_learns_is_interrupted_resumed_evaluated_and_used_from_python(bdfa, rules, result, name):
+    file = rules / f"{name}.py"
+    whole = bdfa("train", *LEARNS, "--gradient", file, "--epochs", 6, "--save", "whole")
+    assert (whole.code, whole.err) == (0, "")
+    assert float(whole.out.splitlines()[-1].split("test error ")[1].split("%")[0]) < 12
+    with bdfa.start("train", *LEARNS, "--gradient", f"{name}.py", "--epochs", 6, "--save", "parts") as process:
+        bdfa.read_until(process, "epoch 2/6")
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with: bdfa train --save parts --resume" in err
+    bdfa.resume("parts")
+    assert result(Path("parts")) == result(Path("whole"))
+    assert "error " in bdfa("evaluate", "whole").out
+    model = load_run("whole")
+    assert isinstance(model.rule, Rule)
+    assert model.rule.name == name
+    x = np.random.default_rng(0).random((5, 28, 28, 1), dtype=np.float32)
+    deltas = model.rule.deltas(model.loss(model.network.forward(x), np.arange(5)))
+    assert deltas["linear1"].shape == (5, 100)
+
+
+def test_a_rule_is_known_by_its_whole_path_and_by_its_sha256(bdfa, rules):
+    import hashlib
+
+    bdfa.train("run", "--gradient", "drtp.py", "--epochs", 1)
+    assert run_table("run")["options"]["gradient"] == str(rules / "drtp.py")
+    assert run_table("run")["run"]["rule_sha256"] == hashlib.sha256(DRTP.encode()).hexdigest()
+
+
+def test_a_rule_says_whether_weights_start_at_zero(rules):
+    assert Config(gradient=str(rules / "drtp.py")).resolve().initial == "zero"  # as DFA's, from which it derives
+    assert Config(gradient=str(rules / "signs.py")).resolve().initial == "uniform"
+    assert Config(gradient=str(rules / "drtp.py"), nonlin="relu").resolve().initial == "uniform"
+
+
+def test_a_rules_own_options_are_given_by_O_kept_in_the_configuration_and_shown(bdfa, rules):
+    options = ["--gradient", "signs.py", "-O", "strength=0.5"]
+    bdfa.train("run", *options, "--epochs", 1)
+    assert run_table("run")["options"]["rule_options"] == {"strength": 0.5}
+    assert load_run("run").rule.strength == 0.5
+    bdfa.train("default", "--gradient", "signs.py", "--epochs", 1)
+    assert run_table("default")["options"]["rule_options"] == {"strength": 0.03}
+    assert read_checkpoint(Path("run/checkpoint.h5")).weights["linear1.W"].tobytes() != (
+        read_checkpoint(Path("default/checkpoint.h5")).weights["linear1.W"].tobytes()
+    )
+    rows = [line for line in bdfa("train", *options, "--dry-run").out.splitlines() if "strength" in line]
+    assert len(rows) == 1
+    assert "0.5" in rows[0]
+    assert "command line" in rows[0]
+
+
+def test_the_configuration_of_a_run_brings_its_rule_and_its_options_again(bdfa, rules, result):
+    bdfa.train("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 1)
+    assert bdfa("train", "--config", "run/config.toml", "--save", "again").code == 0
+    assert result(Path("again")) == result(Path("run"))
+    assert bdfa("train", "--config", "run/config.toml", "-O", "strength=0.1", "--save", "other").code == 0
+    assert run_table("other")["options"]["rule_options"] == {"strength": 0.1}
+
+
+def test_an_inherited_option_is_given_by_its_own_spelling(bdfa, rules):
+    bdfa.train("run", "--gradient", "drtp.py", "--rfb-mag", 0.5, "--epochs", 1)
+    assert np.abs(load_run("run").rule.feedback.values).max() > 0.4
+    assert "--rfb-mag has no part in --gradient" in bdfa.refused("train", "--gradient", "signs.py", "--rfb-mag", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--gradient signs.py -O strength=strong", "-O strength=strong: 'strong' is not a valid float"),
+        ("--gradient signs.py -O strength", "-O strength: write it as name=value"),
+        ("--gradient signs.py -O weight=1", "has no option 'weight', only strength: leave it out"),
+        ("--gradient drtp.py -O strength=1", "has no option 'strength', and no other of its own: leave it out"),
+        ("--gradient dfa -O strength=1", "--gradient dfa has no option 'strength'"),
+        ("--gradient drtp.py -O rfb_mag=1", "-O rfb_mag: an option of its own spelling: give it as --rfb-mag"),
+        ("--gradient nowhere.py", "unknown rule 'nowhere.py': there is no such file"),
+        ("--gradient signs", "unknown rule 'signs': choose from bp, fa, dfa, bfa, bdfa, or name a Python file"),
+    ],
+)
+def test_what_a_rule_does_not_have_is_one_line_before_anything_is_written(bdfa, rules, tiny, options, message):
+    line = bdfa.refused("train", *tiny, *options.split(), "--save", "run")
+    assert message in line
+    assert not Path("run").exists()
+
+
+BROKEN = {
+    "no python": ("class", ", line 1: SyntaxError"),
+    "an exception": ("from bdfa_np import DFA\n1 / 0\n", ", line 2: ZeroDivisionError: division by zero"),
+    "no rule": ("from bdfa_np import DFA\n", "it defines no class that derives from bdfa_np.Rule"),
+    "two rules": (DRTP + "\n\nclass Other(DRTP):\n    pass\n", "it defines 2 classes that derive from bdfa_np.Rule"),
+    "abstract": ("from bdfa_np import Rule\n\nclass Mine(Rule):\n    pass\n", "Can't instantiate abstract class Mine"),
+    "other arguments": (DRTP + "\n    def __init__(self):\n        pass\n", "line 12: TypeError"),
+    "exit": ("raise SystemExit(3)\n", ", line 1: SystemExit: 3"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_rule_is_one_line_that_says_where_and_nothing_is_written(bdfa, tmp_path, tiny, content, message):
+    file = tmp_path / "mine.py"
+    file.write_text(content)
+    line = bdfa.refused("train", *tiny, "--gradient", "mine.py", "--save", "run")
+    assert message in line
+    assert "mine.py" in line
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("change", ["edit", "remove", "options"])
+@pytest.mark.parametrize("command", [("train", "--resume", "--epochs", "2", "--save", "run"), ("evaluate", "run")])
+def test_a_rule_that_is_gone_or_has_changed_is_told_from_a_damaged_run(bdfa, rules, result, change, command):
+    bdfa.train("run", "--epochs", 1, "--gradient", "signs.py")
+    before = result(Path("run"))
+    file = rules / "signs.py"
+    if change == "remove":
+        file.unlink()
+    else:
+        file.write_text(SIGNS + "# Changed.\n" if change == "edit" else SIGNS.replace("strength", "magnitude"))
+    line = bdfa.refused(*command)
+    assert "damaged" not in line
+    assert ("unknown rule" if change == "remove" else "has changed since run was started") in line
+    assert str(file) in line
+    assert result(Path("run")) == before
+
+
+def test_a_run_whose_rule_has_no_file_says_that_it_is_unknown(bdfa):
+    bdfa.train("run", "--epochs", 1)
+    config = Path("run/config.toml")
+    config.write_text(config.read_text().replace('gradient = "bdfa"', 'gradient = "hebb"'))
+    for command in (["evaluate", "run"], ["train", "--save", "run", "--resume"]):
+        line = bdfa.refused(*command)
+        assert "unknown rule 'hebb'" in line
+        assert "damaged" not in line
+
+
+def test_a_resumed_run_keeps_its_rules_options(bdfa, rules):
+    bdfa.train("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 1)
+    bdfa.resume("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 2)
+    line = bdfa.refused("train", "--save", "run", "--resume", "-O", "strength=0.1")
+    assert "differs from the run's" in line
+    assert "a resumed run keeps its options" in line
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a distribution that offers a rule and a net, as pip would, where Python finds it."""
+    site = tmp_path / "site"
+    info = site / "wares-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "wares.py").write_text(
+        DRTP.replace("class DRTP", "class Targets") + "\n\nNOT_A_RULE = 3\n\n\n"
+        "def shallow(config, input_shape, num_classes, rng, backend):\n"
+        "    from bdfa_np import ErrorFeedback, Flatten, Linear, Sequential, Tanh\n\n"
+        "    layers = [Flatten(), Linear(9, initial=config.initial), Tanh(), ErrorFeedback(), Linear(num_classes)]\n"
+        "    return Sequential(layers, input_shape, backend=backend, rng=rng)\n"
+    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wares\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[bdfa_np.rules]\ntargets = wares:Targets\nthree = wares:NOT_A_RULE\ngone = wares:Missing\n"
+        "[bdfa_np.networks]\nshallow = wares:shallow\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    yield site
+    sys.modules.pop("wares", None)
+
+
+def test_rules_and_nets_of_an_installed_distribution_train_resume_evaluate_and_load(bdfa, installed, result):
+    options = ["--gradient", "targets", "--network", "shallow"]
+    tiny = ["--dataset", "mnist-5k", "--train-limit", 300, "--test-limit", 100, "--threads", 1]
+    for folder, epochs in (("whole", 2), ("parts", 1)):
+        outcome = bdfa("train", *tiny, *options, "--epochs", epochs, "--save", folder)
+        assert (outcome.code, outcome.err) == (0, "")
+    bdfa.resume("parts", "--epochs", 2)
+    assert result(Path("parts")) == result(Path("whole"))
+    assert bdfa("evaluate", "parts").code == 0
+    assert load_run("parts").network.weights["linear1.W"].shape == (784, 9)
+    assert run_table("parts")["options"]["gradient"] == "targets"
+    assert len(run_table("parts")["run"]["rule_sha256"]) == len(run_table("parts")["run"]["network_sha256"]) == 64
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_entry_point_that_leads_nowhere_is_one_line():
+    with pytest.raises(ExtensionError, match="--gradient three: wares:NOT_A_RULE is no class that derives"):
+        Config(gradient="three").resolve()
+    with pytest.raises(ConfigError, match=r"--gradient gone: wares:Missing cannot be imported \(AttributeError"):
+        Config(gradient="gone").resolve()
+
+
+def test_help_looks_for_no_entry_points():
+    code = (
+        "import sys, importlib.metadata as m\n"
+        "m.entry_points = lambda **_: sys.exit('looked for')\n"
+        "from bdfa_np.cli.group import bdfa; from bdfa_np.cli.outcome import run\n"
+        "run(bdfa, ['train', '--help']); import json; print(json.dumps('bdfa_np.runs' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) is False

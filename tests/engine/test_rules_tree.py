@@ -1,0 +1,178 @@
+"""Rules over a tree: a toy container whose branch holds layers, and whose skip passes every signal unchanged."""
+
+import numpy as np
+import pytest
+
+from bdfa_np import (
+    BDFA,
+    BP,
+    DFA,
+    FA,
+    SGD,
+    CrossEntropy,
+    Dropout,
+    ErrorFeedback,
+    Flatten,
+    Layer,
+    Linear,
+    Sequential,
+    Tanh,
+    Trainer,
+)
+from bdfa_np.layers.base import bind_chain
+from bdfa_np.rules import BFA, RULES
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(size=(6, 3, 4, 1))
+LABELS = RNG.integers(0, 4, size=6)
+
+
+class Skip(Layer):
+    """``y = x + F(x)``, with the layers of the branch for F."""
+
+    kind = "skip"
+
+    def __init__(self, *branch):
+        super().__init__()
+        self.branch = branch
+
+    def branches(self):
+        return (self.branch,)
+
+    def bind(self, name, input_shape, backend, streams):
+        super().bind(name, input_shape, backend, streams)
+        bind_chain(self.branch, input_shape, backend, streams, prefix=f"{name}.")
+
+    def forward(self, x, train=True):
+        y = x
+        for layer in self.branch:
+            y = layer.forward(y, train)
+        return x + y
+
+    def backward(self, grad_y, need_grad_in=True):
+        signal = grad_y
+        for layer in reversed(self.branch):
+            signal = layer.backward(signal)
+        return grad_y + signal
+
+    def carry_back(self, signal, walk):
+        below = walk(self.branch, signal)
+        return None if below is None else signal + below
+
+
+def make_network(backend, *inside):
+    branch = inside or (Linear(7), Tanh())
+    layers = [Flatten(), Linear(7), Tanh(), Skip(*branch), ErrorFeedback(), Linear(4)]
+    return Sequential(layers, X.shape[1:], backend=backend, rng=3)
+
+
+def result_of(network):
+    return CrossEntropy(network.backend)(network.forward(X), LABELS)
+
+
+def gradients(rule):
+    rule.network.forget_gradients()
+    rule.backward(result_of(rule.network))
+    return rule.network.weights.gradients.copy()
+
+
+def close(actual, expected, tolerance=1e-12):
+    assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def central_differences(network):
+    flat, step = network.weights.values, 1e-6
+    numeric = np.empty_like(flat)
+    for index in range(len(flat)):
+        kept = flat[index]
+        flat[index] = kept + step
+        above = result_of(network).value
+        flat[index] = kept - step
+        below = result_of(network).value
+        flat[index] = kept
+        numeric[index] = (above - below) / (2 * step)
+    return numeric
+
+
+def test_parameters_inside_a_container_have_paths_for_names(backend):
+    network = make_network(backend)
+    names = ["linear1.W", "linear1.b", "skip1.linear1.W", "skip1.linear1.b", "linear2.W", "linear2.b"]
+    assert list(network.weights) == names
+    assert network["skip1.linear1"].W is network.weights["skip1.linear1.W"]
+    assert [layer.name for layer in network.tree()][3:6] == ["skip1", "skip1.linear1", "skip1.tanh1"]
+
+
+def test_bp_through_a_container_agrees_with_central_differences(backend):
+    network = make_network(backend)
+    close(gradients(BP(network)), central_differences(network), 1e-7)
+
+
+def test_fa_with_feedback_equal_to_the_weights_is_bp_inside_a_container_too(backend):
+    network = make_network(backend)
+    fa = FA(network)
+    assert list(fa.feedback) == ["skip1.linear1.B", "linear2.B"]
+    for name in fa.feedback:
+        fa.feedback[name][...] = network.weights[name.replace(".B", ".W")]
+    close(gradients(fa), gradients(BP(network)))
+
+
+def test_fa_sends_the_skips_signal_unchanged_and_the_branchs_through_its_own_matrix(backend):
+    network = make_network(backend)
+    rule = FA(network)
+    deltas = rule.deltas(result_of(network))
+    y, top = network["skip1.tanh1"].y, deltas["skip1"]
+    inner = top * (1 - y**2)
+    close(deltas["skip1.linear1"], inner)
+    close(deltas["tanh1"], top + inner @ rule.B["skip1.linear1"].T)
+
+
+def test_a_direct_rule_goes_backward_exactly_inside_a_block_that_holds_a_container(backend):
+    network = make_network(backend)
+    bp, dfa = BP(network), DFA(network)
+    true = bp.deltas(result_of(network))["feedback1"]
+    dfa.sites[0].project_feedback = lambda _error, _B: true
+    close(gradients(dfa), gradients(bp))
+
+
+def test_a_site_inside_a_branch_hands_its_own_signal_to_what_lies_below(backend):
+    network = make_network(backend, Linear(7), Tanh(), ErrorFeedback())
+    rule = DFA(network)
+    assert list(rule.feedback) == ["skip1.feedback1.B", "feedback1.B"]
+    result = result_of(network)
+    deltas = rule.deltas(result)
+    close(deltas["skip1.feedback1"], result.error @ rule.B["skip1.feedback1"])
+    y, W = network["skip1.tanh1"].y, network["skip1.linear1"].W
+    inner = deltas["skip1.feedback1"] * (1 - y**2)
+    close(deltas["tanh1"], result.error @ rule.B["feedback1"] + inner @ W.T)
+
+
+@pytest.mark.parametrize("make", [BP, FA, DFA, BDFA])
+def test_nothing_below_the_lowest_weights_is_computed(backend, make):
+    inside = Linear(12), Tanh()
+    network = Sequential([Flatten(), Skip(*inside), ErrorFeedback(), Linear(4)], X.shape[1:], backend=backend)
+    deltas = make(network).deltas(result_of(network))
+    assert "flatten1" not in deltas
+    assert "skip1.linear1" in deltas
+
+
+def test_bfa_refuses_a_container_in_one_line(backend):
+    with pytest.raises(ValueError, match=r"^bfa cannot generate through skip1$"):
+        BFA(make_network(backend))
+
+
+@pytest.mark.parametrize("rule", [name for name in RULES if name != "bfa"])
+def test_a_net_with_a_container_trains_and_its_state_comes_back_by_paths(backend, rule):
+    from bdfa_np.data import Batches
+
+    network = make_network(backend, Linear(7), Tanh(), Dropout(0.1))
+    learner = RULES[rule](network)
+    batches = Batches(X, LABELS, 3, dtype="float64")
+    loss = CrossEntropy(backend)
+    trainer = Trainer(
+        network=network, rule=learner, loss=loss, optimizer=SGD(learner.trained, 0.5), train=batches, test=batches
+    )
+    first, *_, last = trainer.run(20)
+    assert last.train_loss < 0.8 * first.train_loss
+    other = make_network(backend, Linear(7), Tanh(), Dropout(0.1))
+    other.weights.load_state(network.weights.state())
+    assert (other.predict(X) == network.predict(X)).all()
