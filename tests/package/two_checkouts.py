@@ -1,4 +1,4 @@
-"""Compare the bits that two checkouts compute: ``python tests/two_checkouts.py OLD NEW``, run by hand.
+"""Compare the bits that two checkouts compute: ``python tests/package/two_checkouts.py OLD NEW``, run by hand.
 
 For a change that must not alter a number. Each checkout is installed into a folder of its own and trains every case
 for 20 steps, by the command line alone; the environment of the Python that runs this script serves both. All that is
@@ -74,7 +74,7 @@ OPTIONS = (  # with the rule for mlp and the one for conv; None: not on that net
 PYTHON = [sys.executable, "-P", "-c"]  # -P: no other bdfa_np may come from the folder of the call
 # By its entry point, wherever a checkout has that.
 BDFA = [*PYTHON, "from importlib.metadata import distribution as d; d('bdfa-np').entry_points['bdfa'].load()()"]
-NOT_COPIED = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", "runs", "results", "shared", ".*_cache")
+NOT_COPIED = ("/.git", "/.venv", "/build", "/dist", "/runs", "*.egg-info", "__pycache__", ".*_cache")  # / is the root
 
 
 class ChildError(Exception):
@@ -115,8 +115,15 @@ class Checkout:
     def __init__(self, path: Path, folder: Path) -> None:
         self.folder = folder
         package, source = folder / "package", folder / "source"
+
         # A copy, since setuptools leaves folders behind where it builds; what it left there before must not get in.
-        shutil.copytree(path, source, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        def ignored(parent: str, names: list[str]) -> set[str]:
+            patterns = [
+                pattern.removeprefix("/") for pattern in NOT_COPIED if pattern[0] != "/" or Path(parent) == path
+            ]
+            return shutil.ignore_patterns(*patterns)(parent, names)
+
+        shutil.copytree(path, source, symlinks=True, ignore=ignored)
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(package), str(source)]
         child(pip, dict(os.environ), folder)
         self.environment = os.environ | {"PYTHONPATH": str(package), "BDFA_CACHE_DIR": str(folder / "prepared")}
