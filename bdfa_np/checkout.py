@@ -42,4 +42,5 @@ def find_folders_beside(package_file: str) -> None:
     package = Path(package_file).resolve().parent
     folders = {f"{package.name}.{name}": package.parent / name for name in FOLDERS if not (package / name).exists()}
     if folders and all((folder / "__init__.py").is_file() for folder in folders.values()):
-        sys.meta_path.append(BesideFinder(folders))
+        # First, or the finder of another checkout that is installed as editable would answer with its own folders.
+        sys.meta_path.insert(0, BesideFinder(folders))

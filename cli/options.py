@@ -175,7 +175,7 @@ class RuleName(TorchChoice):
         return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
-_TYPES: dict[str, click.ParamType] = {
+_TYPES: "dict[str, click.ParamType[Any]]" = {
     "dataset": DatasetName(),
     "gradient": RuleName(),
     "datapath": click.Path(file_okay=False),

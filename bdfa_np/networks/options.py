@@ -15,7 +15,9 @@ class Settings(Protocol):
         How weights start, as `Linear` and `Conv2d` take it.
     """
 
-    initial: str
+    @property
+    def initial(self) -> str:
+        """How weights start."""
 
     def __getattr__(self, name: str) -> Any:
         """Return an option's value."""

@@ -30,7 +30,8 @@ def with_options(cls: Class) -> Class:
     cls.__annotations__ = {name: option.type if option.default is not None else Any for name, option in OPTIONS.items()}
     for name, option in OPTIONS.items():
         setattr(cls, name, field(default=option.default, metadata={"option": option}))
-    return dataclass(frozen=True)(cls)
+    made: Class = dataclass(frozen=True)(cls)  # type: ignore[assignment]
+    return made
 
 
 @with_options
@@ -44,6 +45,11 @@ class Config:
 
         def __init__(self, **options: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
+
+    def replace(self, **changes: Any) -> Config:
+        """Return a configuration with other values of some options."""
+        changed: Config = replace(self, **changes)  # type: ignore[type-var]
+        return changed
 
     def resolve(self) -> Config:
         """Check every option and their combinations; return a configuration with nothing left open.
@@ -65,10 +71,10 @@ class Config:
             if problem:
                 raise ConfigError(f"{option.flag} {problem}")
             spelled[name] = option.canonical(value) if option.canonical and value is not None else value
-        config = replace(self, **spelled)
+        config = self.replace(**spelled)
         for option in OPTIONS.values():
             config = config._settled(option)
-        config = replace(config, rule_options=own_values(config.gradient, config.rule_options or {}))
+        config = config.replace(rule_options=own_values(config.gradient, config.rule_options or {}))
         if OPTIMIZERS[config.optimization].needs_momentum and config.momentum == 0:
             raise ConfigError(f"--optimization {config.optimization} needs a --momentum greater than 0")
         return config
@@ -83,7 +89,7 @@ class Config:
             if option.is_given(value):
                 raise ConfigError(complaint)
             return self
-        return replace(self, **{option.name: option.resolved(self)}) if value is None else self
+        return self.replace(**{option.name: option.resolved(self)}) if value is None else self
 
     def complaint(self, option: Option) -> str | None:
         """Say why an option has no part in this configuration; None where it has one."""

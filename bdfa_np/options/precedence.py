@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,7 @@ def whole(config: Config) -> Config:
     ConfigError
         If there is no such net.
     """
-    return replace(
-        config,
+    return config.replace(
         network=canonical_network(config.network, config.models_folder),
         dataset=whole_dataset(config.dataset),
     )
@@ -136,7 +135,7 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
             return left_out
         left_out |= found
         changed |= found
-        after = replace(after, **{name: OPTIONS[name].default for name in found})
+        after = after.replace(**{name: OPTIONS[name].default for name in found})
 
 
 def _followed(option: Option, before: Config, after: Config) -> bool:
@@ -150,5 +149,5 @@ def _filled(config: Config, option: Option) -> Config:
     for name in option.follows_from:
         decider = OPTIONS[name]
         if getattr(config, name) is None and decider.follows is not None and not config.complaint(decider):
-            config = replace(config, **{name: decider.resolved(config)})
+            config = config.replace(**{name: decider.resolved(config)})
     return config

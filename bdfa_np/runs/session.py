@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +152,7 @@ def moved(config: Config, changes: Mapping[str, Any]) -> Config:
     """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
     if changes.get("backend") == "numpy":
         changes = {**cuda_defaults(), **changes}
-    return replace(config, **changes).resolve()
+    return config.replace(**changes).resolve()
 
 
 def cuda_defaults() -> dict[str, Any]:

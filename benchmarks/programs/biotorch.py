@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from measure.jobs import LEARNING_RATE, Job, build, parameters
-from programs.torch_mlp import tensor_batches
+from programs.torch_data import tensor_batches
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 

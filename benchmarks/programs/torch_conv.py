@@ -11,7 +11,8 @@ work on the non-linearity, but where values tie once rounded, another of them ge
 import numpy as np
 import torch
 from measure.jobs import Job
-from programs.torch_mlp import NON_LINEARITIES, ONEDNN, ByHand, tensors
+from programs.torch_data import tensors
+from programs.torch_mlp import NON_LINEARITIES, ONEDNN, ByHand
 from torch import Tensor, nn
 
 from bdfa_np.networks.conv import CHANNELS

@@ -18,7 +18,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from measure.jobs import NUM_CLASSES, Job, Program, build, make_batches, parameters
+from measure.jobs import Job, Program, build, parameters
+from programs import biotorch
+from programs.torch_data import tensor_batches, tensors
 from programs.torch_optimizers import PRIVATE_OPTIMIZERS, PUBLIC_OPTIMIZERS
 from torch import Tensor
 
@@ -52,20 +54,6 @@ def product(
         return torch.ops.mkldnn._linear_pointwise(x, W.t(), b, after, [], "")
     y = x @ W if b is None else torch.addmm(b, x, W)
     return NON_LINEARITIES[non_linearity](y)
-
-
-def tensors(arrays: dict[str, np.ndarray], device: str) -> dict[str, Tensor]:
-    """Return arrays as tensors on a device."""
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
-
-
-def tensor_batches(job: Job) -> list[tuple[Tensor, Tensor]]:
-    """Return the batches of a job as (x, t), with t one-hot: what a loader would hand over, made in advance."""
-    batches = []
-    for x, labels in make_batches(job):
-        t = torch.nn.functional.one_hot(torch.from_numpy(labels), NUM_CLASSES).to(getattr(torch, job.precision))
-        batches.append((torch.from_numpy(x).to(job.device), t.to(job.device)))
-    return batches
 
 
 class ByHand:
@@ -207,7 +195,5 @@ def make(job: Job, private: bool = False) -> Program:
     if job.network != "mlp":
         raise ValueError("this program has mlp alone; torch_conv has conv")
     if job.rule == "bp" and job.work == "step" and not private:
-        from programs import biotorch
-
         return biotorch.make(job, tuned=True)
     return ByHand(job, private)

@@ -1,5 +1,7 @@
 """Bidirectional direct feedback alignment: DFA whose feedback matrices learn."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
 from bdfa_np.declaration import Condition, Option, not_negative
 from bdfa_np.losses import LossResult
@@ -78,7 +80,7 @@ class BDFA(DFA):
     """
 
     name = "bdfa"
-    options = (RFB_MAG, *OPTIONS)
+    options: ClassVar[tuple[Option, ...]] = (RFB_MAG, *OPTIONS)
 
     def __init__(
         self,

@@ -1,7 +1,11 @@
 """Direct feedback alignment."""
 
+from typing import ClassVar, cast
+
 from bdfa_np.backend.base import Array
+from bdfa_np.declaration import Option
 from bdfa_np.layers.base import Layer
+from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
@@ -28,12 +32,12 @@ class DFA(Rule):
     """
 
     name = "dfa"
-    options = (RFB_MAG,)
+    options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
     starts_at_zero = True
 
     def __init__(self, network: Sequential, *, magnitude: float = 0.0) -> None:
         super().__init__(network)
-        self.sites = [layer for layer in network.tree() if self.cuts(layer)]
+        self.sites = cast("list[ErrorFeedback]", [layer for layer in network.tree() if self.cuts(layer)])
         if not self.sites:
             raise ValueError(f"{self.name} needs an ErrorFeedback layer at the end of each hidden block")
         self.draw_feedback(self.sites, magnitude)

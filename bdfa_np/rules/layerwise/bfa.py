@@ -1,5 +1,7 @@
 """Bidirectional feedback alignment: FA whose feedback matrices learn to draw the input from the label."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
 from bdfa_np.declaration import Option
 from bdfa_np.layers import (
@@ -71,7 +73,7 @@ class BFA(FA):
     """
 
     name = "bfa"
-    options = (RFB_MAG, FEEDBACK_OUTPUT)
+    options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_OUTPUT)
     trains_feedback = True
 
     def __init__(self, network: Sequential, *, magnitude: float = 0.0, output: str = "sigmoid") -> None:

@@ -1,6 +1,9 @@
 """Feedback alignment."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
+from bdfa_np.declaration import Option
 from bdfa_np.layers.base import Layer
 from bdfa_np.network import Sequential
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -19,7 +22,7 @@ class FA(Layerwise):
     """
 
     name = "fa"
-    options = (RFB_MAG,)
+    options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
     starts_at_zero = True
     trains_feedback = False
 
