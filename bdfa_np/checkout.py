@@ -6,7 +6,6 @@ installed or not, and finds there what it finds in an installed one.
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -15,8 +14,10 @@ from types import ModuleType
 FOLDERS = ("cli", "data")
 
 
-class BesideFinder(MetaPathFinder):
+class BesideFinder:
     """Finds packages that stand beside ``bdfa_np``: these by name, and nothing else that is there.
+
+    It is a `importlib.abc.MetaPathFinder`, the import of which would take as long as all of `bdfa_np`'s.
 
     Parameters
     ----------

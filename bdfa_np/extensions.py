@@ -1,15 +1,17 @@
 """What comes from outside of the package: rules and nets in a user's own files, or in other distributions."""
 
-import hashlib
-import inspect
+from __future__ import annotations
+
 import sys
-import traceback
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdfa_np.errors import ExtensionError
+
+# `bdfa --help` imports this, and what these import takes as long as all the rest.
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BROKEN = (Exception, SystemExit)
 """What somebody's code may end with that is its own mistake; an interrupt is not."""
@@ -17,11 +19,15 @@ BROKEN = (Exception, SystemExit)
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file, by which a run knows its net or its rule again."""
+    import hashlib
+
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def file_of(thing: Any) -> Path:
     """Return the file in which a class or a function from outside is defined."""
+    import inspect
+
     return Path(inspect.getfile(thing))
 
 
@@ -58,6 +64,8 @@ def describe(error: BaseException, path: Path, flag: str, function: Any = None) 
     That is the last line of the file that was reached; where none was, since a function takes other arguments, say,
     the line where the function begins.
     """
+    import traceback
+
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{place(path, flag, error.lineno)}: SyntaxError: {error.msg}"
     frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
@@ -78,6 +86,8 @@ def first_line(function: Any, path: Path) -> int | None:
 
 def installed(group: str, name: str) -> EntryPoint | None:
     """Return what an installed distribution offers by a name in a group of entry points."""
+    from importlib.metadata import entry_points
+
     return next(iter(entry_points(group=group, name=name)), None)
 
 

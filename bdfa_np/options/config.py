@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,19 +19,34 @@ from bdfa_np.rules.find import find_rule
 Class = TypeVar("Class", bound=type)
 
 
+def explained(option: Option) -> list[str]:
+    """Return an option's lines in a docstring: what it may be, what it means, and who has it."""
+    kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else option.type.__name__
+    meaning = " ".join(option.help.split())
+    owners = [f"{one.decider} {', '.join(one.owners)}" for one in option.conditions if one.owners]
+    meaning += f" Only with {'; '.join(owners)}." if owners else ""
+    meaning += f" ({option.source}.)" if option.source else ""
+    optional = ", optional" if option.default is None else f", default {option.default!r}"
+    return [
+        f"{option.name} : {kind}{optional}",
+        *textwrap.wrap(meaning, 100, initial_indent="    ", subsequent_indent="    "),
+    ]
+
+
 def with_options(cls: Class) -> Class:
     """Give a class a field for every option, and a docstring that explains each; make it a frozen dataclass."""
-    lines = [cls.__doc__ or "", "Parameters", "----------"]
+    lines = [inspect.cleandoc(cls.__doc__ or ""), "", "Parameters", "----------"]
     for title, options in HEADINGS.items():
-        lines.append(f"**{title}**")
+        lines += [f"{title}:", ""]
         for option in options:
-            optional = " or None" if option.default is None else ""
-            lines += [f"{option.name} : {option.type.__name__}{optional}, default {option.default!r}"]
-            lines += [f"    {option.help}{f' ({option.source}.)' if option.source else ''}"]
-    cls.__doc__ = "\n".join(lines) + "\n"
-    cls.__annotations__ = {name: option.type if option.default is not None else Any for name, option in OPTIONS.items()}
+            lines += explained(option)
+        lines.append("")
+    cls.__doc__ = "\n".join(lines)
+    cls.__annotations__ = {
+        name: option.type if option.default is not None else option.type | None for name, option in OPTIONS.items()
+    }
     for name, option in OPTIONS.items():
-        setattr(cls, name, field(default=option.default, metadata={"option": option}))
+        setattr(cls, name, field(default=option.default))
     made: Class = dataclass(frozen=True)(cls)  # type: ignore[assignment]
     return made
 
