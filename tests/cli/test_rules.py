@@ -1,6 +1,7 @@
 """Rules from outside: a file of one's own, or what an installed distribution offers."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,34 +14,17 @@ from bdfa_np import Config, Rule, load_run
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.runs.checkpoint import read_checkpoint
 
-DRTP = '''"""Direct random target projection (Frenkel, Lefebvre and Bol, 2021)."""
-
-from bdfa_np import DFA
+ROOT = Path(__file__).parents[2]
 
 
-class DRTP(DFA):
-    """``δ_l = (-t B_l) ⊙ f'(a_l)``: each block is sent its target, before any output is known."""
-
-    def signal(self, result):
-        return -result.targets
-'''
-SIGNS = '''"""Sign-concordant feedback (Liao, Leibo and Poggio, 2016)."""
-
-from bdfa_np import Layerwise, Option
+def shown(page, name):
+    """Return the code block of a page that defines a class: what is documented is what is tested."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (block for block in blocks if f"class {name}(" in block)
+    return block
 
 
-class SignSymmetry(Layerwise):
-    """``δ_l = (δ_{l+1} V_{l+1}ᵀ) ⊙ f'(a_l)`` with ``V = c · sign(W)``; weights must not start at zero."""
-
-    options = (Option("strength", 0.03, "Magnitude c of every entry of the feedback."),)
-
-    def __init__(self, network, *, strength=0.03):
-        super().__init__(network)
-        self.strength = strength
-
-    def matrix(self, layer):
-        return self.strength * self.backend.xp.sign(layer.W)
-'''
+DRTP, SIGNS = shown("README.md", "DRTP"), shown("docs/rules.md", "SignSymmetry")
 LEARNS = ["--dataset", "mnist-5k", "--num-hidden", 100, "--lr", "1e-3", "--threads", 1]
 
 
@@ -149,7 +133,10 @@ BROKEN = {
     "no rule": ("from bdfa_np import DFA\n", "it defines no class that derives from bdfa_np.Rule"),
     "two rules": (DRTP + "\n\nclass Other(DRTP):\n    pass\n", "it defines 2 classes that derive from bdfa_np.Rule"),
     "abstract": ("from bdfa_np import Rule\n\nclass Mine(Rule):\n    pass\n", "Can't instantiate abstract class Mine"),
-    "other arguments": (DRTP + "\n    def __init__(self):\n        pass\n", "line 12: TypeError"),
+    "other arguments": (
+        DRTP + "\n    def __init__(self):\n        pass\n",
+        f"line {DRTP.count(chr(10)) + 2}: TypeError",
+    ),
     "exit": ("raise SystemExit(3)\n", ", line 1: SystemExit: 3"),
 }
 
