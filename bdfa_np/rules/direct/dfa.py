@@ -52,8 +52,10 @@ class DFA(Rule):
 
     def inject(self, site: Layer) -> Array:
         """Return ``e B_l``."""
-        return site.project_feedback(self.signal(self.result), self.B[site.name])  # Luo eq. 10; under bdfa 36-37
+        return site.project_feedback(
+            self.signal(self.result), self.B[site.name]
+        )  # e B_l of Luo eq. 10, and of 36-37 under bdfa
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go backward exactly inside a block."""
-        return layer.backward(signal, wanted)
+        return layer.backward(signal, wanted)  # dW_l = h_{l-1}ᵀ δ_l: Luo eq. 38 under bdfa

@@ -18,5 +18,5 @@ class Layerwise(Rule):
         """Go through ``Vᵀ`` where a layer has weights and something below wants to learn, exactly elsewhere."""
         if not (wanted and layer.feedback_site == "layerwise"):
             return layer.backward(signal, wanted)
-        layer.backward(signal, need_grad_in=False)
+        layer.backward(signal, need_grad_in=False)  # dW_l = h_{l-1}ᵀ δ_l: Luo eq. 20-22 under bfa
         return layer.project_feedback(signal, self.matrix(layer))
