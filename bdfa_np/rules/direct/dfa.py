@@ -52,9 +52,8 @@ class DFA(Rule):
 
     def inject(self, site: Layer) -> Array:
         """Return ``e B_l``."""
-        return site.project_feedback(
-            self.signal(self.result), self.B[site.name]
-        )  # e B_l of Luo eq. 10, and of 36-37 under bdfa
+        e, B = self.signal(self.result), self.B[site.name]  # (N, K) and (K, n)
+        return site.project_feedback(e, B)  # e B_l of Luo eq. 10, and of 36-37 under bdfa
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go backward exactly inside a block."""
