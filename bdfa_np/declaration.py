@@ -141,6 +141,8 @@ class Option:
 
     def resolved(self, config: Any) -> Any:
         """Return what it becomes in a configuration that does not give it."""
+        if self.follows is None:
+            return self.default
         return self.follows(config) if callable(self.follows) else self.follows
 
 

@@ -33,8 +33,10 @@ def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[
     for owner, options in declared.items():
         for option in options:
             owners.setdefault(option.name, []).append(owner)
-            choices = dict.fromkeys((*merged.get(option.name, option).choices, *option.choices))
-            merged[option.name] = replace(merged.get(option.name, option), choices=tuple(choices))
+            first = merged.get(option.name, option)
+            choices = dict.fromkeys((*first.choices, *option.choices))
+            default = first.default if option.default == first.default else None  # then each owner has its own
+            merged[option.name] = replace(first, kind=first.type, choices=tuple(choices), default=default)
 
     def made(option: Option) -> Option:
         names = tuple(owners[option.name])

@@ -89,24 +89,28 @@ class Config:
                 raise ConfigError(f"{option.flag} {problem}")
             spelled[name] = option.canonical(value) if option.canonical and value is not None else value
         config = self.replace(**spelled)
-        for option in OPTIONS.values():
-            config = config._settled(option)
+        of_rule = {option.name: option for option in find_rule(config.gradient).options}
+        for name, option in OPTIONS.items():
+            config = config._settled(option, of_rule.get(name, option))
         config = config.replace(rule_options=own_values(config.gradient, config.rule_options or {}))
         if OPTIMIZERS[config.optimization].needs_momentum and config.momentum == 0:
             raise ConfigError(f"--optimization {config.optimization} needs a --momentum greater than 0")
         return config
 
-    def _settled(self, option: Option) -> Config:
-        """Refuse an option that has no part here; fill in one that is open and follows from others."""
+    def _settled(self, option: Option, own: Option) -> Config:
+        """Refuse an option that has no part here; fill in one that is not given.
+
+        ``own`` is how the rule declares it, where it does: rules that share a name may have defaults of their own.
+        """
         value = getattr(self, option.name)
-        if value is None and option.follows is None:
-            return self
         complaint = self.complaint(option)
-        if complaint is not None:
-            if option.is_given(value):
-                raise ConfigError(complaint)
+        if option.is_given(value):
+            problem = own.problem(value)
+            if complaint or problem:
+                raise ConfigError(complaint or f"{option.flag} {problem}")
             return self
-        return self.replace(**{option.name: option.resolved(self)}) if value is None else self
+        follows = value if complaint else own.resolved(self)
+        return self if follows == value else self.replace(**{option.name: follows})
 
     def complaint(self, option: Option) -> str | None:
         """Say why an option has no part in this configuration; None where it has one."""

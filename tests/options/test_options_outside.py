@@ -58,6 +58,23 @@ def test_of_rule_options__a_value_that_cannot_be_used_is_refused(rule, options, 
         Config(gradient=rule, rule_options=options).resolve()
 
 
+def test_of_rule_options__a_rule_may_have_its_own_default_and_check_for_an_option_that_others_have(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from bdfa_np import DFA, Option\n\n\nclass Own(DFA):\n"
+        "    options = (Option('rfb_mag', 0.5, 'Within.', keyword='magnitude'),\n"
+        "        Option('feedback_lr', 0.01, 'Share.', check=lambda x: None if x < 1 else 'must be below 1'))\n\n"
+        "    def __init__(self, network, *, magnitude, feedback_lr):\n"
+        "        super().__init__(network)\n        self.given = (magnitude, feedback_lr)\n"
+    )
+    assert given(str(file)) == (0.5, 0.01)
+    assert given(str(file), feedback_lr=0.2, rfb_mag=0.1) == (0.1, 0.2)
+    assert Config(gradient=str(file)).resolve().resolve().feedback_lr == 0.01
+    with pytest.raises(ConfigError, match="--feedback-lr must be below 1, not 3"):
+        Config(gradient=str(file), feedback_lr=3.0).resolve()
+    assert Config().resolve().feedback_lr == 5e-5
+
+
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
