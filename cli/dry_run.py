@@ -36,7 +36,7 @@ def show(chosen: Chosen, load: Path | None) -> None:
     console.print(options)
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
-    name, input_shape, classes = describe(chosen.config.preparation())
+    name, input_shape, classes = describe(chosen.config.recipe())
     check_augment(chosen.config, input_shape)
     model = build_model(chosen.config, input_shape, classes)
     console.print(layer_table(model.network, f"{chosen.config.network} for {name}"))

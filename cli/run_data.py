@@ -81,7 +81,7 @@ def load_run_data(config: "Config", *, datapath: str | None = None, cache_dir: s
     from bdfa_np.data import prepare
 
     prepared = prepare(
-        config.preparation(),
+        config.recipe(),
         datapath=datapath or config.datapath,
         cache_dir=cache_dir or config.cache_dir,
         progress=sys.stderr.isatty(),

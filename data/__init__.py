@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bdfa_np.data.preparing import prepare
     from bdfa_np.data.preprocess.normalization import Normalization
     from bdfa_np.data.preprocess.zca import ZCA
-    from bdfa_np.data.recipe import Preparation
+    from bdfa_np.data.recipe import Recipe
     from bdfa_np.data.sources.registry import dataset_names
     from bdfa_np.data.splits import Split, split
 
@@ -21,8 +21,8 @@ __all__ = [
     "Batches",
     "Dataset",
     "Normalization",
-    "Preparation",
     "PreparedData",
+    "Recipe",
     "Split",
     "dataset_names",
     "load_dataset",
@@ -36,8 +36,8 @@ _HOMES = {
     "Batches": "batches",
     "Dataset": "dataset",
     "Normalization": "preprocess.normalization",
-    "Preparation": "recipe",
     "PreparedData": "prepared",
+    "Recipe": "recipe",
     "Split": "splits",
     "ZCA": "preprocess.zca",
     "dataset_names": "sources.registry",

@@ -16,14 +16,14 @@ from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.preprocess.zca import check_dimensions
 from bdfa_np.data.readers.own import load_own, own_checksums
 from bdfa_np.data.readers.reading import file_sha256
-from bdfa_np.data.recipe import Preparation, is_own, own_name
+from bdfa_np.data.recipe import Recipe, is_own, own_name
 from bdfa_np.data.sources.download import find_source
 from bdfa_np.data.sources.registry import find_entry, known_checksums
 from bdfa_np.errors import ConfigError, DataError
 
 
 def prepare(
-    preparation: Preparation,
+    recipe: Recipe,
     *,
     datapath: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -34,7 +34,7 @@ def prepare(
 
     Parameters
     ----------
-    preparation : Preparation
+    recipe : Recipe
         Which data set, and what is done to it.
     datapath : str or path-like, optional
         Where its files are, as in `load_dataset`.
@@ -66,19 +66,19 @@ def prepare(
     """
     start = perf_counter()
     cache = Cache(default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser())
-    origin = _identify(preparation, cache, datapath, progress)
+    origin = _identify(recipe, cache, datapath, progress)
     if not origin.is_stored:
-        dataset = read_dataset(preparation, datapath=datapath, progress=progress)
-        return replace(as_it_is(preparation, dataset), seconds=perf_counter() - start)
+        dataset = read_dataset(recipe, datapath=datapath, progress=progress)
+        return replace(as_it_is(recipe, dataset), seconds=perf_counter() - start)
 
     def build(writer: CacheWriter) -> None:
-        dataset = read_dataset(preparation, datapath=datapath, progress=progress)
+        dataset = read_dataset(recipe, datapath=datapath, progress=progress)
         if dataset.checksums != origin.checksums:
             raise DataError(f"{dataset.name}: its files changed while they were read: try again")
-        check(replace(preparation, resize=None), dataset.input_shape)
-        write_prepared(writer, preparation, dataset, progress)
+        check(replace(recipe, resize=None), dataset.input_shape)
+        write_prepared(writer, recipe, dataset, progress)
 
-    specification = preparation.specification(origin.name, origin.checksums)
+    specification = recipe.specification(origin.name, origin.checksums)
     try:
         prepared = cache.prepared(origin.name, specification, build, read_prepared, note=note)
     except OSError as error:
@@ -88,14 +88,12 @@ def prepare(
     return replace(prepared, seconds=perf_counter() - start)
 
 
-def read_dataset(
-    preparation: Preparation, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False
-) -> Dataset:
+def read_dataset(recipe: Recipe, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False) -> Dataset:
     """Read a data set as it is published, or as the user made it, but for a change of size.
 
     Parameters
     ----------
-    preparation : Preparation
+    recipe : Recipe
         Its ``dataset``, ``extra`` and ``resize`` are used.
     datapath : str or path-like, optional
         Where the files are, as in `load_dataset`.
@@ -114,21 +112,21 @@ def read_dataset(
     ConfigError
         If the samples are no images, and another size is asked for.
     """
-    if is_own(preparation.dataset):
-        return load_own(_own_path(preparation), preparation.resize, progress)
-    dataset = load_dataset(preparation.dataset, datapath, extra=preparation.extra, progress=progress)
-    if preparation.resize is None:
+    if is_own(recipe.dataset):
+        return load_own(_own_path(recipe), recipe.resize, progress)
+    dataset = load_dataset(recipe.dataset, datapath, extra=recipe.extra, progress=progress)
+    if recipe.resize is None:
         return dataset
-    train, test = (resize_images(images, preparation.resize) for images in (dataset.train_images, dataset.test_images))
+    train, test = (resize_images(images, recipe.resize) for images in (dataset.train_images, dataset.test_images))
     return replace(dataset, train_images=train, test_images=test)
 
 
-def describe(preparation: Preparation) -> tuple[str, tuple[int, ...], int]:
+def describe(recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
     """Return what a net has to fit: the data set's name, a prepared sample's shape, the number of classes.
 
     Parameters
     ----------
-    preparation : Preparation
+    recipe : Recipe
         Which data set, and what would be done to it. Only one of the user's own is read.
 
     Returns
@@ -147,16 +145,16 @@ def describe(preparation: Preparation) -> tuple[str, tuple[int, ...], int]:
     ConfigError
         If the preprocessing does not go with the data set.
     """
-    if is_own(preparation.dataset):
-        dataset = read_dataset(preparation)
-        check(replace(preparation, resize=None), dataset.input_shape)
+    if is_own(recipe.dataset):
+        dataset = read_dataset(recipe)
+        check(replace(recipe, resize=None), dataset.input_shape)
         return dataset.name, dataset.input_shape, len(dataset.class_names)
-    entry = find_entry(preparation.dataset)
-    return entry.name, check(preparation, entry.image_shape), len(entry.class_names)
+    entry = find_entry(recipe.dataset)
+    return entry.name, check(recipe, entry.image_shape), len(entry.class_names)
 
 
-def _own_path(preparation: Preparation) -> Path:
-    return Path(preparation.dataset).expanduser()
+def _own_path(recipe: Recipe) -> Path:
+    return Path(recipe.dataset).expanduser()
 
 
 @dataclass(frozen=True)
@@ -168,31 +166,29 @@ class _Origin:
     is_stored: bool = True
 
 
-def _identify(
-    preparation: Preparation, cache: Cache, datapath: str | os.PathLike[str] | None, progress: bool
-) -> _Origin:
+def _identify(recipe: Recipe, cache: Cache, datapath: str | os.PathLike[str] | None, progress: bool) -> _Origin:
     """Find out what is to be prepared; read and download no more than that takes."""
-    if is_own(preparation.dataset):
-        path = _own_path(preparation)
-        return _Origin(own_name(preparation.dataset), own_checksums(path))
-    entry = find_entry(preparation.dataset)
-    check(preparation, entry.image_shape)
+    if is_own(recipe.dataset):
+        path = _own_path(recipe)
+        return _Origin(own_name(recipe.dataset), own_checksums(path))
+    entry = find_entry(recipe.dataset)
+    check(recipe, entry.image_shape)
     bundled = entry.sources[0].bundled is not None
-    published = known_checksums(entry, preparation.extra)
+    published = known_checksums(entry, recipe.extra)
     if published is not None:
-        specification = preparation.specification(entry.name, published)
+        specification = recipe.specification(entry.name, published)
         if bundled or cache.path(entry.name, specification).exists():
-            return _Origin(entry.name, published, is_stored=not (bundled and stays_bytes(preparation)))
-    _, files = find_source(entry, None if datapath is None else Path(datapath), progress, preparation.extra)
+            return _Origin(entry.name, published, is_stored=not (bundled and stays_bytes(recipe)))
+    _, files = find_source(entry, None if datapath is None else Path(datapath), progress, recipe.extra)
     return _Origin(entry.name, {file.name: file.sha256_content or file_sha256(path) for file, path in files})
 
 
-def check(preparation: Preparation, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def check(recipe: Recipe, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Refuse preprocessing that samples of a shape cannot have.
 
     Parameters
     ----------
-    preparation : Preparation
+    recipe : Recipe
         What is asked for.
     input_shape : tuple of int
         The shape (H, W, C), or (d,), of one sample as it is published.
@@ -208,14 +204,14 @@ def check(preparation: Preparation, input_shape: tuple[int, ...]) -> tuple[int, 
         If the preprocessing cannot be done.
     """
     is_image = len(input_shape) == 3
-    if not is_image and (preparation.resize is not None or preparation.normalization == "channel"):
-        name = "--normalization channel" if preparation.resize is None else "--resize"
-        raise ConfigError(f"{name} needs images, and {preparation.dataset} holds vectors of {input_shape[0]} numbers")
-    if preparation.format == "yuv" and not (is_image and input_shape[2] == 3):
-        raise ConfigError(f"--format yuv needs images of three colours, and those of {preparation.dataset} are not")
+    if not is_image and (recipe.resize is not None or recipe.normalization == "channel"):
+        name = "--normalization channel" if recipe.resize is None else "--resize"
+        raise ConfigError(f"{name} needs images, and {recipe.dataset} holds vectors of {input_shape[0]} numbers")
+    if recipe.format == "yuv" and not (is_image and input_shape[2] == 3):
+        raise ConfigError(f"--format yuv needs images of three colours, and those of {recipe.dataset} are not")
     shape = input_shape
-    if preparation.resize is not None:
-        shape = (preparation.resize, preparation.resize, input_shape[2])
-    if preparation.whiten:
+    if recipe.resize is not None:
+        shape = (recipe.resize, recipe.resize, input_shape[2])
+    if recipe.whiten:
         check_dimensions(shape)
     return shape

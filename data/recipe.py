@@ -50,7 +50,7 @@ def own_name(dataset: str) -> str:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Recipe:
     """A data set by name, the part of it that is trained on, and its preprocessing.
 
     Every statistic is of the images that are trained on, and of no others.

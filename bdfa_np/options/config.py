@@ -9,7 +9,7 @@ from typing import Any
 
 from bdfa_np.backend import BACKENDS
 from bdfa_np.constraints import OFF
-from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Preparation, is_own
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Recipe, is_own
 from bdfa_np.data.sources.registry import dataset_names, find_entry
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES
@@ -225,7 +225,7 @@ class Config:
         self._check_optimizer_options()
         return replace(self, **self._filled_in())
 
-    def preparation(self) -> Preparation:
+    def recipe(self) -> Recipe:
         """Return what is to be done to the images before training.
 
         Raises
@@ -233,7 +233,7 @@ class Config:
         ConfigError
             If options of preprocessing exclude one another.
         """
-        return Preparation(
+        return Recipe(
             self.dataset,
             extra=not self.no_extra,
             resize=self.resize,
@@ -248,11 +248,11 @@ class Config:
 
     def _filled_in(self) -> dict[str, Any]:
         """Return the values of options that were not given and follow from others."""
-        preparation = self.preparation()
+        recipe = self.recipe()
         filled: dict[str, Any] = {
             "dataset": self.dataset if is_own(self.dataset) else find_entry(self.dataset).name,
-            "normalization": preparation.normalization,
-            "zca_epsilon": preparation.zca_epsilon,
+            "normalization": recipe.normalization,
+            "zca_epsilon": recipe.zca_epsilon,
         }
         if self.lr is None:
             filled["lr"] = OPTIMIZERS[self.optimization].default_learning_rate
@@ -266,7 +266,7 @@ class Config:
                 raise ConfigError(f"--feedback-alpha has no part in --feedback-target {target}: leave it out")
         if self.gradient == "bfa" and self.feedback_output in (None, "auto"):
             # Only this normalization makes inputs that a sigmoid can draw: within [0, 1].
-            filled["feedback_output"] = "sigmoid" if preparation.normalization == "scale" else "linear"
+            filled["feedback_output"] = "sigmoid" if recipe.normalization == "scale" else "linear"
         if self.threads is None:
             filled["threads"] = usable_cores()
         return filled

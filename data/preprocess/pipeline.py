@@ -13,7 +13,7 @@ from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
-from bdfa_np.data.recipe import Preparation
+from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.splits import Part, split
 from bdfa_np.system.progress import bar
 
@@ -22,17 +22,17 @@ _IMAGES_PER_BLOCK = 1024
 Images = NDArray[Any]
 
 
-def stays_bytes(preparation: Preparation) -> bool:
+def stays_bytes(recipe: Recipe) -> bool:
     """Return whether images of bytes are kept as they are, to be normalised batch by batch."""
-    return preparation.format == "rgb" and not preparation.whiten
+    return recipe.format == "rgb" and not recipe.whiten
 
 
-def as_it_is(preparation: Preparation, dataset: Dataset) -> PreparedData:
+def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
     """Prepare images of bytes, which stay bytes, without storing them.
 
     Parameters
     ----------
-    preparation : Preparation
+    recipe : Recipe
         Which images are trained on, and their normalization.
     dataset : Dataset
         The data set as it was read.
@@ -42,13 +42,13 @@ def as_it_is(preparation: Preparation, dataset: Dataset) -> PreparedData:
     PreparedData
         Its images are views of the data set's.
     """
-    assert preparation.normalization is not None
-    parts, available = _parts(preparation, dataset)
-    normalization = Normalization.fit(preparation.normalization, parts["train"][0])
+    assert recipe.normalization is not None
+    parts, available = _parts(recipe, dataset)
+    normalization = Normalization.fit(recipe.normalization, parts["train"][0])
     return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, normalization, available)
 
 
-def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Dataset, progress: bool) -> None:
+def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progress: bool) -> None:
     """Prepare a data set into a file.
 
     Beside the data set's own images and, of YUV images, those to train on, it takes memory for some blocks and
@@ -58,7 +58,7 @@ def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Datas
     ----------
     writer : CacheWriter
         Where it goes.
-    preparation : Preparation
+    recipe : Recipe
         Which images are trained on, and what is done to all of them.
     dataset : Dataset
         The data set as it was read.
@@ -72,10 +72,10 @@ def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Datas
     OSError
         If the file cannot be written.
     """
-    parts, available = _parts(preparation, dataset)
-    colours = to_yuv if preparation.format == "yuv" else _unchanged
-    transform = _fitted(writer, preparation, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
-    ready = not (dataset.train_images.dtype == np.uint8 and stays_bytes(preparation))
+    parts, available = _parts(recipe, dataset)
+    colours = to_yuv if recipe.format == "yuv" else _unchanged
+    transform = _fitted(writer, recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    ready = not (dataset.train_images.dtype == np.uint8 and stays_bytes(recipe))
     for part, (images, labels) in parts.items():
         blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
         with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:
@@ -86,12 +86,12 @@ def write_prepared(writer: CacheWriter, preparation: Preparation, dataset: Datas
     )
 
 
-def _parts(preparation: Preparation, dataset: Dataset) -> tuple[dict[str, Part], int]:
+def _parts(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
     """Return the parts by name, and how many images the one to train on has without its limit."""
-    chosen = split(dataset, validate=preparation.validate, train_limit=preparation.train_limit, seed=preparation.seed)
+    chosen = split(dataset, validate=recipe.validate, train_limit=recipe.train_limit, seed=recipe.seed)
     parts = {"train": (chosen.train_images, chosen.train_labels)}
     available = len(dataset.train_labels)
-    if preparation.validate:
+    if recipe.validate:
         parts["validation"] = chosen.test_images, chosen.test_labels
         available -= len(chosen.test_labels)
     parts["test"] = dataset.test_images, dataset.test_labels
@@ -99,18 +99,18 @@ def _parts(preparation: Preparation, dataset: Dataset) -> tuple[dict[str, Part],
 
 
 def _fitted(
-    writer: CacheWriter, preparation: Preparation, train_images: Images, title: str, progress: bool
+    writer: CacheWriter, recipe: Recipe, train_images: Images, title: str, progress: bool
 ) -> Callable[[Images, Images], Images]:
     """Fit what is done to the images, write its statistics, and return the function that does it."""
-    if preparation.whiten:
-        assert preparation.zca_epsilon is not None
+    if recipe.whiten:
+        assert recipe.zca_epsilon is not None
         with bar(title, len(train_images), progress) as advance:
-            zca = ZCA.fit(train_images, preparation.zca_epsilon, lambda done, _total: advance(done))
+            zca = ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
         for name in ("mean", "P", "P_inverse"):
             writer.array(f"zca/{name}", getattr(zca, name))
         return zca.apply
-    assert preparation.normalization is not None
-    normalization = Normalization.fit(preparation.normalization, train_images)
+    assert recipe.normalization is not None
+    normalization = Normalization.fit(recipe.normalization, train_images)
     for name in ("offset", "divisor"):
         writer.array(f"normalization/{name}", np.atleast_1d(getattr(normalization, name)))
     writer.attributes({"normalization": normalization.kind})

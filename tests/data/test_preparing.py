@@ -8,7 +8,7 @@ import pytest
 
 from bdfa_np.data import Batches, load_dataset, prepare
 from bdfa_np.data.cache.store import Cache
-from bdfa_np.data.recipe import Preparation
+from bdfa_np.data.recipe import Recipe
 from bdfa_np.errors import ConfigError, DataError
 
 COUNT = 60
@@ -41,7 +41,7 @@ def make(tmp_path):
 
     def call(dataset, **options):
         notes = []
-        prepared = prepare(Preparation(str(dataset), **options), cache_dir=tmp_path / "prepared", note=notes.append)
+        prepared = prepare(Recipe(str(dataset), **options), cache_dir=tmp_path / "prepared", note=notes.append)
         return prepared, notes
 
     call.folder = tmp_path / "prepared"
@@ -167,9 +167,9 @@ OPTIONS = {
 }
 
 
-def test_another_preparation_is_another_file(own, make):
+def test_another_recipe_is_another_file(own, make):
     path, _ = own()
-    assert {"dataset", "extra", *OPTIONS} == {item.name for item in fields(Preparation)}
+    assert {"dataset", "extra", *OPTIONS} == {item.name for item in fields(Recipe)}
     files = {make(path)[0].path, *(make(path, **options)[0].path for options in OPTIONS.values())}
     assert len(files) == 1 + len(OPTIONS)
     assert make(path, seed=5)[0].hit
@@ -237,9 +237,9 @@ def test_data_that_change_while_they_are_read_are_not_stored_under_the_old_sum(o
         ({"zca_epsilon": 1e-5}, "--zca-epsilon has no part in what is done without --whiten"),
     ],
 )
-def test_preparations_that_make_no_sense_are_refused(options, message):
+def test_recipes_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        Preparation("mnist", **options)
+        Recipe("mnist", **options)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_vectors_can_be_whitened(own, make):
     assert close(prepared.parts["test"][0], whitened(images[:COUNT], images[COUNT:]))
 
 
-def test_a_preparation_is_resolved_where_it_is_made():
-    assert Preparation("mnist").normalization == "scale"
-    white = Preparation("mnist", whiten=True)
+def test_a_recipe_is_resolved_where_it_is_made():
+    assert Recipe("mnist").normalization == "scale"
+    white = Recipe("mnist", whiten=True)
     assert (white.normalization, white.zca_epsilon) == (None, 1e-5)
     assert replace(white) == white

@@ -36,12 +36,12 @@ def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | Non
 
     from bdfa_np.data.pictures import contact_sheet, save
     from bdfa_np.data.preparing import read_dataset
-    from bdfa_np.data.recipe import Preparation
+    from bdfa_np.data.recipe import Recipe
     from bdfa_np.options.config import Config
 
     Config(dataset=name, resize=resize, no_extra=no_extra).resolve()
     dataset = read_dataset(
-        Preparation(name, extra=not no_extra, resize=resize), datapath=datapath, progress=sys.stderr.isatty()
+        Recipe(name, extra=not no_extra, resize=resize), datapath=datapath, progress=sys.stderr.isatty()
     )
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for text in description(name, dataset):
