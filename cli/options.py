@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from bdfa_np.data.recipe import is_own
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.errors import ConfigError
 from bdfa_np.options.config import Config, flag, option_type

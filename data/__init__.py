@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bdfa_np.data.augmentation import Augmentation
     from bdfa_np.data.batches import Batches
-    from bdfa_np.data.dataset import Dataset, load_dataset
+    from bdfa_np.data.dataset import Dataset
+    from bdfa_np.data.load import load_dataset
     from bdfa_np.data.prepared import PreparedData
     from bdfa_np.data.preparing import prepare
     from bdfa_np.data.preprocess.normalization import Normalization
@@ -41,7 +42,7 @@ _HOMES = {
     "Split": "splits",
     "ZCA": "preprocess.zca",
     "dataset_names": "sources.registry",
-    "load_dataset": "dataset",
+    "load_dataset": "load",
     "prepare": "preparing",
     "split": "splits",
 }

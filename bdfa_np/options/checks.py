@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from bdfa_np.data.recipe import is_own
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names, find_entry
 from bdfa_np.errors import DataError
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from bdfa_np.backend import BACKENDS
 from bdfa_np.constraints import OFF
-from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Recipe, is_own
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, Recipe
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names, find_entry
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES

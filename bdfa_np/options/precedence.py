@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.data.recipe import is_own
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import NETWORKS
 from bdfa_np.networks.user import find_file

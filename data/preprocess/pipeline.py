@@ -22,11 +22,6 @@ _IMAGES_PER_BLOCK = 1024
 Images = NDArray[Any]
 
 
-def stays_bytes(recipe: Recipe) -> bool:
-    """Return whether images of bytes are kept as they are, to be normalised batch by batch."""
-    return recipe.format == "rgb" and not recipe.whiten
-
-
 def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
     """Prepare images of bytes, which stay bytes, without storing them.
 
@@ -75,7 +70,7 @@ def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progre
     parts, available = _parts(recipe, dataset)
     colours = to_yuv if recipe.format == "yuv" else _unchanged
     transform = _fitted(writer, recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
-    ready = not (dataset.train_images.dtype == np.uint8 and stays_bytes(recipe))
+    ready = not (dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes)
     for part, (images, labels) in parts.items():
         blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
         with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:

@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, MOST_CLASSES, Claim
+from bdfa_np.data.class_names import MOST_CLASSES
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim
 from bdfa_np.data.readers.own_h5_texts import read_texts
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, MOST_CLASSES, Claim
+from bdfa_np.data.class_names import MOST_CLASSES
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim
 from bdfa_np.data.readers.reading import BYTES_PER_READ
 from bdfa_np.errors import DataError
 

@@ -16,6 +16,9 @@ from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
 from bdfa_np.data.sources.registry import Entry, File, RemoteFile, Source
 from bdfa_np.errors import DataError
 
+Located = tuple[Source, list[tuple[File, Path]]]
+"""A publication of a data set, and each of its wanted files with its path, in the order its reader wants them."""
+
 # Where the files are that come with the package.
 BUNDLE = Path(__file__).parent.parent
 
@@ -39,9 +42,7 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "datasets"
 
 
-def find_source(
-    entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True
-) -> tuple[Source, list[tuple[File, Path]]]:
+def locate(entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True) -> Located:
     """Return the files of a data set and what they are, after downloading those that are not there.
 
     Each file is looked for first in the subfolder of the data set's name, last in the folder itself; between them,
@@ -71,13 +72,10 @@ def find_source(
 
     Raises
     ------
-    ConfigError
-        If the extra part is not wanted of a data set that has none.
     DataError
         If the folder does not exist, cannot be read or written, or files are missing and no mirror has them, or
         an archive that should have them is damaged or altered.
     """
-    entry.check_extra(extra)
     if entry.sources[0].bundled is not None:
         return entry.sources[0], [(file, BUNDLE / file.name) for file in entry.sources[0].wanted(extra)]
     folder = _data_folder(datapath)

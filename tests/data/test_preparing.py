@@ -222,7 +222,7 @@ def test_a_damaged_file_is_said_and_prepared_anew(own, make):
 
 def test_data_that_change_while_they_are_read_are_not_stored_under_the_old_sum(own, make, monkeypatch):
     path, _ = own()
-    monkeypatch.setattr("bdfa_np.data.preparing.own_checksums", lambda _: {"own.npz": "0" * 64})
+    monkeypatch.setattr("bdfa_np.data.sources.own.Own.checksums", lambda _: {"own.npz": "0" * 64})
     with pytest.raises(DataError, match="own: its files changed while they were read: try again"):
         make(path)
     assert Cache(make.folder).entries() == []

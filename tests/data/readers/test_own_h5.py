@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bdfa_np.data.readers.own import load_own
+from bdfa_np.data import load_dataset
 from bdfa_np.errors import DataError
 
 NUMBERS = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def array_of(name: str, **options: Any) -> Change:
 
 def load(tmp_path: Path, content: bytes) -> dict[str, np.ndarray]:
     (tmp_path / "digits.h5").write_bytes(content)
-    dataset = load_own(tmp_path / "digits.h5")
+    dataset = load_dataset(tmp_path / "digits.h5")
     return {name: getattr(dataset, name) for name in GOOD}
 
 
@@ -143,7 +143,7 @@ def test_text_of_either_kind_names_the_classes(tmp_path):
         names = ["cat", "dog", "cow"] if h5py.check_string_dtype(dtype).encoding == "ascii" else ["cat", "été", "cow"]
         stored = array_of("class_names", data=[name.encode() for name in names], dtype=dtype)
         (tmp_path / "digits.h5").write_bytes(written(stored))
-        assert load_own(tmp_path / "digits.h5").class_names == tuple(names)
+        assert load_dataset(tmp_path / "digits.h5").class_names == tuple(names)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, b"\x89HDF\r\n\x1a\n", b"PK\3\4", b"\x89HDF\r\n\x1a\n" * 100])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bdfa_np.data.readers.own import load_own
+from bdfa_np.data import load_dataset
 from bdfa_np.data.readers.own_h5_texts import read_texts
 from bdfa_np.errors import DataError
 
@@ -128,21 +128,21 @@ def own_file(path: Path, names: Any, **options: Any) -> Path:
 @pytest.mark.parametrize("names", [NAMES, [f"class {number} of many" * 9 for number in range(1000)]], ids=len)
 def test_names_that_h5py_wrote_are_read(tmp_path, options, names):
     path = own_file(tmp_path / "own.h5", {"data": names}, **options)
-    assert load_own(path).class_names == tuple(names)
+    assert load_dataset(path).class_names == tuple(names)
 
 
 def test_names_in_chunks_are_refused_with_another_way_to_store_them(tmp_path):
     path = own_file(tmp_path / "own.h5", {"data": NAMES, "maxshape": (None,)})
     with pytest.raises(DataError, match=r"class_names are texts of varying length in an unusual place: store numpy"):
-        load_own(path)
+        load_dataset(path)
     own_file(path, {"data": np.char.encode(NAMES, "utf-8")})
-    assert load_own(path).class_names == tuple(NAMES)
+    assert load_dataset(path).class_names == tuple(NAMES)
 
 
 def test_names_that_are_not_utf_8_are_refused(tmp_path):
     path = own_file(tmp_path / "own.h5", {"data": [b"cat", b"\xff\xfe", b"dog"], "dtype": h5py.string_dtype()})
     with pytest.raises(DataError, match=r"own\.h5: class_names are not UTF-8 "):
-        load_own(path)
+        load_dataset(path)
 
 
 def test_a_collection_that_sends_hdf5_round_in_circles_is_refused(tmp_path):
@@ -155,10 +155,10 @@ def test_a_collection_that_sends_hdf5_round_in_circles_is_refused(tmp_path):
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from bdfa_np.data.readers.own import load_own
+        from bdfa_np.data import load_dataset
         from bdfa_np.errors import DataError
         try:
-            load_own(Path({str(path)!r}))
+            load_dataset(Path({str(path)!r}))
         except DataError as error:
             print(error)
         """

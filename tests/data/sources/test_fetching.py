@@ -22,7 +22,7 @@ import pytest
 
 from bdfa_np.data import load_dataset
 from bdfa_np.data.sources import registry
-from bdfa_np.data.sources.download import find_source, where
+from bdfa_np.data.sources.download import locate, where
 from bdfa_np.errors import ConfigError, DataError
 
 
@@ -235,7 +235,7 @@ def in_parts(mirror: Mirror) -> registry.Entry:
 
 def test_files_are_downloaded_as_they_are_published(tmp_path, mirror, in_parts):
     (tmp_path / "train.mat.gz").write_bytes(b"not one of the files")
-    source, files = find_source(in_parts, tmp_path)
+    source, files = locate(in_parts, tmp_path)
     assert source is in_parts.sources[0]
     assert [file.name for file, _ in files] == ["train.mat", "test.mat", "extra.mat"]
     assert [path for _, path in files] == [tmp_path / "parts" / file.name for file, _ in files]
@@ -245,7 +245,7 @@ def test_files_are_downloaded_as_they_are_published(tmp_path, mirror, in_parts):
 
 
 def test_an_extra_part_can_be_left_out(tmp_path, mirror, in_parts):
-    _, files = find_source(in_parts, tmp_path, extra=False)
+    _, files = locate(in_parts, tmp_path, extra=False)
     assert [file.name for file, _ in files] == ["train.mat", "test.mat"]
     assert mirror.asked == ["/train.mat", "/test.mat"]
     assert list(registry.known_checksums(in_parts, extra=False)) == ["train.mat", "test.mat"]
