@@ -10,7 +10,7 @@ from time import perf_counter
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.cache.store import Cache, default_cache_folder
 from bdfa_np.data.prepared import PreparedData, read_prepared
-from bdfa_np.data.preprocess.pipeline import as_it_is, write_prepared
+from bdfa_np.data.preprocess.pipeline import as_it_is, specification, write_prepared
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.find import find_source
 from bdfa_np.errors import DataError
@@ -66,7 +66,7 @@ def prepare(
         return replace(as_it_is(recipe, source.read(recipe.resize)), seconds=perf_counter() - start)
     cache = Cache(default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser())
     checksums = source.known_checksums
-    if checksums is None or not cache.path(source.name, recipe.specification(source.name, checksums)).exists():
+    if checksums is None or not cache.path(source.name, specification(recipe, source.name, checksums)).exists():
         checksums = source.checksums()
 
     def build(writer: CacheWriter) -> None:
@@ -76,9 +76,9 @@ def prepare(
         recipe.check(dataset.input_shape)
         write_prepared(writer, recipe, dataset, progress)
 
-    specification = recipe.specification(source.name, checksums)
+    wanted = specification(recipe, source.name, checksums)
     try:
-        prepared = cache.prepared(source.name, specification, build, read_prepared, note=note)
+        prepared = cache.prepared(source.name, wanted, build, read_prepared, note=note)
     except OSError as error:
         advice = "make room, or name" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "name"
         place, reason = error.filename or cache.folder, error.strerror or error

@@ -1,9 +1,7 @@
 """What is asked of a data set before a net sees it: which images, and what is done to them. Loads no NumPy."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bdfa_np.errors import ConfigError
 
@@ -111,32 +109,6 @@ class Recipe:
         if self.whiten:
             check_dimensions(shape)
         return shape
-
-    def specification(self, name: str, checksums: Mapping[str, str]) -> dict[str, Any]:
-        """Return all that the prepared images depend on, and nothing else.
-
-        Parameters
-        ----------
-        name : str
-            The data set's name, without a folder: a copy in another place is the same.
-        checksums : mapping of str to str
-            SHA-256 of each of the data set's files.
-
-        Returns
-        -------
-        dict
-            What a prepared file is found by.
-        """
-        found: dict[str, Any] = {"format": self.format, "validate": self.validate}
-        if self.whiten:
-            found["zca_epsilon"] = self.zca_epsilon
-        else:
-            found["normalization"] = self.normalization
-        if self.resize is not None:
-            found["resize"] = self.resize
-        if self.train_limit is not None:
-            found |= {"train_limit": self.train_limit, "seed": self.seed}
-        return {"dataset": name, "preprocessing": found, "checksums": dict(checksums)}
 
 
 def check_dimensions(input_shape: tuple[int, ...]) -> None:

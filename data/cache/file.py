@@ -29,7 +29,7 @@ from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; in every version the root has the attributes ``format`` and ``specification``."""
 
 # A read cannot be interrupted, and takes some hundredths of a second.

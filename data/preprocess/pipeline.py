@@ -1,15 +1,18 @@
 """What is done to the images of a data set, part by part and block by block."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
+from bdfa_np.data import splits
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.prepared import PreparedData
+from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
@@ -20,6 +23,43 @@ from bdfa_np.system.progress import bar
 _IMAGES_PER_BLOCK = 1024
 
 Images = NDArray[Any]
+
+
+def specification(recipe: Recipe, name: str, checksums: Mapping[str, str]) -> dict[str, Any]:
+    """Return all that prepared images depend on, and nothing else.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is done to the data set.
+    name : str
+        The data set's name, without a folder: a copy in another place is the same.
+    checksums : mapping of str to str
+        SHA-256 of each of the data set's files.
+
+    Returns
+    -------
+    dict
+        What a prepared file is found by; of versions, those of the transforms that are applied.
+    """
+    asked: dict[str, Any] = {"format": recipe.format, "validate": recipe.validate}
+    versions: dict[str, Any] = {}
+    if recipe.whiten:
+        asked["zca_epsilon"] = recipe.zca_epsilon
+        versions["zca"] = zca.VERSION
+    else:
+        asked["normalization"] = recipe.normalization
+        versions["normalization"] = normalization.VERSION
+    if recipe.format == "yuv":
+        versions["yuv"] = yuv.VERSION
+    if recipe.resize is not None:
+        asked["resize"] = recipe.resize
+        versions |= {"resizing": resizing.VERSION, "pillow": PIL.__version__}
+    if recipe.train_limit is not None:
+        asked |= {"train_limit": recipe.train_limit, "seed": recipe.seed}
+    if recipe.validate or recipe.train_limit is not None:
+        versions["split"] = splits.VERSION
+    return {"dataset": name, "preprocessing": asked, "checksums": dict(checksums), "versions": versions}
 
 
 def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
@@ -39,8 +79,8 @@ def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
     """
     assert recipe.normalization is not None
     parts, available = _parts(recipe, dataset)
-    normalization = Normalization.fit(recipe.normalization, parts["train"][0])
-    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, normalization, available)
+    fitted = Normalization.fit(recipe.normalization, parts["train"][0])
+    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, fitted, available)
 
 
 def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progress: bool) -> None:
@@ -100,16 +140,16 @@ def _fitted(
     if recipe.whiten:
         assert recipe.zca_epsilon is not None
         with bar(title, len(train_images), progress) as advance:
-            zca = ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
+            whitening = ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
         for name in ("mean", "P", "P_inverse"):
-            writer.array(f"zca/{name}", getattr(zca, name))
-        return zca.apply
+            writer.array(f"zca/{name}", getattr(whitening, name))
+        return whitening.apply
     assert recipe.normalization is not None
-    normalization = Normalization.fit(recipe.normalization, train_images)
+    fitted = Normalization.fit(recipe.normalization, train_images)
     for name in ("offset", "divisor"):
-        writer.array(f"normalization/{name}", np.atleast_1d(getattr(normalization, name)))
-    writer.attributes({"normalization": normalization.kind})
-    return normalization.apply
+        writer.array(f"normalization/{name}", np.atleast_1d(getattr(fitted, name)))
+    writer.attributes({"normalization": fitted.kind})
+    return fitted.apply
 
 
 def _unchanged(images: Images) -> Images:

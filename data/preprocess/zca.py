@@ -15,6 +15,9 @@ from bdfa_np.errors import ConfigError, DataError
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 _ROWS_PER_BLOCK = 1024
 _PROBES = 64
 _TOLERANCE = 2e-5
