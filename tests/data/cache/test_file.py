@@ -1,7 +1,6 @@
 """One prepared file: what comes back from it, what h5py sees in it, and what damage does."""
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bdfa_np.data.cache.chunks import Trial, best_compression, choose_compression
 from bdfa_np.data.cache.file import CacheFile
 from bdfa_np.data.cache.store import Cache, digest
 from bdfa_np.errors import DataError
@@ -164,47 +162,6 @@ def test_a_chunk_holds_whole_images_of_about_a_megabyte(cache):
 def test_the_same_data_give_the_same_bytes(tmp_path):
     first, second = (write(Cache(tmp_path / name)).path.read_bytes() for name in "ab")
     assert first == second
-
-
-def trial(name, size, rate):
-    return Trial({"compression": name}, size, rate)
-
-
-@pytest.mark.parametrize(
-    ("trials", "expected"),
-    [
-        ([], {}),
-        ([trial("lzf", 667, 1e9)], {}),
-        ([trial("lzf", 666, 499e6)], {}),
-        ([trial("lzf", 666, 500e6)], {"compression": "lzf"}),
-        ([trial("a", 500, 6e8), trial("b", 400, 6e8), trial("c", 300, 4e8)], {"compression": "b"}),
-    ],
-)
-def test_compression_is_chosen_where_it_saves_a_third_and_reads_quickly(trials, expected):
-    assert choose_compression(1000, trials) == expected
-
-
-def test_compression_is_measured_on_the_sample(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "bdfa_np.data.cache.chunks.choose_compression", lambda size, trials: seen.extend([size, *trials])
-    )
-    best_compression(np.zeros((100, 1000), np.float32))
-    size, *trials = seen
-    assert size == 400_000
-    assert [trial.options for trial in trials] == [{"compression": "lzf"}, {"compression": "lzf", "shuffle": True}]
-    assert all(trial.size < 40_000 and 1e6 < trial.bytes_per_second < math.inf for trial in trials)
-    seen.clear()
-    best_compression(np.random.default_rng(0).integers(0, 256, (100, 1000), dtype=np.uint8))
-    assert all(trial.size >= 100_000 and trial.bytes_per_second == 0 for trial in seen[1:])
-
-
-def test_compressed_images_come_back_as_they_were(cache, monkeypatch):
-    monkeypatch.setattr("bdfa_np.data.cache.chunks._BYTES_PER_SECOND_WORTHWHILE", 0)
-    images = np.repeat(np.arange(50, dtype=np.float32), 60_000).reshape(50, 200, 300)
-    file = write(cache, images)
-    assert file.size < images.nbytes / 10
-    np.testing.assert_array_equal(file.read_images("train")[0], images)
 
 
 DIFFERENT = [
