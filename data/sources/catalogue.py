@@ -217,7 +217,7 @@ _ENTRIES = (
                 ),
             ),
             Source(
-                "bdfa_np.data.readers.cifar:load_cifar10_pickles",
+                "bdfa_np.data.readers.cifar:load_pickles",
                 archive=_cifar_archive(
                     "cifar-10-python.tar.gz",
                     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
@@ -265,7 +265,7 @@ _ENTRIES = (
                 ),
             ),
             Source(
-                "bdfa_np.data.readers.cifar:load_cifar100_pickles",
+                "bdfa_np.data.readers.cifar:load_pickles",
                 archive=_cifar_archive(
                     "cifar-100-python.tar.gz",
                     "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",

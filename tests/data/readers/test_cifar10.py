@@ -128,9 +128,9 @@ def test_folders_may_have_some_of_the_files_each_and_the_first_wins(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda _: b"", f"truncated: has 0 of {4 * RECORD} bytes"),
-        (lambda content: content[:-1], f"truncated: has {4 * RECORD - 1} of {4 * RECORD} bytes"),
-        (lambda content: content[:-RECORD], f"truncated: has {3 * RECORD} of {4 * RECORD} bytes"),
+        (lambda _: b"", f"truncated: has 0 of the {4 * RECORD} bytes of 4 records of 3073 bytes"),
+        (lambda content: content[:-1], f"truncated: has {4 * RECORD - 1} of the {4 * RECORD} bytes"),
+        (lambda content: content[:-RECORD], f"truncated: has {3 * RECORD} of the {4 * RECORD} bytes"),
         (lambda content: content + b"\0", "too long: 4 records of 3073 bytes are"),
         (lambda content: content + content[:RECORD], "too long"),
         (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "altered: the SHA-256 of its content is"),

@@ -3,17 +3,14 @@
 import dataclasses
 import hashlib
 import io
-import os
 import struct
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bdfa_np.data import Dataset, load_dataset
-from bdfa_np.data.readers.pickles import read_pickle
 from bdfa_np.data.sources import registry
 from bdfa_np.errors import DataError
 
@@ -228,36 +225,6 @@ def test_the_archive_of_either_version_is_unpacked_where_it_is_the_only_one(tmp_
     assert {path.name for path in (tmp_path / "cifar100").iterdir()} == set(CONTENTS["cifar100"][number])
 
 
-ROWS, LABELS = PLANES["test"], FINE["test"]
-WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
-    "label": (lambda: pickled(ROWS, fine_labels=[3, 100]), "label 100 at index 1 is out of range 0..99"),
-    "negative label": (lambda: pickled(ROWS, fine_labels=[-1, 7]), "label -1 at index 0"),
-    "other key": (lambda: pickled(ROWS, labels=LABELS), "its 'fine_labels' are not 2 whole numbers"),
-    "too few labels": (lambda: pickled(ROWS, fine_labels=[3]), "its 'fine_labels' are not 2 whole numbers"),
-    "too few images": (lambda: pickled(ROWS[:1], fine_labels=[3]), "its 'data' are not 2 x 3072 bytes"),
-    "narrow images": (lambda: pickled(ROWS[:, :-1], fine_labels=LABELS), "its 'data' are not 2 x 3072 bytes"),
-    "labels of bytes": (lambda: b"\x80\x02}U\x0bfine_labelsU\x0212s.", "its 'data' are not"),
-    "True": (
-        lambda: pickled(ROWS, fine_labels=LABELS).replace(b"](" + b"J\x03\0\0\0", b"](\x88"),
-        "its 'fine_labels' are not 2 whole numbers",
-    ),
-    "other pixel": (lambda: pickled(ROWS ^ 1, fine_labels=LABELS, coarse_labels=[12, 0]), "altered: the SHA-256"),
-    "system": (lambda: b"cos\nsystem\n(S'exit 1'\ntR.", "names 'os.system', which is not allowed"),
-    "cut": (lambda: CONTENTS["cifar100"][1]["test"][:-1], "breaks off"),
-    "longer": (lambda: CONTENTS["cifar100"][1]["test"] + b"\0", "too long: it should be"),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_pickle_is_refused_by_name(tmp_path, kind):
-    make, reason = WRONG[kind]
-    put(tmp_path, "cifar100", 1)
-    (tmp_path / "test").write_bytes(make())
-    message = refusal(tmp_path)
-    assert message.startswith(f"{tmp_path / 'test'}: ")
-    assert reason in message
-
-
 def test_the_real_entries_are_the_published_ones():
     hundred, ten = registry.ENTRIES["cifar100"], registry.ENTRIES["cifar10"]
     assert len(set(hundred.class_names)) == 100
@@ -282,17 +249,3 @@ def test_the_real_entries_are_the_published_ones():
     digests = [file.sha256_content for archive in archives[1:] for file in archive.files]
     assert len(set(digests)) == 2 + 6 + 6
     assert {len(bytes.fromhex(digest)) for digest in digests} == {32}
-
-
-def test_a_pickle_of_the_real_test_batch_has_its_images_and_labels(tmp_path):
-    folder = Path(os.environ.get("BDFA_DATA_DIR", "absent"))
-    places = [folder / place / "test_batch.bin" for place in ("cifar10", "cifar-10-batches-bin", "")]
-    path = next((path for path in places if path.exists()), None)
-    if path is None:
-        pytest.skip("BDFA_DATA_DIR names no folder with CIFAR-10's binary version")
-    records = np.frombuffer(path.read_bytes(), np.uint8).reshape(10_000, 3073)
-    content = pickled(records[:, 1:], labels=records[:, 0].tolist())
-    (tmp_path / "test_batch").write_bytes(content)
-    found, _ = read_pickle(tmp_path / "test_batch", len(content))
-    np.testing.assert_array_equal(found["data"], records[:, 1:])
-    assert found["labels"] == records[:, 0].tolist()
