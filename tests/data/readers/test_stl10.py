@@ -173,7 +173,7 @@ def test_a_folder_or_a_pipe_in_a_files_place_is_refused(tmp_path, name, make):
     assert refusal(tmp_path).startswith(f"{tmp_path / name}: is a folder or a device")
 
 
-@pytest.mark.parametrize("call", ["stl10.read_images(path, 1, (2, 2, 3))", "svhn.read_svhn(path)"])
+@pytest.mark.parametrize("call", ["stl10.read_images(path, 1, (2, 2, 3))", "svhn.read_svhn(path, '')"])
 def test_a_file_without_permission_is_one_line_here_and_of_svhn(call):
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
         path = Path(name) / "file"
