@@ -35,7 +35,8 @@ def write_npz(folder: Path, arrays: dict[str, Any]) -> Path:
 def write_h5(folder: Path, arrays: dict[str, Any]) -> Path:
     with h5py.File(folder / "digits.h5", "w") as file:
         for name, values in arrays.items():
-            file[name] = values
+            stored = np.asarray(values)
+            file[name] = np.char.encode(stored, "utf-8") if stored.dtype.kind == "U" else stored
     return folder / "digits.h5"
 
 
