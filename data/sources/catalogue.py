@@ -331,7 +331,6 @@ _STL10 = Entry(
                     ArchivedFile("test_X.bin", 8_000 * 3 * 96 * 96, None),
                     ArchivedFile("test_y.bin", 8_000, None),
                 ),
-                beside=100_000 * 3 * 96 * 96 + 2**20,  # the images without labels
             ),
         ),
     ),

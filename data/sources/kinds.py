@@ -71,8 +71,6 @@ class Archive:
         The folder in the archive that has the files; they are also looked for in folders of this name.
     files : tuple of ArchivedFile
         The files that are wanted, in the order the reader wants them; others in the archive stay there.
-    beside : int, default 2**20
-        How many bytes it may unpack to beside these files: their headers, padding, files that are not wanted.
     """
 
     name: str
@@ -80,7 +78,6 @@ class Archive:
     urls: tuple[str, ...]
     folder: str
     files: tuple[ArchivedFile, ...]
-    beside: int = 2**20
 
 
 @dataclass(frozen=True)
