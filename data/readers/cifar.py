@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
 from bdfa_np.data.readers.reading import check_sha256, read_exactly
-from bdfa_np.data.sources.registry import ArchivedFile, Entry
+from bdfa_np.data.sources.kinds import ArchivedFile, Entry
 
 # CIFAR-100's superclasses: aquatic mammals to vehicles 2.
 _COARSE_CLASSES = 20
@@ -63,48 +63,12 @@ _Reader = Callable[[ArchivedFile, Path, Entry, int], _Content]
 
 
 def load_cifar10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-10's binary version: a label byte and an image a record.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read CIFAR-10's binary version, a label byte and an image a record; see `Source.reader`."""
     return _load(entry, files, partial(_read_records, classes=(len(entry.class_names),)))
 
 
 def load_cifar100(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-100's binary version: two label bytes, coarse and fine, and an image.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set; its classes are the fine ones.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order, and their fine labels.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read CIFAR-100's, two label bytes and an image a record, of which the second, the fine one, is kept."""
     return _load(entry, files, partial(_read_records, classes=(_COARSE_CLASSES, len(entry.class_names))))
 
 
@@ -120,25 +84,7 @@ def _read_records(file: ArchivedFile, path: Path, entry: Entry, count: int, clas
 
 
 def load_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of either CIFAR's Python version: dictionaries that Python 2 pickled.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set; its classes are the fine ones.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files, whose checksums are published, and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order, and their labels.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read either CIFAR's Python version, dictionaries that Python 2 pickled; of two labels, the fine one is kept."""
     return _load(entry, files, _read_pickle)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
 from bdfa_np.data.readers.reading import check_sha256, read_exactly
-from bdfa_np.data.sources.registry import ArchivedFile, Entry
+from bdfa_np.data.sources.kinds import ArchivedFile, Entry
 
 
 def read_images(path: Path, count: int, image_shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], str]:
@@ -78,25 +78,7 @@ def read_labels(path: Path, count: int, classes: int) -> tuple[NDArray[np.int64]
 
 
 def load_stl10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of STL-10's binary version.
-
-    Parameters
-    ----------
-    entry : Entry
-        The registry's entry.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Training images, training labels, test images and test labels, and where each is.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read STL-10's binary version: training images, their labels, test images, their labels; see `Source.reader`."""
     parts: list[NDArray[Any]] = []
     checksums = {}
     for position, (file, path) in enumerate(files):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
 from bdfa_np.data.readers.reading import ADVICE, check_sha256, open_data_file
-from bdfa_np.data.sources.registry import Entry, RemoteFile
+from bdfa_np.data.sources.kinds import Entry, RemoteFile
 from bdfa_np.errors import DataError
 
 _CLASSES = 10
@@ -59,25 +59,9 @@ def read_svhn(
 
 
 def load_svhn(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset:
-    """Read a data set in the format of SVHN's cropped digits.
+    """Read SVHN's cropped digits: training images, the extra ones if they are wanted, test images; see `Source.reader`.
 
-    Parameters
-    ----------
-    entry : Entry
-        The registry's entry.
-    files : sequence of (RemoteFile, pathlib.Path)
-        Training images, the extra ones if they are wanted, and test images, and where each file is.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order: the extra ones after the training images. With
-        them, reading takes 3.9 GB of memory for a moment and 2 GB afterwards.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
+    With the extra ones, reading takes 3.9 GB of memory for a moment and 2 GB afterwards.
     """
     read = [read_svhn(path, file.sha256_content, entry.image_shape) for file, path in files]
     checksums = {file.name: file.sha256_content for file, _ in files}

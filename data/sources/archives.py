@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bdfa_np.data.readers.reading import BYTES_PER_READ, check_sha256, open_data_file
-from bdfa_np.data.sources.registry import Archive
+from bdfa_np.data.sources.kinds import Archive
 from bdfa_np.errors import DataError
 
 # What the names of folders begin with that a killed process may leave; the next one to fetch files removes them.

@@ -13,7 +13,7 @@ import filelock
 import platformdirs
 
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
-from bdfa_np.data.sources.registry import Entry, File, RemoteFile, Source
+from bdfa_np.data.sources.kinds import Entry, File, RemoteFile, Source
 from bdfa_np.errors import DataError
 
 Located = tuple[Source, list[tuple[File, Path]]]

@@ -21,8 +21,6 @@ class RemoteFile:
         Addresses of the published file, tried in this order.
     suffix : str, default ".gz"
         What the published file's name ends in; "" where it is published uncompressed.
-    size : int, optional
-        The published file's size in bytes, where it is known.
     part : str, default ""
         The part of the data set that it belongs to, if that part can be left out: "extra".
     """
@@ -32,7 +30,6 @@ class RemoteFile:
     sha256_archive: str
     urls: tuple[str, ...]
     suffix: str = ".gz"
-    size: int | None = None
     part: str = ""
 
 
@@ -106,8 +103,10 @@ class Source:
     Parameters
     ----------
     reader : str
-        ``"module:function"``; the function takes the `Entry` and a sequence of pairs, each a file and the path that
-        it was found at, in the order below, and returns a `bdfa_np.data.Dataset`.
+        ``"module:function"``. The function takes the `Entry` and a sequence of pairs, each a file and the path that it
+        was found at, in the order below. It returns a `bdfa_np.data.Dataset` of contiguous images of uint8, shape
+        (N, H, W, C), in the files' order, with the SHA-256 of what was read, and raises `DataError` if a file is
+        missing, unreadable or damaged, or its content is not the published one.
     files : tuple of RemoteFile
         The files, in the order the reader wants them, where each is published on its own.
     archive : Archive or None
@@ -190,25 +189,22 @@ class Entry:
         if not extra and not any(file.part == "extra" for source in self.sources for file in source.files):
             raise ConfigError(f"--no-extra has no part in --dataset {self.name}: leave it out")
 
+    def known_checksums(self, extra: bool = True) -> dict[str, str] | None:
+        """Return what `bdfa_np.data.Dataset.checksums` is after reading the first source.
 
-def known_checksums(entry: Entry, extra: bool = True) -> dict[str, str] | None:
-    """Return what `bdfa_np.data.Dataset.checksums` is after reading a data set's first source.
+        Parameters
+        ----------
+        extra : bool, default True
+            Whether the part "extra" is read, if there is one.
 
-    Parameters
-    ----------
-    entry : Entry
-        The data set.
-    extra : bool, default True
-        Whether its part "extra" is read, if it has one.
-
-    Returns
-    -------
-    dict of str to str, or None
-        SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
-    """
-    checksums = {}
-    for file in entry.sources[0].wanted(extra):
-        if file.sha256_content is None:
-            return None
-        checksums[file.name] = file.sha256_content
-    return checksums
+        Returns
+        -------
+        dict of str to str, or None
+            SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
+        """
+        checksums = {}
+        for file in self.sources[0].wanted(extra):
+            if file.sha256_content is None:
+                return None
+            checksums[file.name] = file.sha256_content
+        return checksums

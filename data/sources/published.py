@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.download import Located, locate
-from bdfa_np.data.sources.registry import Entry, known_checksums
+from bdfa_np.data.sources.kinds import Entry
 
 if TYPE_CHECKING:
     from bdfa_np.data.dataset import Dataset
@@ -71,7 +71,7 @@ class Published:
     @property
     def known_checksums(self) -> dict[str, str] | None:
         """What `checksums` will be if its usual files are read; None where not all of them are published."""
-        return known_checksums(self.entry, self.extra)
+        return self.entry.known_checksums(self.extra)
 
     def describe(self, recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
         """Return the name, the shape of a prepared sample, and the number of classes; nothing is read.

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bdfa_np.data import Dataset, load_dataset
 from bdfa_np.data.readers.cifar import read_records
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.errors import DataError
 
 NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
@@ -46,7 +46,7 @@ def _small_entry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     binary = entry.sources[0]
     assert binary.archive is not None
     files = tuple(
-        registry.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
+        kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
     )
     archive = dataclasses.replace(binary.archive, files=files, urls=())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import Dataset, load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.errors import DataError
 
 GENERATOR = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, contents: tuple[dict[st
         described = []
         for file, content in files.items():
             sha256 = None if file in ("train.bin", "test.bin") else hashlib.sha256(content).hexdigest()
-            described.append(registry.ArchivedFile(file, len(content), sha256))
+            described.append(kinds.ArchivedFile(file, len(content), sha256))
         assert source.archive is not None
         archive = dataclasses.replace(source.archive, files=tuple(described), urls=())
         sources.append(dataclasses.replace(source, archive=archive))
@@ -129,7 +129,7 @@ def test_checksums_of_what_was_read_are_recorded_where_none_are_published(tmp_pa
     files = CONTENTS["cifar100"][0]
     expected = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     assert load_dataset("cifar100", tmp_path).checksums == expected
-    assert registry.known_checksums(registry.ENTRIES["cifar100"]) is None
+    assert registry.ENTRIES["cifar100"].known_checksums() is None
 
 
 @pytest.mark.parametrize("name", ["train.bin", "test.bin"])
@@ -178,7 +178,7 @@ def test_the_python_version_is_recognised_as_other_files(tmp_path, name):
     put(tmp_path, name, 1)
     expected = {file: hashlib.sha256(content).hexdigest() for file, content in CONTENTS[name][1].items()}
     assert load_dataset(name, tmp_path).checksums == expected
-    assert expected != registry.known_checksums(registry.ENTRIES[name])
+    assert expected != registry.ENTRIES[name].known_checksums()
 
 
 @pytest.mark.parametrize("name", FOLDERS)

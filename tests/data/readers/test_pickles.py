@@ -12,7 +12,7 @@ import pytest
 
 from bdfa_np.data import load_dataset
 from bdfa_np.data.readers import cifar
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.errors import DataError
 
 NAMES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
@@ -37,7 +37,7 @@ def published(tmp_path, monkeypatch):
         described = []
         for name, content in (CONTENTS | contents).items():
             (tmp_path / name).write_bytes(content)
-            described.append(registry.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest()))
+            described.append(kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest()))
         archive = dataclasses.replace(entry.sources[1].archive, files=tuple(described), urls=())
         sources = (entry.sources[0], dataclasses.replace(entry.sources[1], archive=archive))
         changed = dataclasses.replace(entry, train_images=5, test_images=1, sources=sources)

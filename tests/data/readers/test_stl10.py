@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bdfa_np.data import Dataset, load_dataset
 from bdfa_np.data.readers.stl10 import read_images, read_labels
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.errors import DataError
 
 GENERATOR = np.random.default_rng(0)
@@ -34,11 +34,11 @@ CONTENTS = {
 ARCHIVE = "stl10_binary.tar.gz"
 
 
-def entry_of(archive: bytes = b"", published: tuple[str, ...] = ()) -> registry.Entry:
+def entry_of(archive: bytes = b"", published: tuple[str, ...] = ()) -> kinds.Entry:
     """The entry with the small files, no address, and no checksums but of those files."""
     entry = registry.ENTRIES["stl10"]
     files = tuple(
-        registry.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest() if name in published else None)
+        kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest() if name in published else None)
         for name, content in CONTENTS.items()
     )
     assert entry.sources[0].archive is not None

@@ -137,7 +137,7 @@ def contents(monkeypatch) -> dict[str, bytes]:
         made["y" + file.name] = bytes(generator.integers(1, 11, count, np.uint8))
         made[file.name] = saved(made["X" + file.name], made["y" + file.name], (32, 32, 3))
         sha256 = hashlib.sha256(made[file.name]).hexdigest()
-        files.append(dataclasses.replace(file, sha256_content=sha256, sha256_archive=sha256, urls=(), size=None))
+        files.append(dataclasses.replace(file, sha256_content=sha256, sha256_archive=sha256, urls=()))
     source = dataclasses.replace(entry.sources[0], files=tuple(files))
     monkeypatch.setitem(registry.ENTRIES, "svhn", dataclasses.replace(entry, sources=(source,)))
     return made

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.data.sources.archives import unpack
 from bdfa_np.errors import DataError
 
@@ -96,10 +96,10 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         thread.join()
 
 
-def described(archive: bytes, urls: tuple[str, ...] = ()) -> registry.Archive:
+def described(archive: bytes, urls: tuple[str, ...] = ()) -> kinds.Archive:
     """The registry's archive with the small files, and as if these bytes were the published ones."""
     files = tuple(
-        registry.ArchivedFile(name, SIZE, hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
+        kinds.ArchivedFile(name, SIZE, hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
     )
     published = registry.ENTRIES["cifar10"].sources[0].archive
     assert published is not None

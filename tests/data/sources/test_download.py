@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.data.sources.download import default_folder
 from bdfa_np.errors import DataError
 
@@ -100,7 +100,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
     files = tuple(
-        registry.RemoteFile(
+        kinds.RemoteFile(
             name,
             hashlib.sha256(CONTENTS[name]).hexdigest(),
             hashlib.sha256(ARCHIVES[name]).hexdigest(),
@@ -346,7 +346,7 @@ def as_nobody(folder: Path) -> str:
         import pooch, requests
         from bdfa_np.data import load_dataset
         from bdfa_np.data.readers import idx
-        from bdfa_np.data.sources import registry
+        from bdfa_np.data.sources import kinds, registry
         from bdfa_np.errors import DataError
         entry = registry.ENTRIES["mnist"]
         [source] = entry.sources

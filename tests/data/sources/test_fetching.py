@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.data.sources.download import locate, where
 from bdfa_np.errors import ConfigError, DataError
 
@@ -81,7 +81,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Mirror() as mirror:
         entry = registry.ENTRIES["mnist"]
-        files = tuple(registry.RemoteFile(*fields) for fields in described(mirror))
+        files = tuple(kinds.RemoteFile(*fields) for fields in described(mirror))
         sources = (dataclasses.replace(entry.sources[0], files=files),)
         monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
         thread = threading.Thread(target=mirror.serve_forever, args=(0.01,))
@@ -111,9 +111,9 @@ def start_child(mirror: Mirror, folder: Path) -> subprocess.Popen[str]:
         """
         import dataclasses, json, sys
         from bdfa_np.data import load_dataset
-        from bdfa_np.data.sources import registry
+        from bdfa_np.data.sources import kinds, registry
         entry = registry.ENTRIES["mnist"]
-        files = tuple(registry.RemoteFile(*fields) for fields in json.loads(sys.argv[2]))
+        files = tuple(kinds.RemoteFile(*fields) for fields in json.loads(sys.argv[2]))
         sources = (dataclasses.replace(entry.sources[0], files=files),)
         registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=sources)
         print(len(load_dataset("mnist", sys.argv[1]).train_labels))
@@ -220,7 +220,7 @@ def test_where_nothing_can_be_written_only_the_missing_files_are_wanted(public_f
 
 
 @pytest.fixture
-def in_parts(mirror: Mirror) -> registry.Entry:
+def in_parts(mirror: Mirror) -> kinds.Entry:
     """A data set of which a file is an extra part, published uncompressed."""
     names = {"train.mat": "", "test.mat": "", "extra.mat": "extra"}
     files = []
@@ -228,8 +228,8 @@ def in_parts(mirror: Mirror) -> registry.Entry:
         mirror.answers[f"/{name}"] = name.encode()
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         urls = (f"{mirror.place}/{name}",)
-        files.append(registry.RemoteFile(name, sha256, sha256, urls, suffix="", size=len(name), part=part))
-    source = registry.Source("nobody:reads", files=tuple(files))
+        files.append(kinds.RemoteFile(name, sha256, sha256, urls, suffix="", part=part))
+    source = kinds.Source("nobody:reads", files=tuple(files))
     return dataclasses.replace(registry.ENTRIES["mnist"], name="parts", sources=(source,))
 
 
@@ -248,8 +248,8 @@ def test_an_extra_part_can_be_left_out(tmp_path, mirror, in_parts):
     _, files = locate(in_parts, tmp_path, extra=False)
     assert [file.name for file, _ in files] == ["train.mat", "test.mat"]
     assert mirror.asked == ["/train.mat", "/test.mat"]
-    assert list(registry.known_checksums(in_parts, extra=False)) == ["train.mat", "test.mat"]
-    assert list(registry.known_checksums(in_parts)) == ["train.mat", "test.mat", "extra.mat"]
+    assert list(in_parts.known_checksums(extra=False)) == ["train.mat", "test.mat"]
+    assert list(in_parts.known_checksums()) == ["train.mat", "test.mat", "extra.mat"]
 
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-5k", "cifar10"])
