@@ -218,11 +218,6 @@ class CacheFile:
         """The names of the parts that have images."""
         return self._header.parts
 
-    @property
-    def size(self) -> int:
-        """The file's size in bytes."""
-        return self.path.stat().st_size
-
     def array(self, name: str) -> Array:
         """Read an array."""
         assert self._header

@@ -19,18 +19,6 @@ from bdfa_np.system.interrupts import interrupts_wait
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
 _LONGEST_NAME = 1024
-# What h5py raises for files that are not what they should be.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
 
 
 class H5Reader:
@@ -75,7 +63,9 @@ class H5Reader:
         try:
             with interrupts_wait(), h5py.File(self._file, "r") as file:
                 yield file
-        except _DAMAGE as error:
+        except DataError:
+            raise
+        except Exception as error:  # of damaged files nearly any kind is raised
             reason = (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
             raise DataError(f"{self._path}: not a readable HDF5 file ({reason}): write it anew") from error
 

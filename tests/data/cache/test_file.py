@@ -126,7 +126,6 @@ def test_attributes_and_specification_come_back_as_they_were(cache):
     }
     assert file.specification == specification
     assert file.parts == ("train",)
-    assert file.size == file.path.stat().st_size
     np.testing.assert_array_equal(file.array("zca/mean"), MEAN)
 
 
