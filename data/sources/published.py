@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.download import Located, locate
 from bdfa_np.data.sources.kinds import Entry
 
 if TYPE_CHECKING:
     from bdfa_np.data.dataset import Dataset
+    from bdfa_np.data.sources.download import Located
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Published:
         """
         return self.name, recipe.check(self.entry.image_shape), len(self.entry.class_names)
 
-    def locate(self) -> Located:
+    def locate(self) -> "Located":
         """Return its files and which publication they are of, after downloading those that are not there.
 
         Raises
@@ -91,6 +91,8 @@ class Published:
         DataError
             If files are missing and cannot be downloaded.
         """
+        from bdfa_np.data.sources.download import locate  # its libraries would delay every --help
+
         return locate(self.entry, self.datapath, self.progress, self.extra)
 
     def checksums(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import json
 import os
 import re
 import struct
@@ -281,6 +282,19 @@ def test_clear_removes_what_was_prepared_of_one_data_set_or_of_all(bdfa, cache, 
     own.unlink()  # what was prepared of it can still go
     assert "removed 2 prepared files, " in bdfa("data", "clear", "./own.npz").out
     assert Cache(cache).entries() == []
+
+
+def test_files_from_before_versions_were_kept_are_listed_and_cleared_by_name(bdfa, prepared):
+    old = prepared.rename(prepared.with_name("mnist-5k-0123456789abcdef.h5"))
+    with h5py.File(old, "r+") as file:
+        specification = json.loads(file.attrs["specification"])
+        del specification["versions"]
+        file.attrs["specification"] = np.bytes_(json.dumps(specification))
+        file.attrs["format"] = 1
+    said = f"{old.name}  (old format) --whiten --format rgb"
+    assert said in bdfa("data", "list").out
+    assert said in bdfa("data", "clear", "mnist-5k").out
+    assert not old.exists()
 
 
 def test_clear_of_everything_has_to_be_meant(bdfa, prepared):

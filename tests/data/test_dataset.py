@@ -48,7 +48,7 @@ def test_the_names_are_those_of_the_registry():
     )
 
 
-def test_nothing_that_is_asked_before_reading_loads_numpy(tmp_path):
+def test_nothing_that_is_asked_before_reading_loads_numpy_and_names_alone_load_next_to_nothing(tmp_path):
     (tmp_path / "own.npz").write_bytes(b"not looked into")
     for part in ("train", "test"):
         (tmp_path / "pets" / part / "cat").mkdir(parents=True)
@@ -62,13 +62,14 @@ from bdfa_np.data.sources.find import find_source
 
 for name in dataset_names():
     find_source(name).describe(Recipe(name))
+print([library for library in ("filelock", "platformdirs", "tarfile", "h5py", "PIL") if library in sys.modules])
 for name in ("mnist-5k", {str(tmp_path / "own.npz")!r}, {str(tmp_path / "pets")!r}):
     source = find_source(name)
     source.name, source.spelling, source.terms, source.locate(), source.checksums()
 print("numpy" in sys.modules)
 """
     child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
-    assert child.stdout == "False\n"
+    assert child.stdout == "[]\nFalse\n"
 
 
 def test_a_source_spells_a_name_as_the_registry_and_a_path_as_a_whole_one(tmp_path, monkeypatch):

@@ -346,7 +346,7 @@ def as_nobody(folder: Path) -> str:
         import pooch, requests
         from bdfa_np.data import load_dataset
         from bdfa_np.data.readers import idx
-        from bdfa_np.data.sources import kinds, registry
+        from bdfa_np.data.sources import download, registry
         from bdfa_np.errors import DataError
         entry = registry.ENTRIES["mnist"]
         [source] = entry.sources

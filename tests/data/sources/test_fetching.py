@@ -202,6 +202,8 @@ def test_where_nothing_can_be_written_only_the_missing_files_are_wanted(public_f
         import os
         import pooch, requests
         from bdfa_np.data import load_dataset
+        from bdfa_np.data.readers import idx
+        from bdfa_np.data.sources import download
         from bdfa_np.errors import DataError
         if os.getuid() == 0:
             os.setuid(65534)
