@@ -63,7 +63,7 @@ _Reader = Callable[[ArchivedFile, Path, Entry, int], _Content]
 
 
 def load_cifar10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read CIFAR-10's binary version, a label byte and an image a record; see `Source.reader`."""
+    """Read CIFAR-10's binary version, a label byte and an image a record; see `Publication.reader`."""
     return _load(entry, files, partial(_read_records, classes=(len(entry.class_names),)))
 
 

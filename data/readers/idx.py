@@ -102,7 +102,7 @@ def _check_header(path: Path, header: bytes, item_shape: tuple[int, ...]) -> tup
 
 
 def load_idx_dataset(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset:
-    """Read four IDX files: training images, their labels, test images, their labels; see `Source.reader`."""
+    """Read four IDX files: training images, their labels, test images, their labels; see `Publication.reader`."""
     item_shapes = (entry.image_shape[:2], (), entry.image_shape[:2], ())
     parts: list[NDArray[Any]] = []
     checksums = {}

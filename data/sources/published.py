@@ -56,7 +56,7 @@ class Published:
     @property
     def is_bundled(self) -> bool:
         """Whether it is installed with the package."""
-        return self.entry.sources[0].bundled is not None
+        return self.entry.publications[0].bundled is not None
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:

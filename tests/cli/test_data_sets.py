@@ -72,15 +72,15 @@ def mirror(tmp_path, monkeypatch):
         labels = np.arange(20) % 10
         arrays = np.zeros((20, 28, 28)), labels, np.ones((10, 28, 28)), labels[:10]
         entry, files = ENTRIES["mnist"], []
-        for file, array in zip(entry.sources[0].files, arrays, strict=True):
+        for file, array in zip(entry.publications[0].files, arrays, strict=True):
             content = idx(array)
             archive = gzip.compress(content, mtime=0)
             (folder / f"{file.name}.gz").write_bytes(archive)
             sums = [hashlib.sha256(part).hexdigest() for part in (content, archive)]
             urls = (f"http://127.0.0.1:{server.server_port}/{file.name}.gz",)
             files.append(replace(file, sha256_content=sums[0], sha256_archive=sums[1], urls=urls))
-        source = replace(entry.sources[0], files=tuple(files))
-        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, sources=(source,)))
+        source = replace(entry.publications[0], files=tuple(files))
+        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, publications=(source,)))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield folder
         server.shutdown()
@@ -243,7 +243,7 @@ def test_fetch_downloads_what_is_missing_and_says_where_it_is(bdfa, mirror, monk
     outcome = bdfa("data", "fetch", "MNIST")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.endswith("MNIST: 20 training and 10 test images, every file as it was published\n")
-    for file in ENTRIES["mnist"].sources[0].files:
+    for file in ENTRIES["mnist"].publications[0].files:
         path = tmp_path / "data" / "mnist" / f"{file.name}.gz"
         assert f" MB  {path}\n" in outcome.out
         assert path.read_bytes() == (mirror / path.name).read_bytes()

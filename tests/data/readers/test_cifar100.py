@@ -68,7 +68,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, contents: tuple[dict[st
     """Put the small files' sizes and checksums into the registry, and no address; the binary CIFAR-100 has no sums."""
     entry = registry.ENTRIES[name]
     sources = []
-    for source, files in zip(entry.sources, contents, strict=True):
+    for source, files in zip(entry.publications, contents, strict=True):
         described = []
         for file, content in files.items():
             sha256 = None if file in ("train.bin", "test.bin") else hashlib.sha256(content).hexdigest()
@@ -77,7 +77,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, contents: tuple[dict[st
         archive = dataclasses.replace(source.archive, files=tuple(described), urls=())
         sources.append(dataclasses.replace(source, archive=archive))
     sizes = {"train_images": 5, "test_images": 1} if name == "cifar10" else {"train_images": 6, "test_images": 2}
-    monkeypatch.setitem(registry.ENTRIES, name, dataclasses.replace(entry, sources=tuple(sources), **sizes))
+    monkeypatch.setitem(registry.ENTRIES, name, dataclasses.replace(entry, publications=tuple(sources), **sizes))
 
 
 @pytest.fixture(autouse=True)
@@ -208,7 +208,7 @@ def test_a_folder_called_train_is_no_file_of_the_python_version(tmp_path):
 @pytest.mark.parametrize("number", [0, 1], ids=["binary", "python"])
 def test_the_archive_of_either_version_is_unpacked_where_it_is_the_only_one(tmp_path, monkeypatch, number):
     entry = registry.ENTRIES["cifar100"]
-    published = entry.sources[number].archive
+    published = entry.publications[number].archive
     assert published is not None
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
@@ -218,9 +218,9 @@ def test_the_archive_of_either_version_is_unpacked_where_it_is_the_only_one(tmp_
             archive.addfile(info, io.BytesIO(content))
     (tmp_path / published.name).write_bytes(stream.getvalue())
     published = dataclasses.replace(published, sha256=hashlib.sha256(stream.getvalue()).hexdigest())
-    sources = list(entry.sources)
+    sources = list(entry.publications)
     sources[number] = dataclasses.replace(sources[number], archive=published)
-    monkeypatch.setitem(registry.ENTRIES, "cifar100", dataclasses.replace(entry, sources=tuple(sources)))
+    monkeypatch.setitem(registry.ENTRIES, "cifar100", dataclasses.replace(entry, publications=tuple(sources)))
     assert load_dataset("cifar100", tmp_path).test_labels.tolist() == FINE["test"]
     assert {path.name for path in (tmp_path / "cifar100").iterdir()} == set(CONTENTS["cifar100"][number])
 
@@ -236,7 +236,7 @@ def test_the_real_entries_are_the_published_ones():
         "rose",
         "worm",
     ]
-    archives = [source.archive for entry in (hundred, ten) for source in entry.sources]
+    archives = [source.archive for entry in (hundred, ten) for source in entry.publications]
     assert [archive.name for archive in archives] == [
         *("cifar-100-binary.tar.gz", "cifar-100-python.tar.gz"),
         *("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"),

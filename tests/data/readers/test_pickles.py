@@ -38,9 +38,9 @@ def published(tmp_path, monkeypatch):
         for name, content in (CONTENTS | contents).items():
             (tmp_path / name).write_bytes(content)
             described.append(kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest()))
-        archive = dataclasses.replace(entry.sources[1].archive, files=tuple(described), urls=())
-        sources = (entry.sources[0], dataclasses.replace(entry.sources[1], archive=archive))
-        changed = dataclasses.replace(entry, train_images=5, test_images=1, sources=sources)
+        archive = dataclasses.replace(entry.publications[1].archive, files=tuple(described), urls=())
+        sources = (entry.publications[0], dataclasses.replace(entry.publications[1], archive=archive))
+        changed = dataclasses.replace(entry, train_images=5, test_images=1, publications=sources)
         monkeypatch.setitem(registry.ENTRIES, "cifar10", changed)
         return tmp_path
 
@@ -139,10 +139,10 @@ def test_the_bytes_that_were_checked_are_the_bytes_that_are_read(published, monk
 def test_a_pickle_without_a_published_checksum_is_never_read(published, monkeypatch):
     folder = published()
     entry = registry.ENTRIES["cifar10"]
-    files = tuple(dataclasses.replace(file, sha256_content=None) for file in entry.sources[1].archive.files)
-    archive = dataclasses.replace(entry.sources[1].archive, files=files)
-    sources = (entry.sources[0], dataclasses.replace(entry.sources[1], archive=archive))
-    monkeypatch.setitem(registry.ENTRIES, "cifar10", dataclasses.replace(entry, sources=sources))
+    files = tuple(dataclasses.replace(file, sha256_content=None) for file in entry.publications[1].archive.files)
+    archive = dataclasses.replace(entry.publications[1].archive, files=files)
+    sources = (entry.publications[0], dataclasses.replace(entry.publications[1], archive=archive))
+    monkeypatch.setitem(registry.ENTRIES, "cifar10", dataclasses.replace(entry, publications=sources))
     with pytest.raises(ValueError, match="no checksum that vouches for this pickle"):
         load_dataset("cifar10", folder)
 

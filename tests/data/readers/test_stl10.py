@@ -41,12 +41,12 @@ def entry_of(archive: bytes = b"", published: tuple[str, ...] = ()) -> kinds.Ent
         kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest() if name in published else None)
         for name, content in CONTENTS.items()
     )
-    assert entry.sources[0].archive is not None
+    assert entry.publications[0].archive is not None
     described = dataclasses.replace(
-        entry.sources[0].archive, files=files, urls=(), sha256=hashlib.sha256(archive).hexdigest()
+        entry.publications[0].archive, files=files, urls=(), sha256=hashlib.sha256(archive).hexdigest()
     )
-    source = dataclasses.replace(entry.sources[0], archive=described)
-    return dataclasses.replace(entry, train_images=3, test_images=2, sources=(source,))
+    source = dataclasses.replace(entry.publications[0], archive=described)
+    return dataclasses.replace(entry, train_images=3, test_images=2, publications=(source,))
 
 
 @pytest.fixture(autouse=True)
@@ -256,7 +256,7 @@ def test_of_an_archive_that_holds_more_only_what_is_wanted_is_unpacked(tmp_path,
 
 def test_the_real_entry_is_the_published_one():
     entry = registry.ENTRIES["stl10"]
-    archive = entry.sources[0].archive
+    archive = entry.publications[0].archive
     assert archive is not None
     assert [file.name for file in archive.files] == list(CONTENTS)
     assert [file.size for file in archive.files] == [5_000 * 27_648, 5_000, 8_000 * 27_648, 8_000]

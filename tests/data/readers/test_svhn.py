@@ -131,15 +131,15 @@ def contents(monkeypatch) -> dict[str, bytes]:
     entry = registry.ENTRIES["svhn"]
     generator = np.random.default_rng(2)
     made, files = {}, []
-    for file in entry.sources[0].files:
+    for file in entry.publications[0].files:
         count = COUNTS[file.name]
         made["X" + file.name] = generator.bytes(3072 * count)
         made["y" + file.name] = bytes(generator.integers(1, 11, count, np.uint8))
         made[file.name] = saved(made["X" + file.name], made["y" + file.name], (32, 32, 3))
         sha256 = hashlib.sha256(made[file.name]).hexdigest()
         files.append(dataclasses.replace(file, sha256_content=sha256, sha256_archive=sha256, urls=()))
-    source = dataclasses.replace(entry.sources[0], files=tuple(files))
-    monkeypatch.setitem(registry.ENTRIES, "svhn", dataclasses.replace(entry, sources=(source,)))
+    source = dataclasses.replace(entry.publications[0], files=tuple(files))
+    monkeypatch.setitem(registry.ENTRIES, "svhn", dataclasses.replace(entry, publications=(source,)))
     return made
 
 

@@ -101,17 +101,17 @@ def described(archive: bytes, urls: tuple[str, ...] = ()) -> kinds.Archive:
     files = tuple(
         kinds.ArchivedFile(name, SIZE, hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
     )
-    published = registry.ENTRIES["cifar10"].sources[0].archive
+    published = registry.ENTRIES["cifar10"].publications[0].archive
     assert published is not None
     return dataclasses.replace(published, files=files, urls=urls, sha256=hashlib.sha256(archive).hexdigest())
 
 
 def register(monkeypatch: pytest.MonkeyPatch, archive: bytes, urls: tuple[str, ...] = ()) -> None:
     entry = registry.ENTRIES["cifar10"]
-    source = dataclasses.replace(entry.sources[0], archive=described(archive, urls))
-    sources = (source, *entry.sources[1:])
+    source = dataclasses.replace(entry.publications[0], archive=described(archive, urls))
+    sources = (source, *entry.publications[1:])
     monkeypatch.setitem(
-        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, sources=sources)
+        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, publications=sources)
     )
 
 

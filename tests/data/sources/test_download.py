@@ -109,8 +109,8 @@ def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
         for name in CONTENTS
     )
     entry = registry.ENTRIES["mnist"]
-    sources = (dataclasses.replace(entry.sources[0], files=files),)
-    monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
+    sources = (dataclasses.replace(entry.publications[0], files=files),)
+    monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, publications=sources))
 
 
 def serve(mirror: Mirror, place: str) -> None:
@@ -349,9 +349,9 @@ def as_nobody(folder: Path) -> str:
         from bdfa_np.data.sources import download, registry
         from bdfa_np.errors import DataError
         entry = registry.ENTRIES["mnist"]
-        [source] = entry.sources
+        [source] = entry.publications
         files = tuple(dataclasses.replace(file, urls=("http://127.0.0.1:9/file.gz",)) for file in source.files)
-        registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=(dataclasses.replace(source, files=files),))
+        registry.ENTRIES["mnist"] = dataclasses.replace(entry, publications=(dataclasses.replace(source, files=files),))
         if os.getuid() == 0:
             os.setuid(65534)
         try:

@@ -82,8 +82,8 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     with Mirror() as mirror:
         entry = registry.ENTRIES["mnist"]
         files = tuple(kinds.RemoteFile(*fields) for fields in described(mirror))
-        sources = (dataclasses.replace(entry.sources[0], files=files),)
-        monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
+        sources = (dataclasses.replace(entry.publications[0], files=files),)
+        monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, publications=sources))
         thread = threading.Thread(target=mirror.serve_forever, args=(0.01,))
         thread.start()
         yield mirror
@@ -114,8 +114,8 @@ def start_child(mirror: Mirror, folder: Path) -> subprocess.Popen[str]:
         from bdfa_np.data.sources import kinds, registry
         entry = registry.ENTRIES["mnist"]
         files = tuple(kinds.RemoteFile(*fields) for fields in json.loads(sys.argv[2]))
-        sources = (dataclasses.replace(entry.sources[0], files=files),)
-        registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=sources)
+        sources = (dataclasses.replace(entry.publications[0], files=files),)
+        registry.ENTRIES["mnist"] = dataclasses.replace(entry, publications=sources)
         print(len(load_dataset("mnist", sys.argv[1]).train_labels))
         """
     )
@@ -231,14 +231,14 @@ def in_parts(mirror: Mirror) -> kinds.Entry:
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         urls = (f"{mirror.place}/{name}",)
         files.append(kinds.RemoteFile(name, sha256, sha256, urls, suffix="", part=part))
-    source = kinds.Source("nobody:reads", files=tuple(files))
-    return dataclasses.replace(registry.ENTRIES["mnist"], name="parts", sources=(source,))
+    source = kinds.Publication("nobody:reads", files=tuple(files))
+    return dataclasses.replace(registry.ENTRIES["mnist"], name="parts", publications=(source,))
 
 
 def test_files_are_downloaded_as_they_are_published(tmp_path, mirror, in_parts):
     (tmp_path / "train.mat.gz").write_bytes(b"not one of the files")
     source, files = locate(in_parts, tmp_path)
-    assert source is in_parts.sources[0]
+    assert source is in_parts.publications[0]
     assert [file.name for file, _ in files] == ["train.mat", "test.mat", "extra.mat"]
     assert [path for _, path in files] == [tmp_path / "parts" / file.name for file, _ in files]
     assert [path.read_bytes() for _, path in files] == [b"train.mat", b"test.mat", b"extra.mat"]

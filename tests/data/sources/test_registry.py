@@ -16,7 +16,7 @@ from bdfa_np.errors import DataError
 SOURCES = {
     f"{entry.name}-{number}": source
     for entry in registry.ENTRIES.values()
-    for number, source in enumerate(entry.sources)
+    for number, source in enumerate(entry.publications)
 }
 
 
@@ -65,12 +65,12 @@ def test_no_two_files_are_the_same():
 
 def test_known_checksums_are_those_of_the_first_source_where_all_are_published():
     entry = registry.ENTRIES["cifar10"]
-    first = entry.sources[0].archive
+    first = entry.publications[0].archive
     assert entry.known_checksums() == {file.name: file.sha256_content for file in first.files}
     unknown = dataclasses.replace(first.files[3], sha256_content=None)
     files = (*first.files[:3], unknown, *first.files[4:])
-    source = dataclasses.replace(entry.sources[0], archive=dataclasses.replace(first, files=files))
-    assert dataclasses.replace(entry, sources=(source, *entry.sources[1:])).known_checksums() is None
+    source = dataclasses.replace(entry.publications[0], archive=dataclasses.replace(first, files=files))
+    assert dataclasses.replace(entry, publications=(source, *entry.publications[1:])).known_checksums() is None
 
 
 def test_known_checksums_are_what_reading_records():
