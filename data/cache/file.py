@@ -22,7 +22,10 @@ from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
 FORMAT = 2
-"""Version of the layout; in every version the root has the attributes ``format`` and ``specification``."""
+"""Version of the layout; in every version the root has the attributes ``format`` and ``specification``.
+
+Since version 2 the specification holds the versions of the transforms.
+"""
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
