@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from bdfa_np.data.recipe import is_own
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Option, flag
 from bdfa_np.errors import ConfigError

@@ -1,7 +1,7 @@
 from .augmentation import Augmentation as Augmentation
 from .batches import Batches as Batches
 from .dataset import Dataset as Dataset
-from .dataset import load_dataset as load_dataset
+from .load import load_dataset as load_dataset
 from .prepared import PreparedData as PreparedData
 from .preparing import prepare as prepare
 from .preprocess.normalization import Normalization as Normalization

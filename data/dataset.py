@@ -1,16 +1,12 @@
-"""A data set in memory, checked once, and the way to it by name."""
+"""A data set in memory, checked once."""
 
-import os
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.sources.download import find_source
-from bdfa_np.data.sources.registry import find_entry
+from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.errors import DataError
 
 _IMAGES_PER_CHECK = 1024
@@ -78,6 +74,11 @@ class Dataset:
         """The shape (H, W, C), or (d,), of one sample."""
         return self.train_images.shape[1:]
 
+    def resized(self, size: int) -> "Dataset":
+        """Return it with its images scaled to ``size`` rows and columns, as `resize_images` does it."""
+        train, test = resize_images(self.train_images, size), resize_images(self.test_images, size)
+        return replace(self, train_images=train, test_images=test)
+
 
 def check_images(images: NDArray[Any], where: str) -> None:
     """Refuse images that cannot be used.
@@ -137,42 +138,3 @@ def check_labels(labels: NDArray[Any], classes: int, where: str) -> None:
     if wrong.size:
         index = int(wrong[0])
         raise DataError(f"{where}: label {labels[index]} at index {index} is out of range 0..{classes - 1}")
-
-
-def load_dataset(
-    name: str, datapath: str | os.PathLike[str] | None = None, *, extra: bool = True, progress: bool = False
-) -> Dataset:
-    """Read a data set, downloading its files first where they are not there.
-
-    Parameters
-    ----------
-    name : str
-        One of `dataset_names`, in any mixture of cases, with or without hyphens.
-    datapath : str or path-like, optional
-        The folder that holds the files, or a subfolder with them, of the data set's name or of the name that its
-        publisher gave it (``cifar-10-batches-bin``). By default the folder
-        that the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. A data set that comes
-        with the package needs none.
-    extra : bool, default True
-        Whether the extra training images of a data set that has some are among its training images.
-    progress : bool, default False
-        Whether to draw a progress bar on standard error while downloading.
-
-    Returns
-    -------
-    Dataset
-        The checked data set, with the SHA-256 of what was read.
-
-    Raises
-    ------
-    ConfigError
-        If the extra part is not wanted of a data set that has none.
-    DataError
-        If the name is unknown, or files are missing and cannot be downloaded, or are unreadable, damaged, altered
-        or of another kind.
-    """
-    entry = find_entry(name)
-    source, files = find_source(entry, None if datapath is None else Path(datapath), progress, extra)
-    module, function = source.reader.split(":")
-    reader = getattr(import_module(module), function)
-    return cast("Dataset", reader(entry, files))

@@ -3,27 +3,21 @@
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.cache.store import Cache, default_cache_folder
-from bdfa_np.data.dataset import Dataset, load_dataset
 from bdfa_np.data.prepared import PreparedData, read_prepared
-from bdfa_np.data.preprocess.pipeline import as_it_is, stays_bytes, write_prepared
-from bdfa_np.data.preprocess.resizing import resize_images
-from bdfa_np.data.preprocess.zca import check_dimensions
-from bdfa_np.data.readers.own import load_own, own_checksums
-from bdfa_np.data.readers.reading import file_sha256
-from bdfa_np.data.recipe import Recipe, is_own, own_name
-from bdfa_np.data.sources.download import find_source
-from bdfa_np.data.sources.registry import find_entry, known_checksums
-from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.data.preprocess.pipeline import as_it_is, specification, write_prepared
+from bdfa_np.data.recipe import Recipe
+from bdfa_np.data.sources.find import find_source
+from bdfa_np.errors import DataError
 
 
 def prepare(
-    preparation: Recipe,
+    recipe: Recipe,
     *,
     datapath: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -34,7 +28,7 @@ def prepare(
 
     Parameters
     ----------
-    preparation : Recipe
+    recipe : Recipe
         Which data set, and what is done to it.
     datapath : str or path-like, optional
         Where its files are, as in `load_dataset`.
@@ -65,155 +59,28 @@ def prepare(
     stored unless there is something to gain.
     """
     start = perf_counter()
+    source = find_source(recipe.dataset, extra=recipe.extra, datapath=datapath, progress=progress)
+    if source.input_shape is not None:  # before anything is downloaded
+        recipe.check(source.input_shape)
+    if source.is_bundled and recipe.keeps_bytes:
+        return replace(as_it_is(recipe, source.read(recipe.resize)), seconds=perf_counter() - start)
     cache = Cache(default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser())
-    origin = _identify(preparation, cache, datapath, progress)
-    if not origin.is_stored:
-        dataset = read_dataset(preparation, datapath=datapath, progress=progress)
-        return replace(as_it_is(preparation, dataset), seconds=perf_counter() - start)
+    checksums = source.known_checksums
+    if checksums is None or not cache.path(source.name, specification(recipe, source.name, checksums)).exists():
+        checksums = source.checksums()
 
     def build(writer: CacheWriter) -> None:
-        dataset = read_dataset(preparation, datapath=datapath, progress=progress)
-        if dataset.checksums != origin.checksums:
+        dataset = source.read(recipe.resize)
+        if dataset.checksums != checksums:
             raise DataError(f"{dataset.name}: its files changed while they were read: try again")
-        check(replace(preparation, resize=None), dataset.input_shape)
-        write_prepared(writer, preparation, dataset, progress)
+        recipe.check(dataset.input_shape)
+        write_prepared(writer, recipe, dataset, progress)
 
-    specification = preparation.specification(origin.name, origin.checksums)
+    wanted = specification(recipe, source.name, checksums)
     try:
-        prepared = cache.prepared(origin.name, specification, build, read_prepared, note=note)
+        prepared = cache.prepared(source.name, wanted, build, read_prepared, note=note)
     except OSError as error:
         advice = "make room, or name" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "name"
         place, reason = error.filename or cache.folder, error.strerror or error
         raise DataError(f"{place}: {reason}: {advice} another folder with --cache-dir") from error
     return replace(prepared, seconds=perf_counter() - start)
-
-
-def read_dataset(
-    preparation: Recipe, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False
-) -> Dataset:
-    """Read a data set as it is published, or as the user made it, but for a change of size.
-
-    Parameters
-    ----------
-    preparation : Recipe
-        Its ``dataset``, ``extra`` and ``resize`` are used.
-    datapath : str or path-like, optional
-        Where the files are, as in `load_dataset`.
-    progress : bool, default False
-        Whether to draw progress bars on standard error.
-
-    Returns
-    -------
-    Dataset
-        The checked data set.
-
-    Raises
-    ------
-    DataError
-        If the data are missing, damaged or unfit.
-    ConfigError
-        If the samples are no images, and another size is asked for.
-    """
-    if is_own(preparation.dataset):
-        return load_own(_own_path(preparation), preparation.resize, progress)
-    dataset = load_dataset(preparation.dataset, datapath, extra=preparation.extra, progress=progress)
-    if preparation.resize is None:
-        return dataset
-    train, test = (resize_images(images, preparation.resize) for images in (dataset.train_images, dataset.test_images))
-    return replace(dataset, train_images=train, test_images=test)
-
-
-def describe(preparation: Recipe) -> tuple[str, tuple[int, ...], int]:
-    """Return what a net has to fit: the data set's name, a prepared sample's shape, the number of classes.
-
-    Parameters
-    ----------
-    preparation : Recipe
-        Which data set, and what would be done to it. Only one of the user's own is read.
-
-    Returns
-    -------
-    name : str
-        The data set's name.
-    input_shape : tuple of int
-        (H, W, C) or (d,).
-    classes : int
-        The number of classes.
-
-    Raises
-    ------
-    DataError
-        If a data set of the user's own cannot be read.
-    ConfigError
-        If the preprocessing does not go with the data set.
-    """
-    if is_own(preparation.dataset):
-        dataset = read_dataset(preparation)
-        check(replace(preparation, resize=None), dataset.input_shape)
-        return dataset.name, dataset.input_shape, len(dataset.class_names)
-    entry = find_entry(preparation.dataset)
-    return entry.name, check(preparation, entry.image_shape), len(entry.class_names)
-
-
-def _own_path(preparation: Recipe) -> Path:
-    return Path(preparation.dataset).expanduser()
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """A data set that is identified, though perhaps not read."""
-
-    name: str
-    checksums: dict[str, str]
-    is_stored: bool = True
-
-
-def _identify(preparation: Recipe, cache: Cache, datapath: str | os.PathLike[str] | None, progress: bool) -> _Origin:
-    """Find out what is to be prepared; read and download no more than that takes."""
-    if is_own(preparation.dataset):
-        path = _own_path(preparation)
-        return _Origin(own_name(preparation.dataset), own_checksums(path))
-    entry = find_entry(preparation.dataset)
-    check(preparation, entry.image_shape)
-    bundled = entry.sources[0].bundled is not None
-    published = known_checksums(entry, preparation.extra)
-    if published is not None:
-        specification = preparation.specification(entry.name, published)
-        if bundled or cache.path(entry.name, specification).exists():
-            return _Origin(entry.name, published, is_stored=not (bundled and stays_bytes(preparation)))
-    _, files = find_source(entry, None if datapath is None else Path(datapath), progress, preparation.extra)
-    return _Origin(entry.name, {file.name: file.sha256_content or file_sha256(path) for file, path in files})
-
-
-def check(preparation: Recipe, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Refuse preprocessing that samples of a shape cannot have.
-
-    Parameters
-    ----------
-    preparation : Recipe
-        What is asked for.
-    input_shape : tuple of int
-        The shape (H, W, C), or (d,), of one sample as it is published.
-
-    Returns
-    -------
-    tuple of int
-        Its shape after preprocessing.
-
-    Raises
-    ------
-    ConfigError
-        If the preprocessing cannot be done.
-    """
-    is_image = len(input_shape) == 3
-    if not is_image and (preparation.resize is not None or preparation.normalization == "channel"):
-        name = "--normalization channel" if preparation.resize is None else "--resize"
-        raise ConfigError(f"{name} needs images, and {preparation.dataset} holds vectors of {input_shape[0]} numbers")
-    if preparation.format == "yuv" and not (is_image and input_shape[2] == 3):
-        raise ConfigError(f"--format yuv needs images of three colours, and those of {preparation.dataset} are not")
-    shape = input_shape
-    if preparation.resize is not None:
-        shape = (preparation.resize, preparation.resize, input_shape[2])
-    if preparation.whiten:
-        check_dimensions(shape)
-    return shape

@@ -1,52 +1,14 @@
 """What is asked of a data set before a net sees it: which images, and what is done to them. Loads no NumPy."""
 
-import os
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from bdfa_np.errors import ConfigError
 
 FORMATS = ("rgb", "yuv")
 NORMALIZATIONS = ("scale", "simple", "channel", "image")
 ZCA_EPSILON = 1e-5
-_OWN_SUFFIXES = (".npz", ".h5", ".hdf5")
-
-
-def is_own(dataset: str) -> bool:
-    """Return whether a data set's name is the path of one of the user's own.
-
-    Parameters
-    ----------
-    dataset : str
-        A path holds a folder's separator or ends in ``.npz``, ``.h5`` or ``.hdf5``; every other name is looked up in
-        the registry. What there is on the disk plays no part, so that a misspelt name is not taken for a path.
-
-    Returns
-    -------
-    bool
-        True for ``"digits.npz"`` and ``"./digits"``, False for ``"mnist"``.
-    """
-    separators = {os.sep, os.altsep or os.sep}
-    return any(separator in dataset for separator in separators) or dataset.lower().endswith(_OWN_SUFFIXES)
-
-
-def own_name(dataset: str) -> str:
-    """Return the name, without a folder, of a data set of the user's own.
-
-    Parameters
-    ----------
-    dataset : str
-        Its path.
-
-    Returns
-    -------
-    str
-        A file's name without its ending, a folder's whole name.
-    """
-    path = Path(dataset).expanduser()
-    return path.stem if path.name.lower().endswith(_OWN_SUFFIXES) else path.resolve().name
+LARGEST_DIMENSION = 8192
 
 
 @dataclass(frozen=True)
@@ -112,28 +74,63 @@ class Recipe:
         if self.normalization not in (None, *NORMALIZATIONS):
             raise ConfigError(f"--normalization {self.normalization}: choose from {', '.join(NORMALIZATIONS)}")
 
-    def specification(self, name: str, checksums: Mapping[str, str]) -> dict[str, Any]:
-        """Return all that the prepared images depend on, and nothing else.
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether images of bytes are kept as they are, to be normalised batch by batch."""
+        return self.format == "rgb" and not self.whiten
+
+    def check(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse preprocessing that samples of a shape cannot have.
 
         Parameters
         ----------
-        name : str
-            The data set's name, without a folder: a copy in another place is the same.
-        checksums : mapping of str to str
-            SHA-256 of each of the data set's files.
+        input_shape : tuple of int
+            The shape (H, W, C), or (d,), of one sample as it is published, or already resized.
 
         Returns
         -------
-        dict
-            What a prepared file is found by.
+        tuple of int
+            Its shape after preprocessing.
+
+        Raises
+        ------
+        ConfigError
+            If the preprocessing cannot be done.
         """
-        found: dict[str, Any] = {"format": self.format, "validate": self.validate}
-        if self.whiten:
-            found["zca_epsilon"] = self.zca_epsilon
-        else:
-            found["normalization"] = self.normalization
+        is_image = len(input_shape) == 3
+        if not is_image and (self.resize is not None or self.normalization == "channel"):
+            name = "--normalization channel" if self.resize is None else "--resize"
+            raise ConfigError(f"{name} needs images, and {self.dataset} holds vectors of {input_shape[0]} numbers")
+        if self.format == "yuv" and not (is_image and input_shape[2] == 3):
+            raise ConfigError(f"--format yuv needs images of three colours, and those of {self.dataset} are not")
+        shape = input_shape
         if self.resize is not None:
-            found["resize"] = self.resize
-        if self.train_limit is not None:
-            found |= {"train_limit": self.train_limit, "seed": self.seed}
-        return {"dataset": name, "preprocessing": found, "checksums": dict(checksums)}
+            shape = (self.resize, self.resize, input_shape[2])
+        if self.whiten:
+            check_dimensions(shape)
+        return shape
+
+
+def check_dimensions(input_shape: tuple[int, ...]) -> None:
+    """Refuse samples of so many values that the matrices of whitening would fill the memory.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        The shape (H, W, C), or (d,), of one sample.
+
+    Raises
+    ------
+    ConfigError
+        If it has more than 8192 values.
+    """
+    d = math.prod(input_shape)
+    if d <= LARGEST_DIMENSION:
+        return
+    shape = " x ".join(map(str, input_shape))
+    side = math.isqrt(LARGEST_DIMENSION // input_shape[-1]) if len(input_shape) == 3 else 0
+    advice = f"scale the images down with --resize {side} or less" if side else "leave out --whiten"
+    raise ConfigError(
+        f"--whiten takes matrices of d x d numbers, and samples of {shape} values have d = {d}, "
+        f"above the limit of {LARGEST_DIMENSION}: {advice}"
+    )

@@ -10,6 +10,9 @@ from bdfa_np.data.dataset import Dataset
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 Part = tuple[NDArray[Any], NDArray[np.int64]]
 
 

@@ -1,30 +1,19 @@
 """Options of the data: which set, which part of it, and what is done to it."""
 
-from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON, is_own
-from bdfa_np.data.sources.registry import dataset_names, find_entry
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON
+from bdfa_np.data.sources.find import find_source
+from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Condition, Option, at_least, positive
 from bdfa_np.errors import DataError
 
 
 def known_dataset(name: str) -> str | None:
     """Say what is wrong unless the name is a known data set's, or a path."""
-    if is_own(name):
-        return None
     try:
-        find_entry(name)
+        find_source(name)
     except DataError:
         return f"must be one of {', '.join(dataset_names())}, or a path: name.npz, name.h5 or ./folder"
     return None
-
-
-def canonical(dataset: str) -> str:
-    """Return a known data set's name as the registry spells it, a path as it is."""
-    return dataset if is_own(dataset) else find_entry(dataset).name
-
-
-def has_extra(dataset: str) -> bool:
-    """Return whether a data set has extra training images, which may be left out."""
-    return not is_own(dataset) and find_entry(dataset).has_extra
 
 
 OPTIONS = (
@@ -34,7 +23,7 @@ OPTIONS = (
         f"Data set: {', '.join(dataset_names())}; or your own: a .npz or .h5 file, or a folder as ./NAME.",
         torch="-dataset",
         check=known_dataset,
-        canonical=canonical,
+        canonical=lambda dataset: find_source(dataset).spelling,
     ),
     Option(
         "datapath",
@@ -55,7 +44,7 @@ OPTIONS = (
         False,
         "svhn: leave out the extra training images.",
         is_flag=True,
-        conditions=(Condition("dataset", lambda dataset, _: has_extra(dataset)),),
+        conditions=(Condition("dataset", lambda dataset, _: find_source(dataset).has_extra),),
     ),
     Option(
         "resize",

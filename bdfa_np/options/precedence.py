@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.data.recipe import is_own
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import canonical as canonical_network
@@ -66,22 +65,14 @@ def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[s
 
 
 def whole(config: Config) -> Config:
-    """Return a configuration in which a user's own net and data set have their whole paths: a run finds them again.
+    """Return a configuration in which a net of the user's own has its whole path: a run finds it again.
 
     Raises
     ------
     ConfigError
         If there is no such net.
     """
-    return config.replace(
-        network=canonical_network(config.network, config.models_folder),
-        dataset=whole_dataset(config.dataset),
-    )
-
-
-def whole_dataset(dataset: str) -> str:
-    """Return a known data set's name as it is, one of the user's own by its whole path."""
-    return str(Path(dataset).expanduser().resolve()) if is_own(dataset) else dataset
+    return config.replace(network=canonical_network(config.network, config.models_folder))
 
 
 def read_options(path: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +16,19 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.data.cache.chunks import (
-    BYTES_PER_CHUNK,
-    LAYOUT,
-    Array,
-    best_compression,
-    chunks,
-    regrouped,
-)
+from bdfa_np.data.cache.chunks import LAYOUT, Array, chunks, regrouped
 from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
-FORMAT = 1
-"""Version of the layout; in every version the root has the attributes ``format`` and ``specification``."""
+FORMAT = 2
+"""Version of the layout; in every version the root has the attributes ``format`` and ``specification``.
+
+Since version 2 the specification holds the versions of the transforms.
+"""
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
-_BYTES_TO_TRY = 2**24
-_LARGEST_RATIO = 1000
 _NUMBERS = "biuf"
 _OF_SPECIFICATION = "specification"
 # What h5py raises for files that are not what they should be.
@@ -149,7 +142,7 @@ def _describe(raw: io.FileIO, name: str) -> tuple[tuple[int, ...], np.dtype[Any]
         nbytes = math.prod(item.shape) * item.dtype.itemsize
         # Chunks that were never written would read as zeros.
         stored = min(item.id.get_storage_size(), os.fstat(raw.fileno()).st_size)
-        if nbytes > stored * (_LARGEST_RATIO if item.compression else 1):
+        if nbytes > stored:
             raise ValueError(f"{name} claims {nbytes} bytes where {stored} are stored")
         rows = item.chunks[0] if item.chunks else 1
         row_bytes = max(1, nbytes // max(1, item.shape[0]))
@@ -227,11 +220,6 @@ class CacheFile:
     def parts(self) -> tuple[str, ...]:
         """The names of the parts that have images."""
         return self._header.parts
-
-    @property
-    def size(self) -> int:
-        """The file's size in bytes."""
-        return self.path.stat().st_size
 
     def array(self, name: str) -> Array:
         """Read an array."""
@@ -346,29 +334,17 @@ class CacheWriter:
         """
         if labels.shape != shape[:1] or labels.dtype != np.int64:
             raise ValueError(f"labels {labels.dtype} {labels.shape} of {shape[0]} images")
-        self._write(f"{part}/images", shape, np.dtype(dtype), blocks, may_compress=True)
+        self._write(f"{part}/images", shape, np.dtype(dtype), blocks)
         self.array(f"{part}/labels", labels)
 
-    def _write(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        blocks: Iterable[Array],
-        may_compress: bool = False,
-    ) -> None:
+    def _write(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[Array]) -> None:
         if dtype.kind not in _NUMBERS or not shape:
             raise TypeError(f"{name}: not an array of numbers: {dtype} {shape}")
         layout = chunks(shape, dtype)
-        rows = layout["chunks"][0] if layout else 1
-        groups = regrouped(blocks, rows, shape, dtype)
-        first = list(islice(groups, max(1, _BYTES_TO_TRY // BYTES_PER_CHUNK)))
-        if first and may_compress:
-            layout |= best_compression(np.concatenate(first))
         with self._writing() as file:
             file.create_dataset(name, shape, dtype, track_times=False, **layout)
         start = 0
-        for group in chain(first, groups):
+        for group in regrouped(blocks, layout["chunks"][0] if layout else 1, shape, dtype):
             with self._writing() as file:
                 file[name][start : start + len(group)] = group
             start += len(group)

@@ -176,7 +176,7 @@ class Cache:
                 writer.open(specification)
                 build(writer)
             data = _read(path, specification, read, hit=False)
-            self._remove_older(path, specification, note)
+            self._replace_older(path, specification, note)
             return data
 
     def entries(self) -> list[CacheEntry]:
@@ -265,13 +265,27 @@ class Cache:
         finally:
             lock.release()
 
-    def _remove_older(self, path: Path, specification: Mapping[str, Any], note: Callable[[str], None]) -> None:
+    def _replace_older(self, path: Path, specification: Mapping[str, Any], note: Callable[[str], None]) -> None:
+        """Remove files of the same in an old format, and name those that other versions of the transforms made.
+
+        These stay, for an installation with another Pillow may be using them.
+        """
         for entry in self._entries(re.escape(path.name[: -len("-0123456789abcdef.h5")])):
-            wanted = entry.specification is not None and canonical(entry.specification) == canonical(specification)
-            if wanted and entry.state == "old format":
+            if entry.path == path or _without_versions(entry.specification) != _without_versions(specification):
+                continue
+            if entry.state == "old format":
                 note(f"{entry.path} has an old format, and {path.name} takes its place: removing it")
                 with access_needed(entry.path):
                     entry.path.unlink(missing_ok=True)
+            elif entry.state == "ready":
+                note(f"{entry.path} was prepared by other versions of the code, and {path.name} takes its place")
+
+
+def _without_versions(specification: Mapping[str, Any] | None) -> str | None:
+    """Return the canonical text of what a file holds, whichever versions made it."""
+    if specification is None:
+        return None
+    return canonical({name: value for name, value in specification.items() if name != "versions"})
 
 
 def _file_name(name: str) -> str:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from bdfa_np.data.recipe import NORMALIZATIONS
 from bdfa_np.errors import ConfigError, DataError
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 _IMAGES_PER_BLOCK = 128
 
 Array = NDArray[np.float64]

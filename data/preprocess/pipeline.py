@@ -1,15 +1,18 @@
 """What is done to the images of a data set, part by part and block by block."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
+from bdfa_np.data import splits
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.prepared import PreparedData
+from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
@@ -22,17 +25,49 @@ _IMAGES_PER_BLOCK = 1024
 Images = NDArray[Any]
 
 
-def stays_bytes(preparation: Recipe) -> bool:
-    """Return whether images of bytes are kept as they are, to be normalised batch by batch."""
-    return preparation.format == "rgb" and not preparation.whiten
+def specification(recipe: Recipe, name: str, checksums: Mapping[str, str]) -> dict[str, Any]:
+    """Return all that prepared images depend on, and nothing else.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is done to the data set.
+    name : str
+        The data set's name, without a folder: a copy in another place is the same.
+    checksums : mapping of str to str
+        SHA-256 of each of the data set's files.
+
+    Returns
+    -------
+    dict
+        What a prepared file is found by; of versions, those of the transforms that are applied.
+    """
+    asked: dict[str, Any] = {"format": recipe.format, "validate": recipe.validate}
+    versions: dict[str, Any] = {}
+    if recipe.whiten:
+        asked["zca_epsilon"] = recipe.zca_epsilon
+        versions["zca"] = zca.VERSION
+    else:
+        asked["normalization"] = recipe.normalization
+        versions["normalization"] = normalization.VERSION
+    if recipe.format == "yuv":
+        versions["yuv"] = yuv.VERSION
+    if recipe.resize is not None:
+        asked["resize"] = recipe.resize
+        versions |= {"resizing": resizing.VERSION, "pillow": PIL.__version__}
+    if recipe.train_limit is not None:
+        asked |= {"train_limit": recipe.train_limit, "seed": recipe.seed}
+    if recipe.validate or recipe.train_limit is not None:
+        versions["split"] = splits.VERSION
+    return {"dataset": name, "preprocessing": asked, "checksums": dict(checksums), "versions": versions}
 
 
-def as_it_is(preparation: Recipe, dataset: Dataset) -> PreparedData:
+def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
     """Prepare images of bytes, which stay bytes, without storing them.
 
     Parameters
     ----------
-    preparation : Recipe
+    recipe : Recipe
         Which images are trained on, and their normalization.
     dataset : Dataset
         The data set as it was read.
@@ -42,13 +77,13 @@ def as_it_is(preparation: Recipe, dataset: Dataset) -> PreparedData:
     PreparedData
         Its images are views of the data set's.
     """
-    assert preparation.normalization is not None
-    parts, available = _parts(preparation, dataset)
-    normalization = Normalization.fit(preparation.normalization, parts["train"][0])
-    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, normalization, available)
+    assert recipe.normalization is not None
+    parts, available = _parts(recipe, dataset)
+    fitted = Normalization.fit(recipe.normalization, parts["train"][0])
+    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, fitted, available)
 
 
-def write_prepared(writer: CacheWriter, preparation: Recipe, dataset: Dataset, progress: bool) -> None:
+def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progress: bool) -> None:
     """Prepare a data set into a file.
 
     Beside the data set's own images and, of YUV images, those to train on, it takes memory for some blocks and
@@ -58,7 +93,7 @@ def write_prepared(writer: CacheWriter, preparation: Recipe, dataset: Dataset, p
     ----------
     writer : CacheWriter
         Where it goes.
-    preparation : Recipe
+    recipe : Recipe
         Which images are trained on, and what is done to all of them.
     dataset : Dataset
         The data set as it was read.
@@ -72,10 +107,10 @@ def write_prepared(writer: CacheWriter, preparation: Recipe, dataset: Dataset, p
     OSError
         If the file cannot be written.
     """
-    parts, available = _parts(preparation, dataset)
-    colours = to_yuv if preparation.format == "yuv" else _unchanged
-    transform = _fitted(writer, preparation, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
-    ready = not (dataset.train_images.dtype == np.uint8 and stays_bytes(preparation))
+    parts, available = _parts(recipe, dataset)
+    colours = to_yuv if recipe.format == "yuv" else _unchanged
+    transform = _fitted(writer, recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    ready = not (dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes)
     for part, (images, labels) in parts.items():
         blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
         with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:
@@ -86,12 +121,12 @@ def write_prepared(writer: CacheWriter, preparation: Recipe, dataset: Dataset, p
     )
 
 
-def _parts(preparation: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
+def _parts(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
     """Return the parts by name, and how many images the one to train on has without its limit."""
-    chosen = split(dataset, validate=preparation.validate, train_limit=preparation.train_limit, seed=preparation.seed)
+    chosen = split(dataset, validate=recipe.validate, train_limit=recipe.train_limit, seed=recipe.seed)
     parts = {"train": (chosen.train_images, chosen.train_labels)}
     available = len(dataset.train_labels)
-    if preparation.validate:
+    if recipe.validate:
         parts["validation"] = chosen.test_images, chosen.test_labels
         available -= len(chosen.test_labels)
     parts["test"] = dataset.test_images, dataset.test_labels
@@ -99,22 +134,22 @@ def _parts(preparation: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]
 
 
 def _fitted(
-    writer: CacheWriter, preparation: Recipe, train_images: Images, title: str, progress: bool
+    writer: CacheWriter, recipe: Recipe, train_images: Images, title: str, progress: bool
 ) -> Callable[[Images, Images], Images]:
     """Fit what is done to the images, write its statistics, and return the function that does it."""
-    if preparation.whiten:
-        assert preparation.zca_epsilon is not None
+    if recipe.whiten:
+        assert recipe.zca_epsilon is not None
         with bar(title, len(train_images), progress) as advance:
-            zca = ZCA.fit(train_images, preparation.zca_epsilon, lambda done, _total: advance(done))
+            whitening = ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
         for name in ("mean", "P", "P_inverse"):
-            writer.array(f"zca/{name}", getattr(zca, name))
-        return zca.apply
-    assert preparation.normalization is not None
-    normalization = Normalization.fit(preparation.normalization, train_images)
+            writer.array(f"zca/{name}", getattr(whitening, name))
+        return whitening.apply
+    assert recipe.normalization is not None
+    fitted = Normalization.fit(recipe.normalization, train_images)
     for name in ("offset", "divisor"):
-        writer.array(f"normalization/{name}", np.atleast_1d(getattr(normalization, name)))
-    writer.attributes({"normalization": normalization.kind})
-    return normalization.apply
+        writer.array(f"normalization/{name}", np.atleast_1d(getattr(fitted, name)))
+    writer.attributes({"normalization": fitted.kind})
+    return fitted.apply
 
 
 def _unchanged(images: Images) -> Images:

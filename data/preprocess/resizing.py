@@ -9,6 +9,9 @@ from PIL import Image
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.memory import beyond_memory
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 Images = NDArray[Any]
 
 

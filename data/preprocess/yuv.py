@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from bdfa_np.errors import DataError
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 # Of Y, U and V in R, G and B: the analogue system of television (ITU-R BT.470).
 WEIGHTS = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
 

@@ -9,40 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.recipe import check_dimensions
 from bdfa_np.errors import ConfigError, DataError
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-LARGEST_DIMENSION = 8192
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
+
 _ROWS_PER_BLOCK = 1024
 _PROBES = 64
 _TOLERANCE = 2e-5
-
-
-def check_dimensions(input_shape: tuple[int, ...]) -> None:
-    """Refuse samples of so many values that the matrices of whitening would fill the memory.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        The shape (H, W, C), or (d,), of one sample.
-
-    Raises
-    ------
-    ConfigError
-        If it has more than 8192 values.
-    """
-    d = math.prod(input_shape)
-    if d <= LARGEST_DIMENSION:
-        return
-    shape = " x ".join(map(str, input_shape))
-    side = math.isqrt(LARGEST_DIMENSION // input_shape[-1]) if len(input_shape) == 3 else 0
-    advice = f"scale the images down with --resize {side} or less" if side else "leave out --whiten"
-    raise ConfigError(
-        f"--whiten takes matrices of d x d numbers, and samples of {shape} values have d = {d}, "
-        f"above the limit of {LARGEST_DIMENSION}: {advice}"
-    )
 
 
 # Comparing two of these compares arrays, which has no single truth value: so eq=False.

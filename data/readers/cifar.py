@@ -1,17 +1,18 @@
 """Readers of CIFAR's binary version, records of label bytes and an image in planes, and of its Python version."""
 
 import hashlib
+import pickle
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
-from bdfa_np.data.readers.pickles import read_pickle
-from bdfa_np.data.readers.reading import ADVICE, check_sha256, open_data_file, read_up_to
-from bdfa_np.data.sources.registry import ArchivedFile, Entry
-from bdfa_np.errors import DataError
+from bdfa_np.data.readers.reading import check_sha256, read_exactly
+from bdfa_np.data.sources.kinds import ArchivedFile, Entry
 
 # CIFAR-100's superclasses: aquatic mammals to vehicles 2.
 _COARSE_CLASSES = 20
@@ -49,148 +50,64 @@ def read_records(
     """
     height, width, channels = image_shape
     record_size = label_bytes + height * width * channels
-    size = records * record_size
-    with open_data_file(path) as file:
-        content, _ = read_up_to(file, size + 1)
-    if len(content) < size:
-        raise DataError(f"{path}: truncated: has {len(content)} of {size} bytes: {ADVICE}")
-    if len(content) > size:
-        raise DataError(
-            f"{path}: too long: {records} records of {record_size} bytes are {size} bytes and more follow: {ADVICE}"
-        )
+    content = read_exactly(path, records * record_size, f"{records} records of {record_size} bytes")
     rows = np.frombuffer(content, np.uint8).reshape(records, record_size)
     planes = rows[:, label_bytes:].reshape(records, channels, height, width)
     return rows[:, :label_bytes], planes.transpose(0, 2, 3, 1), hashlib.sha256(content).hexdigest()
 
 
+# The images of a file, their labels, and the file's SHA-256.
+_Content = tuple[NDArray[np.uint8], NDArray[np.int64], str]
+# What reads a file; it is told how many images that should have.
+_Reader = Callable[[ArchivedFile, Path, Entry, int], _Content]
+
+
 def load_cifar10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-10's binary version: a label byte and an image a record.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
-    return _load(entry, files, _record_reader(entry, (len(entry.class_names),)))
+    """Read CIFAR-10's binary version, a label byte and an image a record; see `Publication.reader`."""
+    return _load(entry, files, partial(_read_records, classes=(len(entry.class_names),)))
 
 
 def load_cifar100(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-100's binary version: two label bytes, coarse and fine, and an image.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set; its classes are the fine ones.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order, and their fine labels.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
-    return _load(entry, files, _record_reader(entry, (_COARSE_CLASSES, len(entry.class_names))))
+    """Read CIFAR-100's, two label bytes and an image a record, of which the second, the fine one, is kept."""
+    return _load(entry, files, partial(_read_records, classes=(_COARSE_CLASSES, len(entry.class_names))))
 
 
-def load_cifar10_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-10's Python version: pickled dictionaries with ``data`` and ``labels``.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
-    return _load(entry, files, _pickle_reader(entry, "labels"))
+def _read_records(file: ArchivedFile, path: Path, entry: Entry, count: int, classes: tuple[int, ...]) -> _Content:
+    """Return the content of a file of records, whose label bytes count up to ``classes``."""
+    labels, images, sha256 = read_records(path, count, entry.image_shape, len(classes))
+    # Before the checksum: which label is wrong says more than that something is.
+    for column, number in enumerate(classes):
+        check_labels(labels[:, column], number, str(path))
+    if file.sha256_content is not None:
+        check_sha256(path, sha256, file.sha256_content)
+    return images, labels[:, -1].astype(np.int64), sha256
 
 
-def load_cifar100_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of CIFAR-100's Python version: as CIFAR-10's, but with ``fine_labels``.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set; its classes are the fine ones.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Its files and where each is; the last is the test set.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order, and their fine labels.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
-    return _load(entry, files, _pickle_reader(entry, "fine_labels"))
+def load_pickles(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
+    """Read either CIFAR's Python version, dictionaries that Python 2 pickled; of two labels, the fine one is kept."""
+    return _load(entry, files, _read_pickle)
 
 
-# What reads a file, of which it is told how many images it should have: images, their labels, the file's SHA-256.
-_Reader = Callable[[ArchivedFile, Path, int], tuple[NDArray[np.uint8], NDArray[np.int64], str]]
-
-
-def _record_reader(entry: Entry, classes: tuple[int, ...]) -> _Reader:
-    """Return the reader of a file of records; ``classes`` holds the number of classes of each label byte."""
-
-    def read(_: ArchivedFile, path: Path, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
-        labels, images, sha256 = read_records(path, count, entry.image_shape, len(classes))
-        for column, number in enumerate(classes):
-            check_labels(labels[:, column], number, str(path))
-        return images, labels[:, -1].astype(np.int64), sha256
-
-    return read
-
-
-def _pickle_reader(entry: Entry, key: str) -> _Reader:
-    """Return the reader of a pickle that has the labels under a key."""
+def _read_pickle(file: ArchivedFile, path: Path, entry: Entry, count: int) -> _Content:
+    """Return the images and labels of a published pickle, and nothing of any other: to read one is to run it."""
+    content = read_exactly(path, file.size, "pickled images and labels")
+    sha256 = hashlib.sha256(content).hexdigest()
+    if file.sha256_content is None:
+        raise ValueError(f"{file.name}: the catalogue has no checksum that vouches for this pickle")
+    check_sha256(path, sha256, file.sha256_content)
+    with warnings.catch_warnings():
+        # NumPy 2.4 and later do, where a dtype was pickled with 0 for False.
+        warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
+        found = pickle.loads(content, encoding="latin1")  # noqa: S301 - its checksum is the published one
     height, width, channels = entry.image_shape
-
-    def read(file: ArchivedFile, path: Path, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
-        content, sha256 = read_pickle(path, file.size)
-        rows, labels = content.get("data"), content.get(key)
-        shape = (count, height * width * channels)
-        if not isinstance(rows, np.ndarray) or rows.shape != shape:
-            raise DataError(f"{path}: its 'data' are not {shape[0]} x {shape[1]} bytes: {ADVICE}")
-        if not isinstance(labels, list) or len(labels) != count or not all(type(label) is int for label in labels):
-            raise DataError(f"{path}: its {key!r} are not {count} whole numbers: {ADVICE}")
-        classes = np.array(labels, np.int64)
-        check_labels(classes, len(entry.class_names), str(path))
-        return rows.reshape(count, channels, height, width).transpose(0, 2, 3, 1), classes, sha256
-
-    return read
+    images = found["data"].reshape(count, channels, height, width).transpose(0, 2, 3, 1)
+    labels = found["fine_labels"] if "fine_labels" in found else found["labels"]
+    return images, np.array(labels, np.int64), sha256
 
 
-def _load(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]], read: _Reader) -> Dataset:
+def _load(
+    entry: Entry, files: Sequence[tuple[ArchivedFile, Path]], read: Callable[[ArchivedFile, Path, Entry, int], _Content]
+) -> Dataset:
     """Read all but the last file as the training set, the last as the test set; they share the images equally."""
     checksums: dict[str, str] = {}
     parts: list[tuple[NDArray[np.uint8], NDArray[np.int64]]] = []
@@ -201,11 +118,7 @@ def _load(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]], read: _Reade
         count = total // len(part)
         for number, (file, path) in enumerate(part):
             place = slice(number * count, (number + 1) * count)
-            # The readers check labels before the checksum is: which label is wrong says more than that something is.
-            file_images, labels[place], sha256 = read(file, path, count)
-            if file.sha256_content is not None:
-                check_sha256(path, sha256, file.sha256_content)
-            checksums[file.name] = sha256
+            file_images, labels[place], checksums[file.name] = read(file, path, entry, count)
             # Channel by channel takes a fifth of the time: NumPy's inner loop is then a row's pixels, not three
             # channels.
             for channel in range(entry.image_shape[-1]):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
 from bdfa_np.data.readers.reading import ADVICE, Stream, check_sha256, open_data_file, read_up_to
-from bdfa_np.data.sources.registry import ENTRIES, Entry, RemoteFile, known_checksums
+from bdfa_np.data.sources.kinds import Entry, RemoteFile
+from bdfa_np.data.sources.registry import ENTRIES
 from bdfa_np.errors import DataError
 
 _UNSIGNED_BYTE = 0x08
@@ -101,25 +102,7 @@ def _check_header(path: Path, header: bytes, item_shape: tuple[int, ...]) -> tup
 
 
 def load_idx_dataset(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset:
-    """Read a data set that is published as four IDX files.
-
-    Parameters
-    ----------
-    entry : Entry
-        The data set; its images have one channel.
-    files : sequence of (RemoteFile, pathlib.Path)
-        The training images, training labels, test images and test labels, and where each is.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, 1), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read four IDX files: training images, their labels, test images, their labels; see `Publication.reader`."""
     item_shapes = (entry.image_shape[:2], (), entry.image_shape[:2], ())
     parts: list[NDArray[Any]] = []
     checksums = {}
@@ -138,7 +121,7 @@ def load_idx_dataset(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> 
 def _check_content(entry: Entry, file: RemoteFile, path: Path, sha256: str) -> None:
     # The files of MNIST and of what came after it have the same names, so that one is soon taken for the other.
     for other in ENTRIES.values():
-        if other.name != entry.name and sha256 in (known_checksums(other) or {}).values():
+        if other.name != entry.name and sha256 in (other.known_checksums() or {}).values():
             raise DataError(
                 f"{path}: is a file of {other.title}, not of {entry.title}: name another data folder, or put the "
                 f"files of {entry.title} into its subfolder {entry.name}"

@@ -8,32 +8,14 @@ from pathlib import Path
 import h5py
 
 from bdfa_np.data.dataset import Dataset
-from bdfa_np.data.sources.registry import BundledFile, Entry
+from bdfa_np.data.sources.kinds import BundledFile, Entry
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
 
 @interrupts_wait()
 def load_mnist_5k(entry: Entry, files: Sequence[tuple[BundledFile, Path]]) -> Dataset:
-    """Read the bundled digits.
-
-    Parameters
-    ----------
-    entry : Entry
-        The registry's entry.
-    files : sequence of (BundledFile, pathlib.Path)
-        The one file, and where it is installed.
-
-    Returns
-    -------
-    Dataset
-        4,000 training and 1,000 test images of shape (28, 28, 1), uint8.
-
-    Raises
-    ------
-    DataError
-        If the installed file is missing, unreadable or damaged.
-    """
+    """Read the one file that comes with the package; see `Publication.reader`."""
     [(bundled, path)] = files
     try:
         content = path.read_bytes()

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.class_names import MOST_CLASSES
 from bdfa_np.data.dataset import check_images, check_labels
 from bdfa_np.errors import DataError
 from bdfa_np.system.memory import beyond_memory
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CLASS_NAMES = "class_names"
-MOST_CLASSES = 2**16
-"""More than any data set has; a label beyond it is a mistake, and would ask for as many outputs."""
 
 _PARTS = ("train", "test")
 _IMAGES_PER_BLOCK = 1024
@@ -192,25 +191,3 @@ def as_labels(where: str, stored: NDArray[Any]) -> NDArray[np.int64]:
     labels = stored.reshape(-1)
     check_labels(labels, MOST_CLASSES, where)
     return labels.astype(np.int64)
-
-
-def check_class_names(where: str, names: tuple[str, ...]) -> None:
-    """Refuse names of classes that cannot be shown, and less than two of them.
-
-    Parameters
-    ----------
-    where : str
-        The path, and what in it, for the messages.
-    names : tuple of str
-        The names.
-
-    Raises
-    ------
-    DataError
-        If there are less than two or more than `MOST_CLASSES`, or one is empty or has unprintable characters.
-    """
-    if not 2 <= len(names) <= MOST_CLASSES:
-        raise DataError(f"{where}: the number of classes is {len(names)}: it must be 2 to {MOST_CLASSES}")
-    for name in names:
-        if not name or not name.isprintable():
-            raise DataError(f"{where}: the class name {name!a} cannot be printed: give the class another name")

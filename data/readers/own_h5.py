@@ -11,26 +11,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, MOST_CLASSES, Claim
-from bdfa_np.data.readers.own_h5_texts import read_texts
+from bdfa_np.data.class_names import MOST_CLASSES
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
 _LONGEST_NAME = 1024
-# What h5py raises for files that are not what they should be.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
 
 
 class H5Reader:
@@ -75,7 +63,9 @@ class H5Reader:
         try:
             with interrupts_wait(), h5py.File(self._file, "r") as file:
                 yield file
-        except _DAMAGE as error:
+        except DataError:
+            raise
+        except Exception as error:  # of damaged files nearly any kind is raised
             reason = (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
             raise DataError(f"{self._path}: not a readable HDF5 file ({reason}): write it anew") from error
 
@@ -144,38 +134,30 @@ class H5Reader:
         return array
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Read the classes' names; None if there are none."""
+        """Read the classes' names, texts of a fixed length in UTF-8; None if there are none."""
         with self._reading() as arrays:
             if arrays.get(CLASS_NAMES, getlink=True) is None:
                 return None
             array = self._array(arrays, CLASS_NAMES)
+            kind = h5py.check_string_dtype(array.dtype)
             is_row = array.shape is not None and len(array.shape) == 1 and 0 < array.size <= MOST_CLASSES
-            if not is_row or h5py.check_string_dtype(array.dtype) is None:
+            if not is_row or kind is None:
                 raise DataError(
                     f"{self._path}: {CLASS_NAMES} are {array.dtype} {array.shape}: they must be a row of texts, "
                     "one a class"
                 )
-            if array.dtype.itemsize > _LONGEST_NAME:
+            if kind.length is None:  # a damaged one sends HDF5 into a loop that never ends
+                raise DataError(
+                    f"{self._path}: {CLASS_NAMES} are texts of varying length, which are not read: "
+                    "store numpy.char.encode(names, 'utf-8')"
+                )
+            if kind.length > _LONGEST_NAME:
                 raise DataError(f"{self._path}: {CLASS_NAMES} are longer than {_LONGEST_NAME} bytes: shorten them")
-            texts = self._texts(arrays, array)
-        if any(len(text) > _LONGEST_NAME for text in texts):
-            raise DataError(f"{self._path}: {CLASS_NAMES} are longer than {_LONGEST_NAME} bytes: shorten them")
+            texts = array[...].tolist()
         try:
             return tuple(text.decode() for text in texts)
         except UnicodeDecodeError as error:
             raise DataError(f"{self._path}: {CLASS_NAMES} are not UTF-8 ({error}): write them anew") from error
-
-    def _texts(self, file: h5py.File, array: h5py.Dataset) -> list[bytes]:
-        if not h5py.check_string_dtype(array.dtype).length:  # None: each has its own
-            start = array.id.get_offset()
-            if start is None or file.id.get_create_plist().get_sizes() != (8, 8):
-                raise DataError(
-                    f"{self._path}: {CLASS_NAMES} are texts of varying length in an unusual place: store "
-                    "numpy.char.encode(names, 'utf-8')"
-                )
-            return read_texts(self._file, start, array.size, file.userblock_size, _LONGEST_NAME + 1)
-        texts: list[bytes] = array[...].tolist()
-        return texts
 
 
 def _rows_per_read(array: h5py.Dataset) -> int:

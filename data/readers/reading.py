@@ -75,6 +75,37 @@ def read_up_to(stream: Stream, size: int) -> tuple[bytearray, bool]:
     return content, False
 
 
+def read_exactly(path: Path, size: int, what: str) -> bytearray:
+    """Read a whole file whose size is known.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file. A larger one is read no further.
+    size : int
+        How many bytes it must have.
+    what : str
+        What these are, for the message.
+
+    Returns
+    -------
+    bytearray
+        Its content.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable, truncated or too long.
+    """
+    with open_data_file(path) as file:
+        content, _ = read_up_to(file, size + 1)
+    if len(content) < size:
+        raise DataError(f"{path}: truncated: has {len(content)} of the {size} bytes of {what}: {ADVICE}")
+    if len(content) > size:
+        raise DataError(f"{path}: too long: {what} are {size} bytes and more follow: {ADVICE}")
+    return content
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content as it lies there, in lower-case hexadecimal.
 

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset, check_labels
-from bdfa_np.data.readers.reading import ADVICE, check_sha256, open_data_file, read_up_to
-from bdfa_np.data.sources.registry import ArchivedFile, Entry
-from bdfa_np.errors import DataError
+from bdfa_np.data.readers.reading import check_sha256, read_exactly
+from bdfa_np.data.sources.kinds import ArchivedFile, Entry
 
 
 def read_images(path: Path, count: int, image_shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], str]:
@@ -39,7 +38,7 @@ def read_images(path: Path, count: int, image_shape: tuple[int, int, int]) -> tu
         If the file is missing, unreadable, truncated or too long.
     """
     height, width, channels = image_shape
-    content = _read(path, count * height * width * channels, f"{count} images of {height}x{width}x{channels}")
+    content = read_exactly(path, count * height * width * channels, f"{count} images of {height}x{width}x{channels}")
     planes = np.frombuffer(content, np.uint8).reshape(count, channels, width, height).transpose(0, 3, 2, 1)
     images = np.empty((count, *image_shape), np.uint8)
     # All at once takes five times as long: NumPy's inner loop is then three channels, not a column's pixels.
@@ -72,42 +71,14 @@ def read_labels(path: Path, count: int, classes: int) -> tuple[NDArray[np.int64]
     DataError
         If the file is missing, unreadable, truncated or too long, or holds another label than 1 ... K.
     """
-    content = _read(path, count, f"{count} labels")
+    content = read_exactly(path, count, f"{count} labels")
     labels = np.frombuffer(content, np.uint8).astype(np.int64)
     check_labels(labels - 1, classes, f"{path}: counted from 0")
     return labels - 1, hashlib.sha256(content).hexdigest()
 
 
-def _read(path: Path, size: int, what: str) -> bytearray:
-    with open_data_file(path) as file:
-        content, _ = read_up_to(file, size + 1)
-    if len(content) < size:
-        raise DataError(f"{path}: truncated: has {len(content)} of the {size} bytes of {what}: {ADVICE}")
-    if len(content) > size:
-        raise DataError(f"{path}: too long: {what} are {size} bytes and more follow: {ADVICE}")
-    return content
-
-
 def load_stl10(entry: Entry, files: Sequence[tuple[ArchivedFile, Path]]) -> Dataset:
-    """Read a data set in the format of STL-10's binary version.
-
-    Parameters
-    ----------
-    entry : Entry
-        The registry's entry.
-    files : sequence of (ArchivedFile, pathlib.Path)
-        Training images, training labels, test images and test labels, and where each is.
-
-    Returns
-    -------
-    Dataset
-        Images of shape (N, H, W, C), uint8, in the files' order.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, unreadable, damaged, or its content is not the published one.
-    """
+    """Read STL-10's binary version: training images, their labels, test images, theirs; see `Publication.reader`."""
     parts: list[NDArray[Any]] = []
     checksums = {}
     for position, (file, path) in enumerate(files):

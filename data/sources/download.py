@@ -13,8 +13,11 @@ import filelock
 import platformdirs
 
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
-from bdfa_np.data.sources.registry import Entry, File, RemoteFile, Source
+from bdfa_np.data.sources.kinds import Entry, File, Publication, RemoteFile
 from bdfa_np.errors import DataError
+
+Located = tuple[Publication, list[tuple[File, Path]]]
+"""A publication of a data set, and each of its wanted files with its path, in the order its reader wants them."""
 
 # Where the files are that come with the package.
 BUNDLE = Path(__file__).parent.parent
@@ -39,16 +42,14 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "datasets"
 
 
-def find_source(
-    entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True
-) -> tuple[Source, list[tuple[File, Path]]]:
+def locate(entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True) -> Located:
     """Return the files of a data set and what they are, after downloading those that are not there.
 
     Each file is looked for first in the subfolder of the data set's name, last in the folder itself; between them,
     if its publisher packs it into a folder, in folders of that name in both. Files that are published one by one
     may be there as they are published, or unpacked; an archive that is there is unpacked rather than downloaded.
-    Where the files of the first source are not all there, but those of another, or its archive, the other is taken.
-    What is missing goes into the subfolder.
+    Where the files of the first publication are not all there, but those of another, or its archive, the other is
+    taken. What is missing goes into the subfolder.
 
     Parameters
     ----------
@@ -64,29 +65,26 @@ def find_source(
 
     Returns
     -------
-    source : Source
-        The one of ``entry.sources`` whose files are there.
+    publication : Publication
+        The one of ``entry.publications`` whose files are there.
     files : list of (RemoteFile, ArchivedFile or BundledFile, pathlib.Path)
         Each of its wanted files with its path, in the order its reader wants them.
 
     Raises
     ------
-    ConfigError
-        If the extra part is not wanted of a data set that has none.
     DataError
         If the folder does not exist, cannot be read or written, or files are missing and no mirror has them, or
         an archive that should have them is damaged or altered.
     """
-    entry.check_extra(extra)
-    if entry.sources[0].bundled is not None:
-        return entry.sources[0], [(file, BUNDLE / file.name) for file in entry.sources[0].wanted(extra)]
+    if entry.publications[0].bundled is not None:
+        return entry.publications[0], [(file, BUNDLE / file.name) for file in entry.publications[0].wanted(extra)]
     folder = _data_folder(datapath)
-    source = _choose(entry, folder, extra)
-    files = source.wanted(extra)
-    found = _look(files, _folders(entry, source, folder))
+    publication = _choose(entry, folder, extra)
+    files = publication.wanted(extra)
+    found = _look(files, _folders(entry, publication, folder))
     if len(found) < len(files):
-        _complete(entry, source, found, files, folder, progress)
-    return source, [(file, found[file.name]) for file in files]
+        _complete(entry, publication, found, files, folder, progress)
+    return publication, [(file, found[file.name]) for file in files]
 
 
 def where(entry: Entry, datapath: Path | None = None) -> str:
@@ -109,12 +107,12 @@ def where(entry: Entry, datapath: Path | None = None) -> str:
     DataError
         If the folder does not exist, or cannot be read.
     """
-    if entry.sources[0].bundled is not None:
+    if entry.publications[0].bundled is not None:
         return "with the package"
     folder = _data_folder(datapath)
-    source = _choose(entry, folder, extra=True)
-    found = _look(source.wanted(), _folders(entry, source, folder))
-    if len(found) < len(source.wanted()):
+    publication = _choose(entry, folder, extra=True)
+    found = _look(publication.wanted(), _folders(entry, publication, folder))
+    if len(found) < len(publication.wanted()):
         return "to be downloaded"
     return ", ".join(dict.fromkeys(str(path.parent) for path in found.values()))
 
@@ -126,17 +124,17 @@ def _data_folder(datapath: Path | None) -> Path:
     return folder
 
 
-def _choose(entry: Entry, folder: Path, extra: bool) -> Source:
-    """Return the first source whose files are all there, else the first whose archive is, else the first."""
-    for source in entry.sources:
-        files = source.wanted(extra)
-        found = _look(files, _folders(entry, source, folder))
+def _choose(entry: Entry, folder: Path, extra: bool) -> Publication:
+    """Return the first publication whose files are all there, else the first whose archive is, else the first."""
+    for publication in entry.publications:
+        files = publication.wanted(extra)
+        found = _look(files, _folders(entry, publication, folder))
         if len(found) == len(files) and all(_kind(path) == "file" for path in found.values()):
-            return source
-    for source in entry.sources:
-        if source.archive is not None and _find((source.archive.name,), _folders(entry, source, folder)):
-            return source
-    return entry.sources[0]
+            return publication
+    for publication in entry.publications:
+        if publication.archive is not None and _find((publication.archive.name,), _folders(entry, publication, folder)):
+            return publication
+    return entry.publications[0]
 
 
 def _look(files: Iterable[File], folders: tuple[Path, ...]) -> dict[str, Path]:
@@ -151,20 +149,20 @@ def _look(files: Iterable[File], folders: tuple[Path, ...]) -> dict[str, Path]:
 
 
 def _complete(
-    entry: Entry, source: Source, found: dict[str, Path], files: Sequence[File], folder: Path, progress: bool
+    entry: Entry, publication: Publication, found: dict[str, Path], files: Sequence[File], folder: Path, progress: bool
 ) -> None:
     """Fetch what is missing, and add its paths to those that were found."""
-    folders = _folders(entry, source, folder)
+    folders = _folders(entry, publication, folder)
     try:
         with _alone(folders[0]):
             # Looked for once more: another process may have fetched them while this one waited.
             found.update(_look(files, folders))
             missing = [file for file in files if file.name not in found]
-            for name, path in _fetch(source, missing, folders, progress):
+            for name, path in _fetch(publication, missing, folders, progress):
                 found[name] = path
     except _DownloadError as error:
         *others, last = folders
-        archives = " or ".join(other.archive.name for other in entry.sources if other.archive is not None)
+        archives = " or ".join(other.archive.name for other in entry.publications if other.archive is not None)
         hint = f"the archive {archives} will do" if archives else "as published, or unpacked"
         raise DataError(
             f"{entry.title} is incomplete: neither {', '.join(map(str, others))} nor {last} holds "
@@ -174,12 +172,12 @@ def _complete(
         ) from error
 
 
-def _folders(entry: Entry, source: Source, folder: Path) -> tuple[Path, ...]:
+def _folders(entry: Entry, publication: Publication, folder: Path) -> tuple[Path, ...]:
     """Return the folders that the files are looked for in; what is missing goes into the first."""
     home = folder / entry.name
-    if source.archive is None:
+    if publication.archive is None:
         return home, folder
-    return home, folder / source.archive.folder, home / source.archive.folder, folder
+    return home, folder / publication.archive.folder, home / publication.archive.folder, folder
 
 
 @contextmanager
@@ -203,14 +201,14 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _fetch(
-    source: Source, missing: Sequence[File], folders: tuple[Path, ...], progress: bool
+    publication: Publication, missing: Sequence[File], folders: tuple[Path, ...], progress: bool
 ) -> Iterator[tuple[str, Path]]:
     """Put what is missing into the first of the folders, and yield each file's name and path."""
     home = folders[0]
     for file in missing:
         if isinstance(file, RemoteFile):
             yield file.name, _download(f"{file.name}{file.suffix}", file.sha256_archive, file.urls, home, progress)
-    archive = source.archive
+    archive = publication.archive
     if archive is not None and missing:
         # It stays there: a file that was damaged and deleted then comes back without a network.
         path = _find((archive.name,), folders) or _download(archive.name, archive.sha256, archive.urls, home, progress)

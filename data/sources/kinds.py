@@ -21,8 +21,6 @@ class RemoteFile:
         Addresses of the published file, tried in this order.
     suffix : str, default ".gz"
         What the published file's name ends in; "" where it is published uncompressed.
-    size : int, optional
-        The published file's size in bytes, where it is known.
     part : str, default ""
         The part of the data set that it belongs to, if that part can be left out: "extra".
     """
@@ -32,7 +30,6 @@ class RemoteFile:
     sha256_archive: str
     urls: tuple[str, ...]
     suffix: str = ".gz"
-    size: int | None = None
     part: str = ""
 
 
@@ -71,8 +68,6 @@ class Archive:
         The folder in the archive that has the files; they are also looked for in folders of this name.
     files : tuple of ArchivedFile
         The files that are wanted, in the order the reader wants them; others in the archive stay there.
-    beside : int, default 2**20
-        How many bytes it may unpack to beside these files: their headers, padding, files that are not wanted.
     """
 
     name: str
@@ -80,7 +75,6 @@ class Archive:
     urls: tuple[str, ...]
     folder: str
     files: tuple[ArchivedFile, ...]
-    beside: int = 2**20
 
 
 @dataclass(frozen=True)
@@ -103,14 +97,16 @@ File = RemoteFile | ArchivedFile | BundledFile
 
 
 @dataclass(frozen=True)
-class Source:
+class Publication:
     """One way in which a data set is published; of the last three, one is given.
 
     Parameters
     ----------
     reader : str
-        ``"module:function"``; the function takes the `Entry` and a sequence of pairs, each a file and the path that
-        it was found at, in the order below, and returns a `bdfa_np.data.Dataset`.
+        ``"module:function"``. The function takes the `Entry` and a sequence of pairs, each a file and the path that it
+        was found at, in the order below. It returns a `bdfa_np.data.Dataset` of contiguous images of uint8, shape
+        (N, H, W, C), in the files' order, with the SHA-256 of what was read, and raises `DataError` if a file is
+        missing, unreadable or damaged, or its content is not the published one.
     files : tuple of RemoteFile
         The files, in the order the reader wants them, where each is published on its own.
     archive : Archive or None
@@ -162,7 +158,7 @@ class Entry:
         How many images there are to train and to test on.
     licence, citation : str
         What the data may be used for, and whom to cite.
-    sources : tuple of Source
+    publications : tuple of Publication
         The ways in which it is published. The first is the one that is downloaded; another is read where all of its
         files, or its archive, are there and the first's are not.
     """
@@ -175,12 +171,12 @@ class Entry:
     test_images: int
     licence: str
     citation: str
-    sources: tuple[Source, ...]
+    publications: tuple[Publication, ...]
 
     @property
     def has_extra(self) -> bool:
         """Whether it has a part "extra", which may be left out."""
-        return any(file.part == "extra" for source in self.sources for file in source.files)
+        return any(file.part == "extra" for publication in self.publications for file in publication.files)
 
     def check_extra(self, extra: bool) -> None:
         """Refuse to leave out a part that the data set does not have.
@@ -198,25 +194,22 @@ class Entry:
         if not extra and not self.has_extra:
             raise ConfigError(f"--no-extra has no part in --dataset {self.name}: leave it out")
 
+    def known_checksums(self, extra: bool = True) -> dict[str, str] | None:
+        """Return what `bdfa_np.data.Dataset.checksums` is after reading the first publication.
 
-def known_checksums(entry: Entry, extra: bool = True) -> dict[str, str] | None:
-    """Return what `bdfa_np.data.Dataset.checksums` is after reading a data set's first source.
+        Parameters
+        ----------
+        extra : bool, default True
+            Whether the part "extra" is read, if there is one.
 
-    Parameters
-    ----------
-    entry : Entry
-        The data set.
-    extra : bool, default True
-        Whether its part "extra" is read, if it has one.
-
-    Returns
-    -------
-    dict of str to str, or None
-        SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
-    """
-    checksums = {}
-    for file in entry.sources[0].wanted(extra):
-        if file.sha256_content is None:
-            return None
-        checksums[file.name] = file.sha256_content
-    return checksums
+        Returns
+        -------
+        dict of str to str, or None
+            SHA-256 of each file's uncompressed content by the file's name; None unless all are published.
+        """
+        checksums = {}
+        for file in self.publications[0].wanted(extra):
+            if file.sha256_content is None:
+                return None
+            checksums[file.name] = file.sha256_content
+        return checksums

@@ -1,31 +1,10 @@
 """The known data sets by name. This module loads no NumPy, so that the command line can list the names at once."""
 
-from bdfa_np.data.sources.catalogue import ENTRIES
-from bdfa_np.data.sources.kinds import (
-    Archive,
-    ArchivedFile,
-    BundledFile,
-    Entry,
-    File,
-    RemoteFile,
-    Source,
-    known_checksums,
-)
+from bdfa_np.data.sources.catalogue import CATALOGUE
+from bdfa_np.data.sources.kinds import Entry
 from bdfa_np.errors import DataError
 
-__all__ = [
-    "ENTRIES",
-    "Archive",
-    "ArchivedFile",
-    "BundledFile",
-    "Entry",
-    "File",
-    "RemoteFile",
-    "Source",
-    "dataset_names",
-    "find_entry",
-    "known_checksums",
-]
+ENTRIES: dict[str, Entry] = {entry.name: entry for entry in CATALOGUE}
 
 
 def dataset_names() -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def idx(values):
 
 def with_files(entry, files):
     """Return an entry whose one source has other files."""
-    return replace(entry, sources=(replace(entry.sources[0], files=tuple(files)),))
+    return replace(entry, publications=(replace(entry.publications[0], files=tuple(files)),))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def digits(tmp_path, monkeypatch):
     folder.mkdir()
     entry = ENTRIES["mnist"]
     files = []
-    for file, content in zip(entry.sources[0].files, contents, strict=True):
+    for file, content in zip(entry.publications[0].files, contents, strict=True):
         (folder / file.name).write_bytes(content)
         files.append(replace(file, sha256_content=hashlib.sha256(content).hexdigest()))
     monkeypatch.setitem(ENTRIES, "mnist", with_files(entry, files))
@@ -110,7 +110,7 @@ def test_a_resumed_run_refuses_other_data_and_takes_the_same_elsewhere(bdfa, dig
     labels = elsewhere / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
     entry = ENTRIES["mnist"]
-    *others, last = entry.sources[0].files
+    *others, last = entry.publications[0].files
     new = replace(last, sha256_content=hashlib.sha256(labels.read_bytes()).hexdigest())
     monkeypatch.setitem(ENTRIES, "mnist", with_files(entry, [*others, new]))
     for command in (["train", "--save", "run", "--resume", "--epochs", 3], ["evaluate", "run"]):

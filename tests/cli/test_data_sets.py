@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import json
 import os
 import re
 import struct
@@ -71,15 +72,15 @@ def mirror(tmp_path, monkeypatch):
         labels = np.arange(20) % 10
         arrays = np.zeros((20, 28, 28)), labels, np.ones((10, 28, 28)), labels[:10]
         entry, files = ENTRIES["mnist"], []
-        for file, array in zip(entry.sources[0].files, arrays, strict=True):
+        for file, array in zip(entry.publications[0].files, arrays, strict=True):
             content = idx(array)
             archive = gzip.compress(content, mtime=0)
             (folder / f"{file.name}.gz").write_bytes(archive)
             sums = [hashlib.sha256(part).hexdigest() for part in (content, archive)]
             urls = (f"http://127.0.0.1:{server.server_port}/{file.name}.gz",)
             files.append(replace(file, sha256_content=sums[0], sha256_archive=sums[1], urls=urls))
-        source = replace(entry.sources[0], files=tuple(files))
-        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, sources=(source,)))
+        source = replace(entry.publications[0], files=tuple(files))
+        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, publications=(source,)))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield folder
         server.shutdown()
@@ -206,7 +207,7 @@ def test_list_shows_each_prepared_file_with_its_size_time_and_options(bdfa, prep
 
 
 def test_list_says_what_is_wrong_with_a_file(bdfa, cache, prepared):
-    for name, version in (("old", 0), ("later", 2)):
+    for name, version in (("old", 1), ("later", 3)):
         path = cache / f"{name}-0123456789abcdef.h5"
         path.write_bytes(prepared.read_bytes())
         with h5py.File(path, "r+") as file:
@@ -242,7 +243,7 @@ def test_fetch_downloads_what_is_missing_and_says_where_it_is(bdfa, mirror, monk
     outcome = bdfa("data", "fetch", "MNIST")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.endswith("MNIST: 20 training and 10 test images, every file as it was published\n")
-    for file in ENTRIES["mnist"].sources[0].files:
+    for file in ENTRIES["mnist"].publications[0].files:
         path = tmp_path / "data" / "mnist" / f"{file.name}.gz"
         assert f" MB  {path}\n" in outcome.out
         assert path.read_bytes() == (mirror / path.name).read_bytes()
@@ -281,6 +282,19 @@ def test_clear_removes_what_was_prepared_of_one_data_set_or_of_all(bdfa, cache, 
     own.unlink()  # what was prepared of it can still go
     assert "removed 2 prepared files, " in bdfa("data", "clear", "./own.npz").out
     assert Cache(cache).entries() == []
+
+
+def test_files_from_before_versions_were_kept_are_listed_and_cleared_by_name(bdfa, prepared):
+    old = prepared.rename(prepared.with_name("mnist-5k-0123456789abcdef.h5"))
+    with h5py.File(old, "r+") as file:
+        specification = json.loads(file.attrs["specification"])
+        del specification["versions"]
+        file.attrs["specification"] = np.bytes_(json.dumps(specification))
+        file.attrs["format"] = 1
+    said = f"{old.name}  (old format) --whiten --format rgb"
+    assert said in bdfa("data", "list").out
+    assert said in bdfa("data", "clear", "mnist-5k").out
+    assert not old.exists()
 
 
 def test_clear_of_everything_has_to_be_meant(bdfa, prepared):

@@ -160,7 +160,7 @@ def test_config_holds_every_resolved_option_versions_backend_and_data(bdfa):
     assert written["options"]["feedback_output"] == "sigmoid"
     assert written["run"]["backend"] == "numpy"
     assert {"python", "bdfa-np", "numpy", "scipy", "h5py"} <= written["versions"].keys()
-    assert written["data"]["checksums"] == {"mnist_5k.h5": ENTRIES["mnist-5k"].sources[0].bundled.sha256_content}
+    assert written["data"]["checksums"] == {"mnist_5k.h5": ENTRIES["mnist-5k"].publications[0].bundled.sha256_content}
     assert written["data"]["parts"] == "mnist-5k: 300 of 4000 training images and 100 of 1000 test images"
 
 

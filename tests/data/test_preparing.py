@@ -1,5 +1,6 @@
 """Preparing data sets: what comes out, by whose statistics, and when it is found again."""
 
+import json
 from dataclasses import fields, replace
 
 import h5py
@@ -8,7 +9,7 @@ import pytest
 
 from bdfa_np.data import Batches, load_dataset, prepare
 from bdfa_np.data.cache.store import Cache
-from bdfa_np.data.recipe import Preparation
+from bdfa_np.data.recipe import Recipe
 from bdfa_np.errors import ConfigError, DataError
 
 COUNT = 60
@@ -41,7 +42,7 @@ def make(tmp_path):
 
     def call(dataset, **options):
         notes = []
-        prepared = prepare(Preparation(str(dataset), **options), cache_dir=tmp_path / "prepared", note=notes.append)
+        prepared = prepare(Recipe(str(dataset), **options), cache_dir=tmp_path / "prepared", note=notes.append)
         return prepared, notes
 
     call.folder = tmp_path / "prepared"
@@ -167,14 +168,68 @@ OPTIONS = {
 }
 
 
-def test_another_preparation_is_another_file(own, make):
+def test_another_recipe_is_another_file(own, make):
     path, _ = own()
-    assert {"dataset", "extra", *OPTIONS} == {item.name for item in fields(Preparation)}
+    assert {"dataset", "extra", *OPTIONS} == {item.name for item in fields(Recipe)}
     files = {make(path)[0].path, *(make(path, **options)[0].path for options in OPTIONS.values())}
     assert len(files) == 1 + len(OPTIONS)
     assert make(path, seed=5)[0].hit
     assert make(path, normalization="scale")[0].hit
     assert make(path, whiten=True, zca_epsilon=1e-5)[0].hit
+
+
+VERSIONS = {
+    "preprocess.normalization": {},
+    "preprocess.zca": {"whiten": True},
+    "preprocess.yuv": {"format": "yuv"},
+    "preprocess.resizing": {"resize": 3},
+    "splits": {"validate": True},
+}
+
+
+@pytest.mark.parametrize("transform", VERSIONS)
+def test_a_transform_of_another_version_makes_the_file_anew_and_leaves_what_it_has_no_part_in(
+    own, make, monkeypatch, transform
+):
+    path, _ = own()
+    for options in ({"train_limit": 40}, *VERSIONS.values()):
+        make(path, **options)
+    monkeypatch.setattr(f"bdfa_np.data.{transform}.VERSION", 2)
+    prepared, notes = make(path, **VERSIONS[transform])
+    assert not prepared.hit
+    assert len(notes) == 1
+    assert f"was prepared by other versions of the code, and {prepared.path.name} takes its place" in notes[0]
+    hits = {name for name, options in VERSIONS.items() if make(path, **options)[0].hit}
+    # Whatever is not whitened is normalised.
+    made_anew = set(VERSIONS) - {"preprocess.zca"} if transform == "preprocess.normalization" else {transform}
+    assert hits == set(VERSIONS) - made_anew | {transform}
+    assert make(path, train_limit=40)[0].hit == (transform not in ("splits", "preprocess.normalization"))
+
+
+def test_another_pillow_makes_resized_images_anew_and_no_others(own, make, monkeypatch):
+    path, _ = own()
+    for options in ({}, {"resize": 3}):
+        make(path, **options)
+    monkeypatch.setattr("PIL.__version__", "99")
+    assert make(path)[0].hit
+    assert not make(path, resize=3)[0].hit
+
+
+def test_a_file_from_before_versions_were_kept_is_said_and_made_anew(own, make):
+    path, _ = own()
+    first, _ = make(path, whiten=True)
+    old = first.path.rename(first.path.with_name("own-0123456789abcdef.h5"))
+    with h5py.File(old, "r+") as file:
+        specification = json.loads(file.attrs["specification"])
+        del specification["versions"]
+        file.attrs["format"] = 1
+        file.attrs["specification"] = np.bytes_(json.dumps(specification))
+    [entry] = Cache(make.folder).entries()
+    assert (entry.state, entry.specification["dataset"]) == ("old format", "own")
+    second, notes = make(path, whiten=True)
+    assert not second.hit
+    assert notes == [f"{old} has an old format, and {second.path.name} takes its place: removing it"]
+    assert [entry.path for entry in Cache(make.folder).entries()] == [second.path]
 
 
 def test_a_file_says_what_is_in_it_to_anybody(own, make):
@@ -222,7 +277,7 @@ def test_a_damaged_file_is_said_and_prepared_anew(own, make):
 
 def test_data_that_change_while_they_are_read_are_not_stored_under_the_old_sum(own, make, monkeypatch):
     path, _ = own()
-    monkeypatch.setattr("bdfa_np.data.preparing.own_checksums", lambda _: {"own.npz": "0" * 64})
+    monkeypatch.setattr("bdfa_np.data.sources.own.Own.checksums", lambda _: {"own.npz": "0" * 64})
     with pytest.raises(DataError, match="own: its files changed while they were read: try again"):
         make(path)
     assert Cache(make.folder).entries() == []
@@ -237,9 +292,9 @@ def test_data_that_change_while_they_are_read_are_not_stored_under_the_old_sum(o
         ({"zca_epsilon": 1e-5}, "--zca-epsilon has no part in what is done without --whiten"),
     ],
 )
-def test_preparations_that_make_no_sense_are_refused(options, message):
+def test_recipes_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        Preparation("mnist", **options)
+        Recipe("mnist", **options)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +325,8 @@ def test_vectors_can_be_whitened(own, make):
     assert close(prepared.parts["test"][0], whitened(images[:COUNT], images[COUNT:]))
 
 
-def test_a_preparation_is_resolved_where_it_is_made():
-    assert Preparation("mnist").normalization == "scale"
-    white = Preparation("mnist", whiten=True)
+def test_a_recipe_is_resolved_where_it_is_made():
+    assert Recipe("mnist").normalization == "scale"
+    white = Recipe("mnist", whiten=True)
     assert (white.normalization, white.zca_epsilon) == (None, 1e-5)
     assert replace(white) == white

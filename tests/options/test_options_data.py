@@ -47,11 +47,11 @@ def digits(tmp_path, monkeypatch):
         images = [255 - x if negative else x for x in (data.train_images[..., 0], data.test_images[..., 0])]
         files = []
         arrays = images[0], data.train_labels, images[1], data.test_labels
-        for file, array in zip(entry.sources[0].files, arrays, strict=True):
+        for file, array in zip(entry.publications[0].files, arrays, strict=True):
             (folder / file.name).write_bytes(idx(array))
             files.append(replace(file, sha256_content=hashlib.sha256(idx(array)).hexdigest()))
-        source = replace(entry.sources[0], files=tuple(files))
-        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, sources=(source,)))
+        source = replace(entry.publications[0], files=tuple(files))
+        monkeypatch.setitem(ENTRIES, "mnist", replace(entry, publications=(source,)))
         return folder
 
     return write
@@ -126,12 +126,12 @@ def svhn(tmp_path, monkeypatch):
     folder, entry, generator = tmp_path / "svhn", ENTRIES["svhn"], np.random.default_rng(1)
     folder.mkdir()
     files = []
-    for file in entry.sources[0].files:
+    for file in entry.publications[0].files:
         count = {"train_32x32.mat": 30, "extra_32x32.mat": 20, "test_32x32.mat": 10}[file.name]
         images = generator.integers(0, 256, (32, 32, 3, count), dtype=np.uint8)
         scipy.io.savemat(folder / file.name, {"X": images, "y": (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]})
         sha256 = hashlib.sha256(Path(folder / file.name).read_bytes()).hexdigest()
         files.append(replace(file, sha256_content=sha256, sha256_archive=sha256))
-    source = replace(entry.sources[0], files=tuple(files))
-    monkeypatch.setitem(ENTRIES, "svhn", replace(entry, sources=(source,)))
+    source = replace(entry.publications[0], files=tuple(files))
+    monkeypatch.setitem(ENTRIES, "svhn", replace(entry, publications=(source,)))
     return folder

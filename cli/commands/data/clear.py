@@ -28,7 +28,7 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
     """
     from bdfa_np.cli.prepared import line
     from bdfa_np.data.cache.store import Cache, default_cache_folder
-    from bdfa_np.data.recipe import is_own, own_name
+    from bdfa_np.data.sources.find import find_source
 
     folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
     if name is None and not yes:
@@ -37,7 +37,7 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
         if not click.confirm(f"Remove every prepared file in {folder}?", err=True):
             click.echo("nothing was removed")
             return
-    removed = Cache(folder).clear(own_name(name) if name is not None and is_own(name) else name)
+    removed = Cache(folder).clear(None if name is None else find_source(name).name)
     for entry in removed:
         click.echo(line(entry))
     size = sum(entry.size for entry in removed) / 1e6

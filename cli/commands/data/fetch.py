@@ -22,15 +22,14 @@ Examples:
 @debug_option
 def data_fetch(name: str, datapath: str | None, no_extra: bool) -> None:
     """Download what is missing of a data set, and check its files."""
-    from bdfa_np.data import load_dataset
-    from bdfa_np.data.sources.download import find_source
+    from bdfa_np.data.sources.published import Published
     from bdfa_np.data.sources.registry import find_entry
 
-    entry = find_entry(name)
-    progress = sys.stderr.isatty()
-    dataset = load_dataset(name, datapath, extra=not no_extra, progress=progress)
-    _, files = find_source(entry, None if datapath is None else Path(datapath), progress, not no_extra)
+    folder = None if datapath is None else Path(datapath)
+    source = Published(find_entry(name), not no_extra, folder, progress=sys.stderr.isatty())
+    dataset = source.read()
+    _, files = source.locate()
     for _, path in files:
         click.echo(f"{path.stat().st_size / 1e6:9,.1f} MB  {path}")
     counts = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
-    click.echo(f"{entry.title}: {counts}, every file as it was published")
+    click.echo(f"{source.entry.title}: {counts}, every file as it was published")

@@ -35,16 +35,14 @@ def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | Non
     from rich.table import Table
 
     from bdfa_np.data.pictures import contact_sheet, save
-    from bdfa_np.data.preparing import read_dataset
-    from bdfa_np.data.recipe import Recipe
+    from bdfa_np.data.sources.find import find_source
     from bdfa_np.options.config import Config
 
     Config(dataset=name, resize=resize, no_extra=no_extra).resolve()
-    dataset = read_dataset(
-        Recipe(name, extra=not no_extra, resize=resize), datapath=datapath, progress=sys.stderr.isatty()
-    )
+    source = find_source(name, extra=not no_extra, datapath=datapath, progress=sys.stderr.isatty())
+    dataset = source.read(resize)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for text in description(name, dataset):
+    for text in description(dataset, source.terms):
         console.print(text)
     table = Table("class", box=None, pad_edge=False)
     for column in ("training", "test"):
@@ -57,19 +55,14 @@ def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | Non
         console.print(f"samples of the training images: {png}")
 
 
-def description(name: str, dataset: "Dataset") -> Iterator[str]:
+def description(dataset: "Dataset", terms: tuple[str, ...]) -> Iterator[str]:
     """Yield what there is to say before the table of classes."""
-    from bdfa_np.data.recipe import is_own
-    from bdfa_np.data.sources.registry import find_entry
     from bdfa_np.data.statistics import channel_statistics
 
     shape = "x".join(map(str, dataset.input_shape))
     counts = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test samples"
     yield f"{dataset.name}: {counts} of {shape} {dataset.train_images.dtype}, {len(dataset.class_names)} classes"
-    if not is_own(name):
-        entry = find_entry(name)
-        yield f"licence: {entry.licence}"
-        yield f"citation: {entry.citation}"
+    yield from terms
     for file, sha256 in dataset.checksums.items():
         yield f"SHA-256 {sha256}  {file}"
     for number, channel in enumerate(channel_statistics(dataset.train_images)):

@@ -28,12 +28,11 @@ def data_prepare(name: str, **options: Any) -> None:
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.options.config import Config
-    from bdfa_np.options.precedence import whole_dataset
     from bdfa_np.runs.data import load_run_data
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.threads import limited_threads
 
-    config = Config(dataset=whole_dataset(name), **options).resolve()
+    config = Config(dataset=name, **options).resolve()
     display = Display()
     with terminate_like_interrupt(), limited_threads(config.threads):
         data = load_run_data(config, progress=display.progress, note=display.note)

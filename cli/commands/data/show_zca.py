@@ -32,12 +32,11 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     from bdfa_np.cli.display import Display
     from bdfa_np.data.pictures import before_and_after, save
     from bdfa_np.options.config import Config
-    from bdfa_np.options.precedence import whole_dataset
     from bdfa_np.runs.data import load_run_data
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.threads import limited_threads
 
-    config = Config(dataset=whole_dataset(name), whiten=True, **options).resolve()
+    config = Config(dataset=name, whiten=True, **options).resolve()
     display = Display()
     with terminate_like_interrupt(), limited_threads(config.threads):
         prepared = load_run_data(config, progress=display.progress, note=display.note).prepared

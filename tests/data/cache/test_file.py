@@ -1,7 +1,6 @@
 """One prepared file: what comes back from it, what h5py sees in it, and what damage does."""
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bdfa_np.data.cache.chunks import Trial, best_compression, choose_compression
 from bdfa_np.data.cache.file import CacheFile
 from bdfa_np.data.cache.store import Cache, digest
 from bdfa_np.errors import DataError
@@ -128,7 +126,6 @@ def test_attributes_and_specification_come_back_as_they_were(cache):
     }
     assert file.specification == specification
     assert file.parts == ("train",)
-    assert file.size == file.path.stat().st_size
     np.testing.assert_array_equal(file.array("zca/mean"), MEAN)
 
 
@@ -137,7 +134,7 @@ def test_plain_h5py_shows_every_part_of_the_specification_by_name_and_checks_eve
     path = write(cache, specification=specification).path
     with h5py.File(path, "r") as file:
         assert dict(file.attrs) == {
-            "format": 1,
+            "format": 2,
             "specification": json.dumps(specification, sort_keys=True, separators=(",", ":")).encode(),
             "specification.dataset": b"digits",
             "specification.n": 3,
@@ -166,47 +163,6 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
     assert first == second
 
 
-def trial(name, size, rate):
-    return Trial({"compression": name}, size, rate)
-
-
-@pytest.mark.parametrize(
-    ("trials", "expected"),
-    [
-        ([], {}),
-        ([trial("lzf", 667, 1e9)], {}),
-        ([trial("lzf", 666, 499e6)], {}),
-        ([trial("lzf", 666, 500e6)], {"compression": "lzf"}),
-        ([trial("a", 500, 6e8), trial("b", 400, 6e8), trial("c", 300, 4e8)], {"compression": "b"}),
-    ],
-)
-def test_compression_is_chosen_where_it_saves_a_third_and_reads_quickly(trials, expected):
-    assert choose_compression(1000, trials) == expected
-
-
-def test_compression_is_measured_on_the_sample(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "bdfa_np.data.cache.chunks.choose_compression", lambda size, trials: seen.extend([size, *trials])
-    )
-    best_compression(np.zeros((100, 1000), np.float32))
-    size, *trials = seen
-    assert size == 400_000
-    assert [trial.options for trial in trials] == [{"compression": "lzf"}, {"compression": "lzf", "shuffle": True}]
-    assert all(trial.size < 40_000 and 1e6 < trial.bytes_per_second < math.inf for trial in trials)
-    seen.clear()
-    best_compression(np.random.default_rng(0).integers(0, 256, (100, 1000), dtype=np.uint8))
-    assert all(trial.size >= 100_000 and trial.bytes_per_second == 0 for trial in seen[1:])
-
-
-def test_compressed_images_come_back_as_they_were(cache, monkeypatch):
-    monkeypatch.setattr("bdfa_np.data.cache.chunks._BYTES_PER_SECOND_WORTHWHILE", 0)
-    images = np.repeat(np.arange(50, dtype=np.float32), 60_000).reshape(50, 200, 300)
-    file = write(cache, images)
-    assert file.size < images.nbytes / 10
-    np.testing.assert_array_equal(file.read_images("train")[0], images)
-
-
 DIFFERENT = [
     {},
     {"dataset": "digit"},
@@ -226,15 +182,15 @@ DIFFERENT = [
 
 def test_the_digest_differs_with_everything_in_the_specification_and_with_the_format(monkeypatch):
     digests = {digest(specification) for specification in DIFFERENT}
-    monkeypatch.setattr("bdfa_np.data.cache.store.FORMAT", 2)
+    monkeypatch.setattr("bdfa_np.data.cache.store.FORMAT", 3)
     digests |= {digest(specification) for specification in DIFFERENT}
     assert len(digests) == 2 * len(DIFFERENT)
 
 
 def test_the_digest_is_the_sha256_of_canonical_json_in_every_process():
-    # The expected value is what sha256sum says of {"checksums":{"a":"ff"},"dataset":"é","format":1,"x":1e-05}
+    # The expected value is what sha256sum says of {"checksums":{"a":"ff"},"dataset":"é","format":2,"x":1e-05}
     specification = {"x": 1e-5, "dataset": "é", "checksums": {"a": "ff"}}
-    expected = "189e13cdcf2642277d925c5d452b9a67d8331c1c7165c8ecc2731dc958505cc4"
+    expected = "4ba07c117380fdf638ea42f1281c03181e3e1dc728e5ed5dc69c2d34897fda32"
     assert digest(specification) == expected
     code = f"from bdfa_np.data.cache.store import digest; print(digest({specification!r}))"
     for seed in ("1", "2"):

@@ -169,10 +169,24 @@ def test_older_files_of_the_same_specification_go_once_the_new_one_is_there(cach
     assert names(cache.folder) == [".locks", "digits-0000000000000002.h5", cache.path("digits", {"a": 1}).name]
 
 
+def test_files_of_other_versions_are_named_and_stay(cache):
+    old, new = ({"a": 1, "versions": {"zca": number}} for number in (1, 2))
+    prepare(cache, specification=old)
+    prepare(cache, specification={"a": 2, "versions": {"zca": 1}})
+    notes = []
+    assert not prepare(cache, specification=new, note=notes.append)
+    assert notes == [
+        f"{cache.path('digits', old)} was prepared by other versions of the code, "
+        f"and {cache.path('digits', new).name} takes its place"
+    ]
+    assert prepare(cache, specification=old)
+    assert prepare(cache, specification=new)
+
+
 def test_a_file_of_a_later_version_is_refused_and_left_alone(cache):
     prepare(cache)
     path = cache.path("digits", {})
-    set_format(path, 2)
+    set_format(path, 3)
     before = path.read_bytes()
     with pytest.raises(DataError) as caught:
         prepare(cache, build=pytest.fail)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bdfa_np.data import Dataset, load_dataset
 from bdfa_np.data.readers.cifar import read_records
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.errors import DataError
 
 NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
@@ -43,16 +43,16 @@ def _small_entry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if "real" in request.node.name:
         return
     entry = registry.ENTRIES["cifar10"]
-    binary = entry.sources[0]
+    binary = entry.publications[0]
     assert binary.archive is not None
     files = tuple(
-        registry.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
+        kinds.ArchivedFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
     )
     archive = dataclasses.replace(binary.archive, files=files, urls=())
-    sources = (dataclasses.replace(binary, archive=archive), *entry.sources[1:])
+    sources = (dataclasses.replace(binary, archive=archive), *entry.publications[1:])
     monkeypatch.setitem(
-        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, sources=sources)
+        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, publications=sources)
     )
 
 
@@ -128,9 +128,9 @@ def test_folders_may_have_some_of_the_files_each_and_the_first_wins(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda _: b"", f"truncated: has 0 of {4 * RECORD} bytes"),
-        (lambda content: content[:-1], f"truncated: has {4 * RECORD - 1} of {4 * RECORD} bytes"),
-        (lambda content: content[:-RECORD], f"truncated: has {3 * RECORD} of {4 * RECORD} bytes"),
+        (lambda _: b"", f"truncated: has 0 of the {4 * RECORD} bytes of 4 records of 3073 bytes"),
+        (lambda content: content[:-1], f"truncated: has {4 * RECORD - 1} of the {4 * RECORD} bytes"),
+        (lambda content: content[:-RECORD], f"truncated: has {3 * RECORD} of the {4 * RECORD} bytes"),
         (lambda content: content + b"\0", "too long: 4 records of 3073 bytes are"),
         (lambda content: content + content[:RECORD], "too long"),
         (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "altered: the SHA-256 of its content is"),
@@ -243,7 +243,7 @@ def test_mutated_files_are_refused_or_read_as_they_are(tmp_path, name, changes, 
 
 
 def test_the_real_entry_is_the_published_one():
-    archive = registry.ENTRIES["cifar10"].sources[0].archive
+    archive = registry.ENTRIES["cifar10"].publications[0].archive
     assert archive is not None
     assert tuple(file.name for file in archive.files) == NAMES
     assert {file.size for file in archive.files} == {30_730_000}

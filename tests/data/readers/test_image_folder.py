@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bdfa_np.data import load_dataset
 from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.readers import image_folder
-from bdfa_np.data.readers.image_folder import folder_checksums, load_image_folder
+from bdfa_np.data.sources.find import find_source
 from bdfa_np.errors import DataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (4, 5), dtype=np.uint8)
@@ -66,7 +67,7 @@ class Folder:
         file.write_bytes(content)
 
     def load(self, **options):
-        return load_image_folder(self.path, **options)
+        return load_dataset(self.path, **options)
 
     def refusal(self, **options):
         """Return the message of the refusal, which must be one line that begins with a path."""
@@ -106,9 +107,9 @@ def test_images_come_class_by_class_in_the_order_of_their_names(folder):
 def test_the_data_set_is_called_as_the_folder_even_from_within_it(folder, monkeypatch):
     assert folder.load().name == "pets.v2"
     monkeypatch.chdir(folder.path)
-    dataset = load_image_folder(Path())
+    dataset = load_dataset(Path())
     assert dataset.name == "pets.v2"
-    assert dataset.checksums == folder_checksums(Path()) == folder_checksums(folder.path)
+    assert dataset.checksums == find_source(Path()).checksums() == find_source(folder.path).checksums()
 
 
 def test_classes_may_be_missing_from_the_test_set_or_be_empty_there_but_not_all(folder):
@@ -138,7 +139,7 @@ def test_hidden_files_and_those_of_other_kinds_are_ignored(folder, name):
     dataset = folder.load()
     assert dataset.train_labels.tolist() == [0, 1]
     assert dataset.class_names == ("cat", "dog")
-    assert dataset.checksums == before.checksums == folder_checksums(folder.path)
+    assert dataset.checksums == before.checksums == find_source(folder.path).checksums()
 
 
 INDEXED = (3, 1, 8, 3, b"\0\1\0\2", b"PLTE" + bytes([10, 20, 30, 40, 50, 60, 70, 80, 90]))
@@ -226,7 +227,7 @@ def test_images_of_different_sizes_are_scaled_one_by_one_as_they_are_read(folder
     [cat], [dog] = (resize_images(image[np.newaxis], size) for image in (COLOUR, np.stack(3 * [GREY[:3]], axis=-1)))
     np.testing.assert_array_equal(dataset.train_images, [cat, dog])
     np.testing.assert_array_equal(dataset.test_images, [cat, cat])
-    assert dataset.checksums == folder.load(resize=9).checksums == folder_checksums(folder.path)
+    assert dataset.checksums == folder.load(resize=9).checksums == find_source(folder.path).checksums()
 
 
 NO_IMAGE = "is not a PNG or JPEG image"
@@ -326,8 +327,8 @@ def test_what_must_not_be_read_is_refused(name):
         path.chmod(0)
         # Only a child can give up root, whom no permission keeps from reading.
         script = (
-            "import os, pathlib\nfrom bdfa_np.data.readers.image_folder import load_image_folder\n"
-            f"os.getuid() or os.setuid(65534)\nload_image_folder(pathlib.Path({public!r}, 'pets'))"
+            "import os, pathlib\nfrom bdfa_np.data import load_dataset\nfrom bdfa_np.data.readers import image_folder\n"
+            f"os.getuid() or os.setuid(65534)\nload_dataset(pathlib.Path({public!r}, 'pets'))"
         )
         child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)
         path.chmod(0o755)
@@ -340,7 +341,7 @@ def test_the_checksum_is_of_the_sorted_names_and_contents_without_the_folders_ow
     names = ("train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/1.png")
     text = "".join(f"{name}\0{sha256}\n" for name in names)
     expected = {"pets.v2/": hashlib.sha256(text.encode()).hexdigest()}
-    assert folder_checksums(folder.path) == folder.load().checksums == expected
+    assert find_source(folder.path).checksums() == folder.load().checksums == expected
 
 
 @pytest.mark.parametrize(
@@ -351,16 +352,16 @@ def test_the_checksum_is_of_the_sorted_names_and_contents_without_the_folders_ow
 def test_the_checksum_changes_when_an_image_or_class_is_renamed_moved_added_or_removed(folder, old, new):
     for name in ("cat/2.png", "emu/1.png", "notes"):
         folder.write(f"train/{name}", PNG)
-    before = folder_checksums(folder.path)
+    before = find_source(folder.path).checksums()
     (folder.path / "train" / old).rename(folder.path / "train" / os.fsdecode(new))
-    assert folder.load().checksums == folder_checksums(folder.path) != before
+    assert folder.load().checksums == find_source(folder.path).checksums() != before
 
 
 def test_the_checksum_needs_no_decoding_and_changes_with_every_byte(folder):
-    found = {tuple(folder_checksums(folder.path).values())}
+    found = {tuple(find_source(folder.path).checksums().values())}
     for content in (PNG + b"\0", b"no image", b"no imagf", b""):
         folder.write("test/dog/1.png", content)
-        found.add(tuple(folder_checksums(folder.path).values()))
+        found.add(tuple(find_source(folder.path).checksums().values()))
     assert len(found) == 5
 
 
@@ -370,7 +371,7 @@ def test_what_is_decoded_is_what_the_checksum_is_of(folder, monkeypatch):
         patch.setattr(image_folder, "open_data_file", lambda _: contextlib.nullcontext(io.BytesIO(flipped)))
         dataset = folder.load()
     np.testing.assert_array_equal(dataset.train_images[0], COLOUR[::-1])
-    assert dataset.checksums == folder_checksums(Folder(folder.path, flipped).path)
+    assert dataset.checksums == find_source(Folder(folder.path, flipped).path).checksums()
 
 
 @pytest.mark.parametrize("progress", [False, True])

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bdfa_np.data import load_dataset
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.readers import own_npz
-from bdfa_np.data.readers.own import load_own, own_checksums
+from bdfa_np.data.sources.find import find_source
 from bdfa_np.errors import ConfigError, DataError
 
 NUMBERS = np.random.default_rng(0)
@@ -34,7 +35,8 @@ def write_npz(folder: Path, arrays: dict[str, Any]) -> Path:
 def write_h5(folder: Path, arrays: dict[str, Any]) -> Path:
     with h5py.File(folder / "digits.h5", "w") as file:
         for name, values in arrays.items():
-            file[name] = values
+            stored = np.asarray(values)
+            file[name] = np.char.encode(stored, "utf-8") if stored.dtype.kind == "U" else stored
     return folder / "digits.h5"
 
 
@@ -45,7 +47,7 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Path]
 
 
 def load(path: Path) -> Dataset:
-    dataset = load_own(path)
+    dataset = load_dataset(path)
     assert dataset.name == "digits"
     return dataset
 
@@ -53,7 +55,7 @@ def load(path: Path) -> Dataset:
 def refusal(path: Path, kind: type[Exception] = DataError, **options: Any) -> str:
     """The message of the refusal, which must be one line that begins with the path."""
     with pytest.raises(kind) as caught:
-        load_own(path, **options)
+        load_dataset(path, **options)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     return str(caught.value).removeprefix(f"{path}: ")
@@ -76,14 +78,14 @@ def test_the_checksum_is_that_of_the_file(write):
     path = write()
     truth = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
     assert load(path).checksums == truth
-    assert own_checksums(path) == truth
+    assert find_source(path).checksums() == truth
 
 
 def test_a_checksum_needs_no_parsing(tmp_path):
     (tmp_path / "digits.h5").write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     truth = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert own_checksums(tmp_path / "digits.h5") == {"digits.h5": truth}
+    assert find_source(tmp_path / "digits.h5").checksums() == {"digits.h5": truth}
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
@@ -95,14 +97,14 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
                 file.write(b"more")
             return super().class_names()
 
-    monkeypatch.setattr("bdfa_np.data.readers.own._READERS", {".npz": Changing})
+    monkeypatch.setattr("bdfa_np.data.readers.own_file.NpzReader", Changing)
     assert "changed while it was read" in refusal(path)
 
 
 def test_the_ending_may_be_in_capitals(tmp_path):
     for written, name in ((write_npz(tmp_path, GOOD), "A.NPZ"), (write_h5(tmp_path, GOOD), "B.HDF5")):
         written.rename(tmp_path / name)
-        assert load_own(tmp_path / name).name == name[0]
+        assert load_dataset(tmp_path / name).name == name[0]
 
 
 def test_images_without_channels_are_given_one(write):
@@ -270,7 +272,7 @@ def test_other_arrays_are_ignored(write):
 
 def test_files_are_scaled_on_request(write):
     path = write(**as_both(lambda images: np.full_like(images, 7)))
-    dataset = load_own(path, resize=8)
+    dataset = load_dataset(path, resize=8)
     np.testing.assert_array_equal(dataset.train_images, np.full((6, 8, 8, 3), 7, np.uint8), strict=True)
     np.testing.assert_array_equal(dataset.test_images, np.full((3, 8, 8, 3), 7, np.uint8), strict=True)
 
@@ -278,7 +280,7 @@ def test_files_are_scaled_on_request(write):
 def test_vectors_are_not_scaled(write):
     path = write(**as_both(lambda images: images.reshape(len(images), -1)))
     with pytest.raises(ConfigError, match=r"--resize .* 60"):
-        load_own(path, resize=8)
+        load_dataset(path, resize=8)
 
 
 def test_arrays_larger_than_the_memory_are_refused_unread(write, monkeypatch):
@@ -306,14 +308,14 @@ def test_progress_is_shown_in_megabytes_and_only_on_request(write, monkeypatch):
         shown.append((title, total, progress))
         yield shown.append
 
-    monkeypatch.setattr("bdfa_np.data.readers.own.bar", bar)
+    monkeypatch.setattr("bdfa_np.data.readers.own_file.bar", bar)
     path = write(
         **{part: np.zeros((3, 1000, 1000), np.uint8) for part in ("train_images", "test_images")},
         train_labels=np.arange(3),
     )
     for progress in (False, True):
         shown.clear()
-        load_own(path, progress=progress)
+        load_dataset(path, progress=progress)
         # 3,000,000 bytes in each part, and 48 of labels
         assert shown[0] == (f"reading {path.name}, MB", 7, progress)
         assert sorted(shown[1:]) == shown[1:]
@@ -324,15 +326,15 @@ def test_a_folder_is_read_as_a_folder_of_images(tmp_path):
     for number, part in enumerate(("train/cat", "train/dog", "test/cat", "test/dog")):
         (tmp_path / "pets.npz" / part).mkdir(parents=True)
         Image.new("L", (5, 4), number).save(tmp_path / "pets.npz" / part / "a.png")
-    dataset = load_own(tmp_path / "pets.npz")
+    dataset = load_dataset(tmp_path / "pets.npz")
     assert (dataset.class_names, dataset.input_shape) == (("cat", "dog"), (4, 5, 1))
-    assert dataset.checksums == own_checksums(tmp_path / "pets.npz")
-    assert load_own(tmp_path / "pets.npz", resize=3).input_shape == (3, 3, 1)
+    assert dataset.checksums == find_source(tmp_path / "pets.npz").checksums()
+    assert load_dataset(tmp_path / "pets.npz", resize=3).input_shape == (3, 3, 1)
 
 
 @pytest.mark.parametrize("name", ["digits.npz", "digits.h5", "digits", "no/digits.npz", "a\0b.npz", "a" * 300])
 def test_a_missing_path_is_named(tmp_path, name):
-    for function in (load_own, own_checksums):
+    for function in (load_dataset, lambda path: find_source(path).checksums()):
         with pytest.raises(DataError) as caught:
             function(tmp_path / name)
         assert str(caught.value).startswith(f"{tmp_path / name}: cannot be read: ")
@@ -343,7 +345,7 @@ def test_a_file_of_another_format_is_refused(tmp_path):
     (tmp_path / "digits.csv").write_text("1,2,3")
     assert refusal(tmp_path / "digits.csv").startswith("its name must end in .npz, .h5, .hdf5")
     with pytest.raises(DataError, match="its name must end in"):
-        own_checksums(tmp_path / "digits.csv")
+        find_source(tmp_path / "digits.csv").checksums()
 
 
 @pytest.mark.parametrize("name", ["digits.npz", "digits.h5"])

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bdfa_np.data.readers.own import load_own
+from bdfa_np.data import load_dataset
 from bdfa_np.errors import DataError
 
 NUMBERS = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def patched(content: bytes, name: str, local: int, central: int, value: bytes) -
 
 def load(tmp_path: Path, content: bytes) -> dict[str, np.ndarray]:
     (tmp_path / "digits.npz").write_bytes(content)
-    dataset = load_own(tmp_path / "digits.npz")
+    dataset = load_dataset(tmp_path / "digits.npz")
     return {name: getattr(dataset, name) for name in GOOD}
 
 

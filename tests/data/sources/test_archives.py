@@ -11,18 +11,14 @@ import shutil
 import subprocess
 import tarfile
 import threading
-import tracemalloc
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.data.sources.archives import unpack
 from bdfa_np.errors import DataError
 
@@ -100,22 +96,22 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
         thread.join()
 
 
-def described(archive: bytes, urls: tuple[str, ...] = ()) -> registry.Archive:
+def described(archive: bytes, urls: tuple[str, ...] = ()) -> kinds.Archive:
     """The registry's archive with the small files, and as if these bytes were the published ones."""
     files = tuple(
-        registry.ArchivedFile(name, SIZE, hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
+        kinds.ArchivedFile(name, SIZE, hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
     )
-    published = registry.ENTRIES["cifar10"].sources[0].archive
+    published = registry.ENTRIES["cifar10"].publications[0].archive
     assert published is not None
     return dataclasses.replace(published, files=files, urls=urls, sha256=hashlib.sha256(archive).hexdigest())
 
 
 def register(monkeypatch: pytest.MonkeyPatch, archive: bytes, urls: tuple[str, ...] = ()) -> None:
     entry = registry.ENTRIES["cifar10"]
-    source = dataclasses.replace(entry.sources[0], archive=described(archive, urls))
-    sources = (source, *entry.sources[1:])
+    source = dataclasses.replace(entry.publications[0], archive=described(archive, urls))
+    sources = (source, *entry.publications[1:])
     monkeypatch.setitem(
-        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, sources=sources)
+        registry.ENTRIES, "cifar10", dataclasses.replace(entry, train_images=20, test_images=4, publications=sources)
     )
 
 
@@ -129,19 +125,6 @@ def refusal(datapath: Path) -> str:
         load_dataset("cifar10", datapath)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def unpacked_or_message(archive: bytes, path: Path, names: tuple[str, ...], folder: Path) -> str | None:
-    """What the refusal says, in one line, of these bytes as if they were the published ones; None if there is none."""
-    try:
-        unpack(described(archive), path, names, folder)
-    except DataError as error:
-        message = str(error)
-    else:
-        return None
-    assert "\n" not in message
-    assert message.startswith(f"{path}")
-    return message
 
 
 def test_the_archive_is_downloaded_once_and_its_six_files_taken(tmp_path, mirror):
@@ -216,43 +199,8 @@ def test_a_damaged_file_is_not_replaced_but_a_deleted_one_comes_back(tmp_path, m
     assert mirror.asked == [f"/first/{ARCHIVE}"]
 
 
-def with_first_batch(*members: tuple[tarfile.TarInfo, bytes]) -> list[tuple[tarfile.TarInfo, bytes]]:
-    """The good members, with these in the place of the first batch."""
-    return [pair for pair in good_members() if pair[0].name != f"{INNER}/{NAMES[0]}"] + list(members)
-
-
 FIRST = f"{INNER}/{NAMES[0]}"
 EVIL = bytes(SIZE)
-HOSTILE = {
-    "oversized": (with_first_batch(member(FIRST, CONTENTS[NAMES[0]] + b"\0")), f"not a plain file of {SIZE} bytes"),
-    "undersized": (with_first_batch(member(FIRST, CONTENTS[NAMES[0]][:-1])), "not a plain file"),
-    "altered": (with_first_batch(member(FIRST, EVIL)), "altered: the SHA-256"),
-    "missing": (with_first_batch(), f"does not hold {FIRST}"),
-    "renamed": (with_first_batch(member(f"{INNER}/../{FIRST}", CONTENTS[NAMES[0]])), f"does not hold {FIRST}"),
-    "absolute": (with_first_batch(member(f"/{FIRST}", CONTENTS[NAMES[0]])), f"does not hold {FIRST}"),
-    "bomb": ([member("zeros", bytes(2**26)), *good_members()], "unpacks to more than it should"),
-    "long name": ([member("n" * 2**21), *good_members()], "unpacks to more than it should"),
-}
-for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE):
-    for size in (0, SIZE):
-        members = with_first_batch(member(FIRST, type=kind, linkname=f"{INNER}/{NAMES[1]}", size=size))
-        HOSTILE[f"type {kind.decode()} of size {size}"] = members, "not a plain file"
-
-
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_archive_is_one_line_whatever_its_checksum(tmp_path, mirror, monkeypatch, kind):
-    members, reason = HOSTILE[kind]
-    archive = packed(members)
-    register(monkeypatch, archive, (f"{mirror.place}/{ARCHIVE}",))
-    mirror.answers[f"/{ARCHIVE}"] = archive
-    message = refusal(tmp_path)
-    assert message.startswith(f"{tmp_path / 'cifar10' / ARCHIVE}")
-    assert reason in message
-    # Good files that came before may stay, the bad one never, and nothing half-written.
-    left = files_under(tmp_path)
-    assert f"cifar10/{NAMES[0]}" not in left
-    for name in set(left) - {f"cifar10/{ARCHIVE}"}:
-        assert (tmp_path / name).read_bytes() == CONTENTS[Path(name).name]
 
 
 def test_members_with_other_names_are_never_written(tmp_path):
@@ -276,102 +224,39 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path):
     assert not (tmp_path / NAMES[0]).is_symlink()
 
 
-def test_a_bomb_is_unpacked_no_further_than_the_files_sizes(tmp_path):
-    info = tarfile.TarInfo("zeros")
-    info.size = 2**30
-    squeeze = zlib.compressobj(1, wbits=31)
-    archive = squeeze.compress(info.tobuf()) + b"".join(squeeze.compress(bytes(2**24)) for _ in range(64))
-    archive += squeeze.flush()
-    (tmp_path / ARCHIVE).write_bytes(archive)
-    tracemalloc.start()
-    with pytest.raises(DataError, match="unpacks to more than it should"):
-        unpack(described(archive), tmp_path / ARCHIVE, NAMES, tmp_path / "home")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 3e6
-    assert files_under(tmp_path) == [ARCHIVE]
-
-
-@pytest.mark.parametrize("cut", [1, 8, 9, 1000, len(GOOD) // 2, len(GOOD) - 11, len(GOOD) - 3, len(GOOD)])
-def test_a_truncated_archive_is_refused_or_holds_all_it_should(tmp_path, cut):
-    archive = GOOD[: len(GOOD) - cut]
-    (tmp_path / ARCHIVE).write_bytes(archive)
-    with pytest.raises(DataError, match="altered: the SHA-256"):
-        unpack(described(GOOD), tmp_path / ARCHIVE, NAMES, tmp_path / "home")
-    assert not (tmp_path / "home").exists()
-    outcome = unpacked_or_message(archive, tmp_path / ARCHIVE, NAMES, tmp_path / "home")
-    # The last nine bytes are gzip's checksum and the end of the tar's padding, which nothing needs.
-    assert (outcome is None) == (cut <= 9)
-    for name in files_under(tmp_path / "home"):
-        assert (tmp_path / "home" / name).read_bytes() == CONTENTS[name]
-
-
-# A pax header, a GNU long name and the wanted file, each with a tar header that the numbers below fall on.
-PAX = tarfile.TarInfo("p")
-PAX.pax_headers = {"size": "1", "mtime": "1.5", "comment": "c"}
-EXTENDED = PAX.tobuf(tarfile.PAX_FORMAT) + tarfile.TarInfo("n" * 300).tobuf(tarfile.GNU_FORMAT)
-PLAIN = EXTENDED + tar([member(FIRST, CONTENTS[NAMES[0]])])
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400)
-@given(
-    st.lists(st.tuples(st.integers(0, len(EXTENDED) + 511), st.integers(0, 255)), max_size=4),
-    st.booleans(),
-    st.lists(st.tuples(st.integers(0, 2**14), st.integers(0, 255)), max_size=1),
+@pytest.mark.parametrize(
+    "archive",
+    [
+        *(GOOD[:cut] for cut in (0, 9, 1000, len(GOOD) // 2, len(GOOD) - 8, len(GOOD) - 1)),
+        *(GOOD[:place] + bytes([GOOD[place] ^ 1]) + GOOD[place + 1 :] for place in (0, 10, 5000, len(GOOD) - 1)),
+        GOOD + b"\0",
+        packed([member(FIRST, EVIL), *good_members()]),
+        packed([member("../evil", EVIL), *good_members()]),
+        gzip.compress(bytes(2**26)),
+    ],
+    ids=lambda archive: f"{len(archive)} bytes",
 )
-def test_mutated_archives_give_the_file_or_one_line(tmp_path, changes, mend, packed_changes):
-    plain = bytearray(PLAIN)
-    for place, value in changes:
-        plain[place] = value
-    # Headers whose own checksums are right again are believed, so more of tarfile is reached.
-    for start in range(0, len(EXTENDED) + 512 if mend else 0, 512):
-        if plain[start + 257 : start + 262] == b"ustar":
-            plain[start + 148 : start + 156] = b"%06o\0 " % tarfile.calc_chksums(plain[start : start + 512])[0]
-    archive = bytearray(gzip.compress(plain, 1, mtime=0))
-    for place, value in packed_changes:
-        archive[place % len(archive)] = value
+def test_nothing_of_another_archive_than_the_published_is_interpreted(tmp_path, monkeypatch, archive):
     (tmp_path / ARCHIVE).write_bytes(archive)
-    home = tmp_path / "home"
-    shutil.rmtree(home, ignore_errors=True)
-    # As if the altered bytes were the published ones.
-    outcome = unpacked_or_message(bytes(archive), tmp_path / ARCHIVE, NAMES[:1], home)
-    assert files_under(home) == ([NAMES[0]] if outcome is None else [])
-    if outcome is None:
-        assert (home / NAMES[0]).read_bytes() == CONTENTS[NAMES[0]]
+    monkeypatch.setattr(tarfile, "open", None)  # calling it is a TypeError
+    with pytest.raises(DataError, match="altered: the SHA-256") as caught:
+        unpack(described(GOOD), tmp_path / ARCHIVE, NAMES, tmp_path / "home")
+    assert str(caught.value).startswith(f"{tmp_path / ARCHIVE}: ")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("kind", [b"x", b"L", b"K", b"g"])
-def test_a_long_chain_of_extended_headers_is_one_line(tmp_path, kind):
-    info = tarfile.TarInfo("chain")
-    info.type, info.size = kind, 512
-    content = b"11 comment=\n".ljust(512, b"\0")
-    archive = gzip.compress((info.tobuf(tarfile.USTAR_FORMAT) + content) * 1000 + tar(good_members()))
+def test_an_altered_file_is_refused_even_from_the_published_archive(tmp_path, monkeypatch):
+    archive = packed([pair for pair in good_members() if pair[0].name != FIRST] + [member(FIRST, EVIL)])
+    register(monkeypatch, archive)
     (tmp_path / ARCHIVE).write_bytes(archive)
-    unpacked_or_message(archive, tmp_path / ARCHIVE, NAMES, tmp_path / "home")
+    assert f"{tmp_path / 'cifar10' / NAMES[0]}: altered: the SHA-256" in refusal(tmp_path)
 
 
 def test_a_folder_in_the_archives_place_is_refused_and_nothing_downloaded(tmp_path, mirror):
     (tmp_path / "cifar10" / ARCHIVE).mkdir(parents=True)
     assert f"{tmp_path / 'cifar10' / ARCHIVE}: is a folder" in refusal(tmp_path)
     assert mirror.asked == []
-
-
-@pytest.mark.parametrize("place", [0, 10], ids=["header", "block"])
-def test_damaged_gzip_data_are_one_line(tmp_path, place):
-    archive = GOOD[:place] + b"\xff" + GOOD[place + 1 :]
-    (tmp_path / ARCHIVE).write_bytes(archive)
-    message = unpacked_or_message(archive, tmp_path / ARCHIVE, NAMES, tmp_path / "home")
-    assert message is not None
-    assert ": damaged (" in message or ": its gzip data are damaged (" in message
-
-
-def test_an_archive_may_be_as_large_as_its_files(tmp_path):
-    content = np.random.default_rng(0).bytes(3 * 2**20)
-    archive = packed([member(FIRST, content)])
-    (tmp_path / ARCHIVE).write_bytes(archive)
-    file = registry.ArchivedFile(NAMES[0], len(content), hashlib.sha256(content).hexdigest())
-    unpack(dataclasses.replace(described(archive), files=(file,)), tmp_path / ARCHIVE, NAMES, tmp_path)
-    assert (tmp_path / NAMES[0]).read_bytes() == content
 
 
 def test_unpacked_files_can_be_read_by_others(tmp_path):

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
+from bdfa_np.data.sources import kinds, registry
 from bdfa_np.data.sources.download import default_folder
 from bdfa_np.errors import DataError
 
@@ -100,7 +100,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
     files = tuple(
-        registry.RemoteFile(
+        kinds.RemoteFile(
             name,
             hashlib.sha256(CONTENTS[name]).hexdigest(),
             hashlib.sha256(ARCHIVES[name]).hexdigest(),
@@ -109,8 +109,8 @@ def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
         for name in CONTENTS
     )
     entry = registry.ENTRIES["mnist"]
-    sources = (dataclasses.replace(entry.sources[0], files=files),)
-    monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
+    sources = (dataclasses.replace(entry.publications[0], files=files),)
+    monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, publications=sources))
 
 
 def serve(mirror: Mirror, place: str) -> None:
@@ -346,12 +346,12 @@ def as_nobody(folder: Path) -> str:
         import pooch, requests
         from bdfa_np.data import load_dataset
         from bdfa_np.data.readers import idx
-        from bdfa_np.data.sources import registry
+        from bdfa_np.data.sources import download, registry
         from bdfa_np.errors import DataError
         entry = registry.ENTRIES["mnist"]
-        [source] = entry.sources
+        [source] = entry.publications
         files = tuple(dataclasses.replace(file, urls=("http://127.0.0.1:9/file.gz",)) for file in source.files)
-        registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=(dataclasses.replace(source, files=files),))
+        registry.ENTRIES["mnist"] = dataclasses.replace(entry, publications=(dataclasses.replace(source, files=files),))
         if os.getuid() == 0:
             os.setuid(65534)
         try:

@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 
 from bdfa_np.data import load_dataset
-from bdfa_np.data.sources import registry
-from bdfa_np.data.sources.download import find_source, where
+from bdfa_np.data.sources import kinds, registry
+from bdfa_np.data.sources.download import locate, where
 from bdfa_np.errors import ConfigError, DataError
 
 
@@ -81,9 +81,9 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Mirror() as mirror:
         entry = registry.ENTRIES["mnist"]
-        files = tuple(registry.RemoteFile(*fields) for fields in described(mirror))
-        sources = (dataclasses.replace(entry.sources[0], files=files),)
-        monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, sources=sources))
+        files = tuple(kinds.RemoteFile(*fields) for fields in described(mirror))
+        sources = (dataclasses.replace(entry.publications[0], files=files),)
+        monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, publications=sources))
         thread = threading.Thread(target=mirror.serve_forever, args=(0.01,))
         thread.start()
         yield mirror
@@ -111,11 +111,11 @@ def start_child(mirror: Mirror, folder: Path) -> subprocess.Popen[str]:
         """
         import dataclasses, json, sys
         from bdfa_np.data import load_dataset
-        from bdfa_np.data.sources import registry
+        from bdfa_np.data.sources import kinds, registry
         entry = registry.ENTRIES["mnist"]
-        files = tuple(registry.RemoteFile(*fields) for fields in json.loads(sys.argv[2]))
-        sources = (dataclasses.replace(entry.sources[0], files=files),)
-        registry.ENTRIES["mnist"] = dataclasses.replace(entry, sources=sources)
+        files = tuple(kinds.RemoteFile(*fields) for fields in json.loads(sys.argv[2]))
+        sources = (dataclasses.replace(entry.publications[0], files=files),)
+        registry.ENTRIES["mnist"] = dataclasses.replace(entry, publications=sources)
         print(len(load_dataset("mnist", sys.argv[1]).train_labels))
         """
     )
@@ -202,6 +202,8 @@ def test_where_nothing_can_be_written_only_the_missing_files_are_wanted(public_f
         import os
         import pooch, requests
         from bdfa_np.data import load_dataset
+        from bdfa_np.data.readers import idx
+        from bdfa_np.data.sources import download
         from bdfa_np.errors import DataError
         if os.getuid() == 0:
             os.setuid(65534)
@@ -220,7 +222,7 @@ def test_where_nothing_can_be_written_only_the_missing_files_are_wanted(public_f
 
 
 @pytest.fixture
-def in_parts(mirror: Mirror) -> registry.Entry:
+def in_parts(mirror: Mirror) -> kinds.Entry:
     """A data set of which a file is an extra part, published uncompressed."""
     names = {"train.mat": "", "test.mat": "", "extra.mat": "extra"}
     files = []
@@ -228,15 +230,15 @@ def in_parts(mirror: Mirror) -> registry.Entry:
         mirror.answers[f"/{name}"] = name.encode()
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         urls = (f"{mirror.place}/{name}",)
-        files.append(registry.RemoteFile(name, sha256, sha256, urls, suffix="", size=len(name), part=part))
-    source = registry.Source("nobody:reads", files=tuple(files))
-    return dataclasses.replace(registry.ENTRIES["mnist"], name="parts", sources=(source,))
+        files.append(kinds.RemoteFile(name, sha256, sha256, urls, suffix="", part=part))
+    source = kinds.Publication("nobody:reads", files=tuple(files))
+    return dataclasses.replace(registry.ENTRIES["mnist"], name="parts", publications=(source,))
 
 
 def test_files_are_downloaded_as_they_are_published(tmp_path, mirror, in_parts):
     (tmp_path / "train.mat.gz").write_bytes(b"not one of the files")
-    source, files = find_source(in_parts, tmp_path)
-    assert source is in_parts.sources[0]
+    source, files = locate(in_parts, tmp_path)
+    assert source is in_parts.publications[0]
     assert [file.name for file, _ in files] == ["train.mat", "test.mat", "extra.mat"]
     assert [path for _, path in files] == [tmp_path / "parts" / file.name for file, _ in files]
     assert [path.read_bytes() for _, path in files] == [b"train.mat", b"test.mat", b"extra.mat"]
@@ -245,11 +247,11 @@ def test_files_are_downloaded_as_they_are_published(tmp_path, mirror, in_parts):
 
 
 def test_an_extra_part_can_be_left_out(tmp_path, mirror, in_parts):
-    _, files = find_source(in_parts, tmp_path, extra=False)
+    _, files = locate(in_parts, tmp_path, extra=False)
     assert [file.name for file, _ in files] == ["train.mat", "test.mat"]
     assert mirror.asked == ["/train.mat", "/test.mat"]
-    assert list(registry.known_checksums(in_parts, extra=False)) == ["train.mat", "test.mat"]
-    assert list(registry.known_checksums(in_parts)) == ["train.mat", "test.mat", "extra.mat"]
+    assert list(in_parts.known_checksums(extra=False)) == ["train.mat", "test.mat"]
+    assert list(in_parts.known_checksums()) == ["train.mat", "test.mat", "extra.mat"]
 
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-5k", "cifar10"])

@@ -16,7 +16,7 @@ from bdfa_np.errors import DataError
 SOURCES = {
     f"{entry.name}-{number}": source
     for entry in registry.ENTRIES.values()
-    for number, source in enumerate(entry.sources)
+    for number, source in enumerate(entry.publications)
 }
 
 
@@ -65,16 +65,16 @@ def test_no_two_files_are_the_same():
 
 def test_known_checksums_are_those_of_the_first_source_where_all_are_published():
     entry = registry.ENTRIES["cifar10"]
-    first = entry.sources[0].archive
-    assert registry.known_checksums(entry) == {file.name: file.sha256_content for file in first.files}
+    first = entry.publications[0].archive
+    assert entry.known_checksums() == {file.name: file.sha256_content for file in first.files}
     unknown = dataclasses.replace(first.files[3], sha256_content=None)
     files = (*first.files[:3], unknown, *first.files[4:])
-    source = dataclasses.replace(entry.sources[0], archive=dataclasses.replace(first, files=files))
-    assert registry.known_checksums(dataclasses.replace(entry, sources=(source, *entry.sources[1:]))) is None
+    source = dataclasses.replace(entry.publications[0], archive=dataclasses.replace(first, files=files))
+    assert dataclasses.replace(entry, publications=(source, *entry.publications[1:])).known_checksums() is None
 
 
 def test_known_checksums_are_what_reading_records():
-    assert load_dataset("mnist-5k").checksums == registry.known_checksums(registry.ENTRIES["mnist-5k"])
+    assert load_dataset("mnist-5k").checksums == registry.ENTRIES["mnist-5k"].known_checksums()
 
 
 def real(name: str) -> Path:
@@ -95,7 +95,7 @@ def test_real_fashion_mnist_has_its_known_counts_and_mean():
     assert names == ["Ankle boot", "T-shirt/top", "T-shirt/top", "Dress", "T-shirt/top"]
     # The mean pixel that it is known by.
     assert dataset.train_images.mean() / 255 == pytest.approx(0.2860406, abs=1e-6)
-    assert dataset.checksums == registry.known_checksums(registry.ENTRIES["fashion-mnist"])
+    assert dataset.checksums == registry.ENTRIES["fashion-mnist"].known_checksums()
 
 
 def test_the_files_of_real_mnist_are_not_taken_for_fashion_mnist():

@@ -1,39 +1,33 @@
-"""Data sets of the user's own: an ``.npz`` or HDF5 file of four arrays, or a folder of images."""
+"""Reader of a user's own ``.npz`` or HDF5 file of four arrays."""
 
 import hashlib
 import io
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from bdfa_np.data.class_names import check_class_names
 from bdfa_np.data.dataset import Dataset, check_labels
-from bdfa_np.data.preprocess.resizing import resize_images
-from bdfa_np.data.readers.image_folder import folder_checksums, load_image_folder
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, as_images, as_labels, check_claims, check_class_names
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, as_images, as_labels, check_claims
 from bdfa_np.data.readers.own_h5 import H5Reader
 from bdfa_np.data.readers.own_npz import NpzReader
-from bdfa_np.data.readers.reading import file_sha256, open_data_file
+from bdfa_np.data.readers.reading import open_data_file
 from bdfa_np.errors import DataError
 from bdfa_np.system.progress import bar
 
-_READERS: dict[str, type[NpzReader] | type[H5Reader]] = {".npz": NpzReader, ".h5": H5Reader, ".hdf5": H5Reader}
 
-
-def load_own(path: Path, resize: int | None = None, progress: bool = False) -> Dataset:
-    """Read a data set of the user's own.
+def read_file(path: Path, progress: bool = False) -> Dataset:
+    """Read a file of a data set of the user's own.
 
     Parameters
     ----------
     path : pathlib.Path
         An ``.npz`` or HDF5 (``.h5``, ``.hdf5``) file with the arrays ``train_images``, ``train_labels``,
-        ``test_images``, ``test_labels`` and, if wanted, ``class_names``; or a folder as `load_image_folder` reads it.
-        Images are (N, H, W, C), (N, H, W) of one channel, or vectors (N, d): bytes, other integers from 0 to 255, or
-        floating-point numbers. Labels are integers, (N,) or (N, 1).
-    resize : int, optional
-        Scale the images to so many rows and columns.
+        ``test_images``, ``test_labels`` and, if wanted, ``class_names``. Images are (N, H, W, C), (N, H, W) of one
+        channel, or vectors (N, d): bytes, other integers from 0 to 255, or floating-point numbers. Labels are
+        integers, (N,) or (N, 1).
     progress : bool, default False
         Whether to draw a progress bar on standard error.
 
@@ -47,12 +41,8 @@ def load_own(path: Path, resize: int | None = None, progress: bool = False) -> D
     ------
     DataError
         If the file is missing, damaged, changes while it is read, or holds something else.
-    ConfigError
-        If vectors are to be resized.
     """
-    reader = _find_reader(path)
-    if reader is None:
-        return load_image_folder(path, resize, progress)
+    reader = NpzReader if path.suffix.lower() == ".npz" else H5Reader
     with open_data_file(path) as file:
         sha256 = _sha256(file)
         arrays, names = _read_arrays(path, reader(path, file), progress)
@@ -70,44 +60,7 @@ def load_own(path: Path, resize: int | None = None, progress: bool = False) -> D
         check_class_names(f"{path}: {CLASS_NAMES}", names)
         check_labels(train_labels, len(names), f"{path}: train_labels")
         check_labels(test_labels, len(names), f"{path}: test_labels")
-    if resize is not None:
-        train_images, test_images = resize_images(train_images, resize), resize_images(test_images, resize)
     return Dataset(path.stem, train_images, train_labels, test_images, test_labels, names, {path.name: sha256})
-
-
-def own_checksums(path: Path) -> dict[str, str]:
-    """Return what tells the content of a data set of the user's own from any other, without interpreting it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file or folder.
-
-    Returns
-    -------
-    dict of str to str
-        A file's name and SHA-256; of a folder as `folder_checksums` has it.
-
-    Raises
-    ------
-    DataError
-        If it is missing or cannot be read.
-    """
-    return folder_checksums(path) if _find_reader(path) is None else {path.name: file_sha256(path)}
-
-
-def _find_reader(path: Path) -> type[NpzReader] | type[H5Reader] | None:
-    """Return what reads a file, by its ending; None for a folder."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read: {reason}: name an .npz or .h5 file, or a folder of images") from error
-    if stat.S_ISDIR(mode):
-        return None
-    if path.suffix.lower() not in _READERS:
-        raise DataError(f"{path}: its name must end in {', '.join(_READERS)}, or it must be a folder of images")
-    return _READERS[path.suffix.lower()]
 
 
 def _read_arrays(

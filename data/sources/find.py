@@ -1,0 +1,69 @@
+"""Where a data set comes from: the one place that tells a published one from one of the user's own. Loads no NumPy."""
+
+import os
+from pathlib import Path
+
+from bdfa_np.data.sources.own import SUFFIXES, Own
+from bdfa_np.data.sources.published import Published
+from bdfa_np.data.sources.registry import find_entry
+
+
+def find_source(
+    dataset: str | os.PathLike[str],
+    *,
+    extra: bool = True,
+    datapath: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Published | Own:
+    """Return where a data set comes from. Nothing is looked at on the disk.
+
+    Both kinds have the same three methods, ``locate``, ``checksums`` and ``read``, and answer the same questions about
+    a data set that is not read yet.
+
+    Parameters
+    ----------
+    dataset : str or path-like
+        One of `dataset_names`, in any mixture of cases, with or without hyphens, or the path of one of the user's own.
+        A string is taken for a path as `is_own` says, a path object always.
+    extra : bool, default True
+        Whether the extra training images of a data set that has some are among its training images.
+    datapath : str or path-like, optional
+        The folder that holds the files of a published data set, or a subfolder with them, of the data set's name or of
+        the name that its publisher gave it (``cifar-10-batches-bin``). By default the folder that the environment
+        variable ``BDFA_DATA_DIR`` names, else a per-user cache folder.
+    progress : bool, default False
+        Whether its methods draw progress bars on standard error.
+
+    Returns
+    -------
+    Published or Own
+        The source.
+
+    Raises
+    ------
+    ConfigError
+        If the extra part is not wanted of a data set that has none.
+    DataError
+        If there is no data set of that name.
+    """
+    if not isinstance(dataset, str) or is_own(dataset):
+        return Own(Path(dataset).expanduser(), extra, progress)
+    return Published(find_entry(dataset), extra, None if datapath is None else Path(datapath), progress)
+
+
+def is_own(dataset: str) -> bool:
+    """Return whether a data set's name is the path of one of the user's own.
+
+    Parameters
+    ----------
+    dataset : str
+        A path holds a folder's separator or ends in ``.npz``, ``.h5`` or ``.hdf5``; every other name is looked up in
+        the registry. What there is on the disk plays no part, so that a misspelt name is not taken for a path.
+
+    Returns
+    -------
+    bool
+        True for ``"digits.npz"`` and ``"./digits"``, False for ``"mnist"``.
+    """
+    separators = {os.sep, os.altsep or os.sep}
+    return any(separator in dataset for separator in separators) or dataset.lower().endswith(SUFFIXES)
