@@ -177,9 +177,10 @@ def test_state_of_another_rule_is_refused(backend):
 def test_feedback_that_is_no_longer_finite_ends_training(backend):
     class Exploding(Watching):
         def after_step(self):
-            self.feedback.values[0] = np.inf
+            if self.optimizers[0].steps == 3:  # the epoch's last: nothing is computed with it any more
+                self.feedback.values[0] = np.inf
 
     trainer = make_trainer(backend, Exploding)
-    with pytest.raises(TrainingError, match=r"weight is no longer a finite number|the loss is nan"):
+    with pytest.raises(TrainingError, match="a weight is no longer a finite number after epoch 1"):
         for _ in trainer.run(1):
             pass

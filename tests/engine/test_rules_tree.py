@@ -155,6 +155,15 @@ def test_nothing_below_the_lowest_weights_is_computed(backend, make):
     assert "skip1.linear1" in deltas
 
 
+def test_dropout_inside_a_container_draws_another_mask_in_each_pass(backend):
+    network = make_network(backend, Linear(7), Tanh(), Dropout(0.5))
+    masks = []
+    for _ in range(3):
+        network.forward(X)
+        masks.append(network["skip1.dropout1"].mask.tobytes())
+    assert len(set(masks)) == 3
+
+
 def test_bfa_refuses_a_container_in_one_line(backend):
     with pytest.raises(ValueError, match=r"^bfa cannot generate through skip1$"):
         BFA(make_network(backend))
