@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.image_listing import ImageListing, list_images
 from bdfa_np.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from bdfa_np.data.dataset import Dataset
+    from bdfa_np.data.sources.image_listing import ImageListing
 
 SUFFIXES = (".npz", ".h5", ".hdf5")
 """What the names of the files end in, in any case."""
@@ -74,7 +73,7 @@ class Own:
         dataset = self.read(recipe.resize)
         return dataset.name, recipe.check(dataset.input_shape), len(dataset.class_names)
 
-    def locate(self) -> Path | ImageListing:
+    def locate(self) -> "Path | ImageListing":
         """Return the file's path, or the images in the folder.
 
         Raises
@@ -89,6 +88,8 @@ class Own:
             advice = "name an .npz or .h5 file, or a folder of images"
             raise DataError(f"{self.path}: cannot be read: {reason}: {advice}") from error
         if stat.S_ISDIR(mode):
+            from bdfa_np.data.sources.image_listing import list_images  # what hashes delays every --help
+
             return list_images(self.path)
         if self.path.suffix.lower() not in SUFFIXES:
             raise DataError(
@@ -109,6 +110,8 @@ class Own:
         DataError
             As `locate`, or if a file cannot be read.
         """
+        from bdfa_np.data.readers.reading import file_sha256
+
         located = self.locate()
         return {located.name: file_sha256(located)} if isinstance(located, Path) else located.checksums()
 

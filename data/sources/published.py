@@ -5,7 +5,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.kinds import Entry
 
@@ -110,6 +109,8 @@ class Published:
         DataError
             As `locate`, or if such a file cannot be read.
         """
+        from bdfa_np.data.readers.reading import file_sha256  # as above
+
         _, files = self.locate()
         return {file.name: file.sha256_content or file_sha256(path) for file, path in files}
 
