@@ -67,7 +67,7 @@ class CupyBackend(Backend):
         self._cublas = Cublas(cupy, dtype, tf32=tf32)
         self.stream = cupy.cuda.Stream(non_blocking=True)
         """Where a net computes; a stream that can be captured waits for no other by itself."""
-        self._feed = Feed(self)
+        self._feed = Feed(cupy, dtype)
         self._scratch: dict[str, Array] = {}
         self.later = self.whole_number(0)
         """Added to the number of a training pass: 0 unless a step that was recorded is replayed."""
