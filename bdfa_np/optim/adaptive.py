@@ -1,10 +1,9 @@
 """A rate of its own for every parameter, from running figures of its gradient."""
 
-import functools
 from math import sqrt
-from typing import Any
 
-from bdfa_np.backend.base import Formula
+from bdfa_np.backend import maths
+from bdfa_np.backend.formula import formula
 from bdfa_np.optim.base import Optimizer
 
 
@@ -20,19 +19,15 @@ class RMSprop(Optimizer):
     epsilon = 1e-8
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, v, g, *, rate, alpha, gain, epsilon):
         """Scale the gradient by the root of its running mean square."""
+        v = alpha * v + gain * (g * g)
+        return w - rate * (g / (maths.sqrt(v) + epsilon)), v
 
-        def update(w, v, g, rate, alpha, gain, epsilon):
-            v = alpha * v + gain * (g * g)
-            return w - rate * (g / (maths.sqrt(v) + epsilon)), v
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate, α, 1 - α and ε."""
-        return self.rate, self.alpha, 1 - self.alpha, self.epsilon
+        return {"rate": self.rate, "alpha": self.alpha, "gain": 1 - self.alpha, "epsilon": self.epsilon}
 
 
 class Adam(Optimizer):
@@ -51,22 +46,19 @@ class Adam(Optimizer):
     epsilon = 1e-8
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, m, v, g, *, rate, beta1, gain1, beta2, gain2, epsilon):
         """Descend along the running mean, scaled by the root of the running mean square."""
+        m = beta1 * m + gain1 * g
+        v = beta2 * v + gain2 * (g * g)
+        return w - rate * (m / (maths.sqrt(v) + epsilon)), m, v
 
-        def update(w, m, v, g, rate, beta1, gain1, beta2, gain2, epsilon):
-            m = beta1 * m + gain1 * g
-            v = beta2 * v + gain2 * (g * g)
-            return w - rate * (m / (maths.sqrt(v) + epsilon)), m, v
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate with its bias correction, β₁, 1 - β₁, β₂, 1 - β₂ and ε."""
         t = self.steps + 1
         rate = self.rate * sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
-        return rate, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2, self.epsilon
+        shares = {"beta1": self.beta1, "gain1": 1 - self.beta1, "beta2": self.beta2, "gain2": 1 - self.beta2}
+        return {"rate": rate, **shares, "epsilon": self.epsilon}
 
 
 class Adamax(Optimizer):
@@ -83,21 +75,18 @@ class Adamax(Optimizer):
     epsilon = 1e-38
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, m, u, g, *, rate, beta1, gain1, beta2, epsilon):
         """Descend along the running mean, scaled by the decaying maximum of the gradient's magnitude."""
+        m = beta1 * m + gain1 * g
+        u = maths.maximum(beta2 * u, maths.abs(g) + epsilon)
+        return w - rate * (m / u), m, u
 
-        def update(w, m, u, g, rate, beta1, gain1, beta2, epsilon):
-            m = beta1 * m + gain1 * g
-            u = maths.maximum(beta2 * u, maths.abs(g) + epsilon)
-            return w - rate * (m / u), m, u
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate with its bias correction, β₁, 1 - β₁, β₂ and ε."""
         rate = self.rate / (1 - self.beta1 ** (self.steps + 1))
-        return rate, self.beta1, 1 - self.beta1, self.beta2, self.epsilon
+        shares = {"beta1": self.beta1, "gain1": 1 - self.beta1, "beta2": self.beta2}
+        return {"rate": rate, **shares, "epsilon": self.epsilon}
 
 
 class Adagrad(Optimizer):
@@ -112,19 +101,15 @@ class Adagrad(Optimizer):
     epsilon = 1e-10
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, v, g, *, rate, epsilon):
         """Scale the gradient by the root of the sum of all its squares."""
+        v = v + g * g
+        return w - rate * (g / (maths.sqrt(v) + epsilon)), v
 
-        def update(w, v, g, rate, epsilon):
-            v = v + g * g
-            return w - rate * (g / (maths.sqrt(v) + epsilon)), v
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate and ε."""
-        return self.rate, self.epsilon
+        return {"rate": self.rate, "epsilon": self.epsilon}
 
 
 class Adadelta(Optimizer):
@@ -141,17 +126,13 @@ class Adadelta(Optimizer):
     epsilon = 1e-6
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, v, d, g, *, rate, rho, gain, epsilon):
         """Scale the gradient by the ratio of the roots of two running mean squares: the steps' and its own."""
+        v = rho * v + gain * (g * g)
+        delta = maths.sqrt(d + epsilon) / maths.sqrt(v + epsilon) * g
+        return w - rate * delta, v, rho * d + gain * (delta * delta)
 
-        def update(w, v, d, g, rate, rho, gain, epsilon):
-            v = rho * v + gain * (g * g)
-            delta = maths.sqrt(d + epsilon) / maths.sqrt(v + epsilon) * g
-            return w - rate * delta, v, rho * d + gain * (delta * delta)
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate, ρ, 1 - ρ and ε."""
-        return self.rate, self.rho, 1 - self.rho, self.epsilon
+        return {"rate": self.rate, "rho": self.rho, "gain": 1 - self.rho, "epsilon": self.epsilon}

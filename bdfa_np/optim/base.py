@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import Formula, formula
 from bdfa_np.parameters import ParameterVector, copy_named
 
 
 class Optimizer:
     """Base of all optimizers.
 
-    What an optimizer does to one parameter is its `formula`; `step` applies it to whole vectors.
+    What an optimizer does to one parameter is its `update`, a formula; `step` applies it to whole vectors.
 
     Parameters
     ----------
@@ -73,22 +72,15 @@ class Optimizer:
             {name: vector.backend.zeros(vector.values.shape) for name in self.state_names} for vector in vectors
         ]
 
-    @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
-        """Return the update of one parameter: from ``w``, its state, ``g`` and the constants to ``w`` and its state.
+    update: Formula
+    """What a step does to one parameter: from ``w``, its state, ``g`` and constants to ``w`` and its state."""
 
-        ``maths`` is where functions such as ``sqrt`` are taken from. The same ``maths`` gives the same object, which a
-        backend may compile once for all optimizers of a kind.
-        """
-        raise NotImplementedError
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula of the next step; an optimizer that has several overrides this."""
-        return self.formula(maths)
+        return self.update
 
-    def constants(self) -> tuple[float, ...]:
-        """Return what the formula of this step takes after ``g``; ``self.steps`` counts the steps before this one."""
+    def constants(self) -> dict[str, float]:
+        """Return the constants of the next step's formula; ``self.steps`` counts the steps before it."""
         raise NotImplementedError
 
     @property
@@ -104,14 +96,13 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every vector from its gradients; weight decay is added to the gradients in place."""
-        constants = self.constants()
+        update, constants = self.step_formula(), self.constants()
         for vector, state in zip(self._vectors, self._state, strict=True):
             w, g, backend = vector.values, vector.gradients, vector.backend
             assert g is not None
             if self.weight_decay:
-                backend.elementwise(decayed, (g, w), (g,), (self.weight_decay,))
-            formula = self.step_formula(backend.maths)
-            backend.elementwise(formula, (w, *state.values(), g), (w, *state.values()), constants)
+                backend.elementwise(decayed, (g, w), (g,), weight_decay=self.weight_decay)
+            backend.elementwise(update, (w, *state.values(), g), (w, *state.values()), **constants)
         self.steps += 1
 
     def state(self) -> dict[str, Array]:
@@ -135,6 +126,7 @@ class Optimizer:
         return {f"{i}.{name}": array for i, state in enumerate(self._state) for name, array in state.items()}
 
 
-def decayed(g, w, weight_decay):
+@formula
+def decayed(g, w, *, weight_decay):
     """Return the gradient with the L2 penalty's added to it."""
-    return (g + weight_decay * w,)
+    return g + weight_decay * w

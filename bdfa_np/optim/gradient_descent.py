@@ -1,18 +1,18 @@
 """Descent along the gradient, at one rate for all parameters: plain, with momentum, and with an average."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import Formula, formula
 from bdfa_np.optim.base import Optimizer
 from bdfa_np.parameters import ParameterVector
 
 
-def descend(w, g, rate):
+@formula
+def descend(w, g, *, rate):
     """``w -= rate · g``."""
-    return (w - rate * g,)
+    return w - rate * g
 
 
 class SGD(Optimizer):
@@ -31,25 +31,22 @@ class SGD(Optimizer):
         super().__init__(vectors, learning_rate, **options)
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, m, g, *, rate, momentum, gain):
         """Descend along the gradient's running mean."""
+        m = momentum * m + gain * g
+        return w - rate * m, m
 
-        def update(w, m, g, rate, momentum, gain):
-            m = momentum * m + gain * g
-            return w - rate * m, m
-
-        return update
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula with momentum, or `descend` where there is none."""
-        return self.formula(maths) if self.momentum else descend
+        return self.update if self.momentum else descend
 
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate and, where there is momentum, the shares of the mean and of the gradient."""
         if not self.momentum:
-            return (self.rate,)
-        return (self.rate, self.momentum, 1 - self.momentum) if self.steps else (self.rate, 0.0, 1.0)
+            return {"rate": self.rate}
+        momentum = self.momentum if self.steps else 0.0
+        return {"rate": self.rate, "momentum": momentum, "gain": 1 - momentum}
 
 
 class NAG(Optimizer):
@@ -75,7 +72,7 @@ class NAG(Optimizer):
             return
         for vector, state in zip(self._vectors, self._state, strict=True):
             w = vector.values
-            vector.backend.elementwise(ahead, (w, state["v"]), (w,), (self.momentum,))
+            vector.backend.elementwise(ahead, (w, state["v"]), (w,), momentum=self.momentum)
         self._ahead = True
 
     def step(self) -> None:
@@ -92,18 +89,14 @@ class NAG(Optimizer):
         self._ahead = False
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, v, g, *, rate, momentum):
         """Descend from the look-ahead point, and add the same to the velocity."""
+        return w - rate * g, momentum * v - rate * g
 
-        def update(w, v, g, rate, momentum):
-            return w - rate * g, momentum * v - rate * g
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate and μ."""
-        return self.rate, self.momentum
+        return {"rate": self.rate, "momentum": self.momentum}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Take over state vectors by name; the weights that belong to them are not looking ahead."""
@@ -111,9 +104,10 @@ class NAG(Optimizer):
         self._ahead = False
 
 
-def ahead(w, v, momentum):
+@formula
+def ahead(w, v, *, momentum):
     """``w + μ v``."""
-    return (w + momentum * v,)
+    return w + momentum * v
 
 
 class ASGD(Optimizer):
@@ -138,31 +132,29 @@ class ASGD(Optimizer):
         return self.learning_rate / math.pow(1 + self.decay * self.learning_rate * self.steps, self.alpha)
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, ax, g, *, rate, keep, mu):
         """Shrink the weights, descend along the gradient, and take the new weights into the average."""
+        w = keep * w - rate * g
+        return w, ax + mu * (w - ax)
 
-        def update(w, ax, g, rate, keep, mu):
-            w = keep * w - rate * g
-            return w, ax + mu * (w - ax)
-
-        return update
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula that averages, or, up to step t₀, the one whose average is the new weights."""
-        return self.formula(maths) if self.mu < 1 else shrink_and_descend
+        return self.update if self.mu < 1 else shrink_and_descend
 
     @property
     def mu(self) -> float:
         """The share μ of the new weights in the average."""
         return 1 / max(1, self.steps - self.average_from)
 
-    def constants(self) -> tuple[float, ...]:
-        """Return the rate, what is kept of a weight, and μ."""
-        return self.rate, 1 - self.decay * self.rate, self.mu
+    def constants(self) -> dict[str, float]:
+        """Return the rate, what is kept of a weight, and, where there is an average, μ."""
+        shared = {"rate": self.rate, "keep": 1 - self.decay * self.rate}
+        return {**shared, "mu": self.mu} if self.mu < 1 else shared
 
 
-def shrink_and_descend(w, _ax, g, rate, keep, _mu):
+@formula
+def shrink_and_descend(w, ax, g, *, rate, keep):
     """``w = (1 - λ η) w - η g``, for the weights and for their average."""
     w = keep * w - rate * g
     return w, w

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import formula
 from bdfa_np.losses import LossResult
 from bdfa_np.rules.dfa import DFA
 
@@ -88,11 +90,11 @@ class BDFA(DFA):
         elementwise, t = self.backend.elementwise, result.targets
         Y = self.backend.xp.empty_like(t)
         if self.target == "torch":
-            elementwise(replaced_at_label, (result.outputs, t), (Y,), (self.alpha**k, 1.0))
+            elementwise(replaced_at_label, (result.outputs, t), (Y,), scale=self.alpha**k)
         elif self.target == "mixed":
-            elementwise(with_share, (t, result.probabilities), (Y,), (self.alpha,))
+            elementwise(with_share, (t, result.probabilities), (Y,), alpha=self.alpha)
         elif self.target == "centred":
-            elementwise(less_mean, (t,), (Y,), (1 / t.shape[1],))
+            elementwise(less_mean, (t,), (Y,), mean=1 / t.shape[1])
         else:
             Y[...] = t
         return Y
@@ -104,20 +106,32 @@ class BDFA(DFA):
             Y = self.feedback_target(result, k)  # (N, K)
             h = site.h.reshape(len(Y), -1)  # (N, n)
             prediction = backend.matmul(Y, site.B, out=site.buffer("prediction", h.shape))
-            backend.scale_by_miss(Y, prediction, h, self.learning_rate)  # s_i and 1 - σ(s_i), a row each
+            s = backend.row_dots(prediction, h, out=backend.xp.empty(len(Y), Y.dtype))  # <Y B, h>, (N,)
+            miss = backend.xp.empty_like(s)
+            backend.elementwise(miss_of, (s,), (miss,))  # 1 - σ(s)
+            Y *= (self.learning_rate * miss)[:, None]
             backend.matmul(Y.T, h, out=site.B, accumulate=True)
 
 
-def replaced_at_label(o, t, scale, one):
+@formula
+def replaced_at_label(o, t, *, scale):
     """``scale · o`` where ``t`` is 0, and 1 where it is 1."""
-    return ((one - t) * (scale * o) + t,)
+    return (1 - t) * (scale * o) + t
 
 
-def with_share(t, probability, alpha):
+@formula
+def with_share(t, probability, *, alpha):
     """``t + α ŷ``."""
-    return (t + alpha * probability,)
+    return t + alpha * probability
 
 
-def less_mean(t, mean):
+@formula
+def less_mean(t, *, mean):
     """``t - 1/K``."""
-    return (t - mean,)
+    return t - mean
+
+
+@formula
+def miss_of(s):
+    """``1 - σ(s)``, in a form that cannot overflow."""
+    return 0.5 * (1 - maths.tanh(0.5 * s))

@@ -1,7 +1,6 @@
 """The network: shapes, names, flat vectors, initial values and what is refused."""
 
 import doctest
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from bdfa_np.backend import make_backend
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.errors import BackendError
 from bdfa_np.random_streams import Streams
+from bdfa_np.rules.bdfa import miss_of
 
 
 def make_network(**options):
@@ -223,11 +223,16 @@ def test_matrix_kernels_accumulate_where_asked(backend):
     np.testing.assert_allclose(backend.column_sum(a, total), a.sum(axis=0))
 
 
-def test_rows_are_scaled_by_how_far_their_prediction_missed(backend):
+def test_each_row_is_multiplied_with_its_own(backend):
     generator = np.random.default_rng(0)
-    prediction, h = generator.normal(size=(3, 4)), generator.normal(size=(3, 4))
-    Y = np.ones((3, 2))
-    backend.scale_by_miss(Y, prediction, h, 0.1)
+    a, b, out = generator.normal(size=(3, 4)), generator.normal(size=(3, 4)), np.full(3, np.nan)
+    assert backend.row_dots(a, b, out=out) is out
     for i in range(3):
-        miss = 1 - 1 / (1 + math.exp(-sum(prediction[i, j] * h[i, j] for j in range(4))))
-        np.testing.assert_allclose(Y[i], 0.1 * miss, rtol=1e-14)
+        np.testing.assert_allclose(out[i], sum(a[i, j] * b[i, j] for j in range(4)), rtol=1e-14)
+
+
+def test_a_miss_is_what_a_sigmoid_lacks_of_one_and_cannot_overflow(backend):
+    s, miss = np.array([-1000.0, -2.0, 0.0, 0.5, 1000.0]), np.empty(5)
+    backend.elementwise(miss_of, (s,), (miss,))
+    np.testing.assert_allclose(miss[1:4], 1 - 1 / (1 + np.exp(-s[1:4])), rtol=1e-14)
+    assert miss[[0, 4]].tolist() == [1, 0]
