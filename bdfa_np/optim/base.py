@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 
 from bdfa_np.backend.base import Array
@@ -10,7 +11,7 @@ from bdfa_np.parameters import ParameterVector, copy_named
 
 
 class Optimizer:
-    """Base of all optimizers.
+    """Base of all optimizers; what one takes is what its constructor shows.
 
     What an optimizer does to one parameter is its `update`, a formula; `step` applies it to whole vectors.
 
@@ -18,52 +19,42 @@ class Optimizer:
     ----------
     vectors : sequence of ParameterVector
         What is trained: the weights and, under a rule that trains its feedback so, the feedback.
-    learning_rate : float
+    learning_rate : float, default 1e-4
         The rate; may be changed between steps (halving does).
-    lr_decay : float, default 0
-        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``, in the optimizers that have it.
     weight_decay : float, default 0
         L2 penalty: ``weight_decay · w`` is added to the gradient.
-    momentum : float, default 0
-        In the optimizers that have it.
 
     Raises
     ------
     ValueError
-        If a vector has no gradients, an option is given that this optimizer does not have, or one that it
-        cannot do without is missing.
+        If a vector has no gradients.
     """
 
     name: str
-    options: frozenset[str] = frozenset({"weight_decay"})
-    """Which of ``lr_decay``, ``weight_decay`` and ``momentum`` this optimizer has."""
-    default_learning_rate: float = 1e-4
-    """The rate of a run that gives none."""
-    needs_momentum: bool = False
-    """Whether there is nothing to compute without a momentum."""
+    options: frozenset[str]
+    """Which of ``momentum``, ``lr_decay`` and ``weight_decay`` its constructor takes."""
+    default_learning_rate: float
+    """The rate of a run that gives none, as of a constructor's call that gives none."""
+    needs_momentum: bool
+    """Whether there is nothing to compute without a momentum: its constructor demands one."""
     follows_rate: bool = True
     """Whether a rate that is changed between steps makes a difference."""
     state_names: tuple[str, ...] = ()
+    lr_decay: float = 0.0
+    """The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``, in the optimizers that have it."""
+
+    def __init_subclass__(cls) -> None:
+        """Read from the constructor what the command line has to know of it."""
+        parameters = inspect.signature(cls.__init__).parameters
+        cls.options = frozenset(name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY)
+        cls.default_learning_rate = parameters["learning_rate"].default
+        cls.needs_momentum = "momentum" in cls.options and parameters["momentum"].default is inspect.Parameter.empty
 
     def __init__(
-        self,
-        vectors: Sequence[ParameterVector],
-        learning_rate: float,
-        *,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
+        self, vectors: Sequence[ParameterVector], learning_rate: float = 1e-4, *, weight_decay: float = 0.0
     ) -> None:
-        given = {"lr_decay": lr_decay, "weight_decay": weight_decay, "momentum": momentum}
-        for option, value in given.items():
-            if value and option not in self.options:
-                raise ValueError(f"{self.name} has no {option}")
-        if self.needs_momentum and not momentum > 0:
-            raise ValueError(f"{self.name} needs a momentum greater than 0")
         self.learning_rate = learning_rate
-        self.lr_decay = lr_decay
         self.weight_decay = weight_decay
-        self.momentum = momentum
         self.steps = 0
         if any(vector.gradients is None for vector in vectors):
             raise ValueError("an optimizer can only train a vector that has gradients")

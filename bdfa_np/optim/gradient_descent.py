@@ -19,16 +19,38 @@ class SGD(Optimizer):
     """Stochastic gradient descent, as Torch7's ``optim.sgd``: dampening equals the momentum.
 
     ``m = g`` at the first step, then ``m = μ m + (1 - μ) g``; ``w -= rate · m``.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        The rate; may be changed between steps.
+    momentum : float, default 0
+        μ; without it there is no state.
+    lr_decay : float, default 0
+        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
     """
 
     name = "sgd"
-    options = frozenset({"lr_decay", "weight_decay", "momentum"})
     state_names: tuple[str, ...] = ("m",)
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        if not options.get("momentum"):
+    def __init__(
+        self,
+        vectors: Sequence[ParameterVector],
+        learning_rate: float = 1e-4,
+        *,
+        momentum: float = 0.0,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not momentum:
             self.state_names = ()
-        super().__init__(vectors, learning_rate, **options)
+        super().__init__(vectors, learning_rate, weight_decay=weight_decay)
+        self.momentum = momentum
+        self.lr_decay = lr_decay
 
     @staticmethod
     @formula
@@ -55,15 +77,43 @@ class NAG(Optimizer):
     ``v = μ v - rate · g(w + μ v)``, ``w += v``, with ``v = 0`` before the first step. The gradient is that of the
     look-ahead point, weight decay included: `look_ahead` moves ``w`` there before the forward pass, and the step
     goes on from there, since ``(w + μ v) - rate · g`` is the new ``w``.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        The rate; may be changed between steps.
+    momentum : float
+        μ, greater than 0.
+    lr_decay : float, default 0
+        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
+
+    Raises
+    ------
+    ValueError
+        If the momentum is not greater than 0.
     """
 
     name = "nag"
-    options = frozenset({"lr_decay", "weight_decay", "momentum"})
-    needs_momentum = True
     state_names = ("v",)
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        super().__init__(vectors, learning_rate, **options)
+    def __init__(
+        self,
+        vectors: Sequence[ParameterVector],
+        learning_rate: float = 1e-4,
+        *,
+        momentum: float,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not momentum > 0:
+            raise ValueError("nag needs a momentum greater than 0")
+        super().__init__(vectors, learning_rate, weight_decay=weight_decay)
+        self.momentum = momentum
+        self.lr_decay = lr_decay
         self._ahead = False
 
     def look_ahead(self) -> None:
@@ -118,6 +168,15 @@ class ASGD(Optimizer):
 
     The average ``ax`` is kept beside the weights and never put in their place, as in Torch7: it is
     ``state()["0.ax"]``, in a checkpoint too. Up to step t₀ it is the weights themselves.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        η₀; may be changed between steps.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
     """
 
     name = "asgd"

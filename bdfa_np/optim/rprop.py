@@ -15,12 +15,15 @@ class Rprop(Optimizer):
     where ``s < 0``, and Δ is kept within 1e-6 and 50. Then ``p = g``, or 0 where ``s < 0``, and
     ``w -= sign(p) · Δ``: a weight whose gradient has turned rests for a step. η⁺ = 1.2, η⁻ = 0.5.
 
-    The learning rate is the first Δ of every weight; changed later, it has no effect.
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 0.1
+        The first Δ of every weight; changed later, it has no effect.
     """
 
     name = "rprop"
-    options = frozenset()
-    default_learning_rate = 0.1
     follows_rate = False
     state_names = ("delta", "p")
     increase = 1.2
@@ -28,8 +31,8 @@ class Rprop(Optimizer):
     smallest = 1e-6
     largest = 50.0
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        super().__init__(vectors, learning_rate, **options)
+    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float = 0.1) -> None:
+        super().__init__(vectors, learning_rate)
         for state in self._state:
             state["delta"].fill(learning_rate)
 
@@ -46,5 +49,9 @@ class Rprop(Optimizer):
 
     def constants(self) -> dict[str, float]:
         """Return η⁺ - 1, 1 - η⁻, and the bounds of Δ."""
-        bounds = {"smallest": self.smallest, "largest": self.largest}
-        return {"up": self.increase - 1, "down": 1 - self.decrease, **bounds}
+        return {
+            "up": self.increase - 1,
+            "down": 1 - self.decrease,
+            "smallest": self.smallest,
+            "largest": self.largest,
+        }
