@@ -8,6 +8,7 @@ import pytest
 
 import bdfa_np.model
 import bdfa_np.network
+import bdfa_np.parameters
 import bdfa_np.random_streams
 from bdfa_np import Config, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Tanh, build_model
 from bdfa_np.backend import make_backend
@@ -21,7 +22,9 @@ def make_network(**options):
     return Sequential([Flatten(), Linear(5), Tanh(), ErrorFeedback(), Linear(3)], (2, 2, 1), **options)
 
 
-@pytest.mark.parametrize("module", [bdfa_np.network, bdfa_np.model, bdfa_np.random_streams], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [bdfa_np.network, bdfa_np.model, bdfa_np.parameters, bdfa_np.random_streams], ids=lambda m: m.__name__
+)
 def test_examples_in_docstrings_do_what_they_show(module):
     outcome = doctest.testmod(module)
     assert outcome.attempted > 0
