@@ -54,7 +54,7 @@ def elementwise(
     place = {key: i for i, key in enumerate(flat)}
     places = [tuple([place[id(array)] for array in group]) for group in (given, out)]
     way = compiled if worth_compiling(formula) and compiles(formula) else in_blocks
-    loop = way(formula, *places, out[0].dtype.type)
+    loop = way(formula, *places, out[0].dtype)
     arrays = flat.values()
     parts = shares_of_large(out[0].size, out[0].size)
     if len(parts) == 1:
@@ -70,7 +70,7 @@ def compiles(formula: Formula) -> bool:
 
 
 @functools.cache
-def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], number: type) -> Callable[..., None]:
+def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], dtype: np.dtype) -> Callable[..., None]:
     """Return the loop over a formula's entries in NumPy; see `compiled` for the parameters."""
     count, names = 1 + max(given + out), constants(formula)
 
@@ -86,7 +86,7 @@ def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], nu
 
 
 @functools.cache
-def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], number: type) -> Callable[..., None]:
+def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], dtype: np.dtype) -> Callable[..., None]:
     """Return the loop over a formula's entries, compiled.
 
     Parameters
@@ -96,8 +96,8 @@ def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], num
     given, out : tuple of int
         The place of each array among the loop's arguments. An array that is both given and written to has one place:
         only so does the compiler know that it overlaps with nothing else, and may take several entries at once.
-    number : type
-        NumPy's type of the entries.
+    dtype : numpy.dtype
+        The entries' type.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], num
     body += [f"a{i}[i] = {result}" for i, result in zip(out, text.results, strict=True)]
     statements = "\n        ".join(body)
     source = f"def loop({', '.join(arguments)}):\n    for i in range(a{out[0]}.size):\n        {statements}\n"
-    scope = COMPILED | {"Real": number, "where": compile_loop(where)}
+    scope = COMPILED | {"Real": dtype.type, "where": compile_loop(where)}
     exec(source, scope)  # noqa: S102 - made of what `written` writes, and of numbered names
     return compile_loop(scope["loop"])
 
