@@ -1,10 +1,10 @@
 """Losses: the value reported, and the output error ``e`` handed to the learning rule."""
 
-import functools
 from dataclasses import dataclass
-from typing import Any
 
-from bdfa_np.backend.base import Array, Backend, Formula
+from bdfa_np.backend import maths
+from bdfa_np.backend.base import Array, Backend
+from bdfa_np.backend.formula import formula
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class LossResult:
         The net's raw outputs ``o``: the logits under ``bce``, log-probabilities under ``ce``.
     probabilities : array (N, K)
         ``ŷ``.
+    scale : float
+        What every entry of ``e`` is multiplied by: 1 under ``bce``, 1/N under ``ce``. A rule that sends something else
+        in place of ``e`` multiplies it by the same.
     """
 
     terms: Array
@@ -33,6 +36,7 @@ class LossResult:
     targets: Array
     outputs: Array
     probabilities: Array
+    scale: float
 
     @property
     def value(self) -> float:
@@ -105,25 +109,20 @@ class BinaryCrossEntropy(Loss):
     name = "bce"
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def bce(o, t, *, share):
         """Return ``σ(o)``, ``σ(o) - t`` and ``(softplus(o) - t o) / K``, free of overflow for any o."""
-
-        def bce(o, t, one, zero, share):
-            z = maths.exp(-maths.abs(o))  # in (0, 1], whatever the sign of o
-            sigmoid = maths.where(o >= zero, one, z) / (one + z)
-            softplus = maths.maximum(o, zero) + maths.log1p(z)
-            return sigmoid, sigmoid - t, share * (softplus - t * o)
-
-        return bce
+        z = maths.exp(-maths.abs(o))  # in (0, 1], whatever the sign of o
+        sigmoid = maths.where(o >= 0, 1, z) / (1 + z)
+        softplus = maths.maximum(o, 0) + maths.log1p(z)
+        return sigmoid, sigmoid - t, share * (softplus - t * o)
 
     def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
         """Return the three, entry by entry."""
         xp, o, t = self.backend.xp, logits, targets
         probabilities, error, terms = xp.empty_like(o), xp.empty_like(o), xp.empty_like(o)
-        formula, share = self.formula(self.backend.maths), 1 / o.shape[1]
-        self.backend.elementwise(formula, (o, t), (probabilities, error, terms), (1.0, 0.0, share), compiled=False)
-        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities)
+        self.backend.elementwise(self.bce, (o, t), (probabilities, error, terms), share=1 / o.shape[1])
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities, scale=1.0)
 
 
 class CrossEntropy(Loss):
@@ -132,24 +131,19 @@ class CrossEntropy(Loss):
     name = "ce"
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def ce(log_probability, t, *, batch_size):
         """Return ``softmax(o)``, ``(softmax(o) - t) / N`` and ``-t log softmax(o)``."""
-
-        def ce(log_probability, t, batch_size):
-            probability = maths.exp(log_probability)
-            return probability, (probability - t) / batch_size, -t * log_probability
-
-        return ce
+        probability = maths.exp(log_probability)
+        return probability, (probability - t) / batch_size, -t * log_probability
 
     def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
         """Return the three, entry by entry, of the rows' log-softmax."""
         xp, t = self.backend.xp, targets
         o = self.backend.log_softmax(logits)
         probabilities, error, terms = xp.empty_like(o), xp.empty_like(o), xp.empty_like(o)
-        formula = self.formula(self.backend.maths)
-        self.backend.elementwise(formula, (o, t), (probabilities, error, terms), (float(len(o)),), compiled=False)
-        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities)
+        self.backend.elementwise(self.ce, (o, t), (probabilities, error, terms), batch_size=len(o))
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities, scale=1 / len(o))
 
 
 LOSSES: dict[str, type[Loss]] = {"bce": BinaryCrossEntropy, "ce": CrossEntropy}

@@ -177,13 +177,8 @@ def assemble(config: Config, network: Sequential) -> Model:
     except ValueError as error:
         raise ConfigError(f"--gradient {config.gradient} cannot train --network {config.network}: {error}") from error
     assert config.lr is not None  # resolve() has filled it in
-    optimizer = OPTIMIZERS[config.optimization](
-        rule.trained,
-        config.lr,
-        lr_decay=config.lr_decay,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-    )
+    kind = OPTIMIZERS[config.optimization]
+    optimizer = kind(rule.trained, config.lr, **{option: getattr(config, option) for option in kind.options})
     loss = LOSSES[config.criterion](network.backend)
     return Model(config, network.backend, network.streams, network, rule, loss, optimizer)
 

@@ -1,6 +1,8 @@
 """Parameters as one flat vector with named views, so that an optimizer is a few lines over whole vectors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from itertools import groupby
 from math import prod
 
 from bdfa_np.backend.base import Array, Backend
@@ -31,11 +33,13 @@ class ParameterVector:
     def __init__(self, specs: Mapping[str, ParameterSpec], backend: Backend, *, trained: bool) -> None:
         self.specs = dict(specs)
         self.backend = backend
-        size = sum(prod(spec.shape) for spec in self.specs.values())
-        self.values = backend.zeros((size,))
-        self.gradients = backend.zeros((size,)) if trained else None
-        self._views = self._cut(self.values)
-        self._gradient_views = {} if self.gradients is None else self._cut(self.gradients)
+        size = size_of(self.specs)
+        self._hold(backend.zeros((size,)), backend.zeros((size,)) if trained else None)
+
+    def _hold(self, values: Array, gradients: Array | None) -> None:
+        self.values, self.gradients = values, gradients
+        self._views = self._cut(values)
+        self._gradient_views = {} if gradients is None else self._cut(gradients)
 
     def _cut(self, flat: Array) -> dict[str, Array]:
         views, start = {}, 0
@@ -67,6 +71,49 @@ class ParameterVector:
         """
         return self._gradient_views[name]
 
+    def part(self, names: Iterable[str]) -> list["ParameterVector"]:
+        """Return the vectors of some parameters alone, which an optimizer can train as it trains a whole one.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Full names, in any order.
+
+        Returns
+        -------
+        list of ParameterVector
+            In the order in which they lie in this vector, whose memory they share; one for parameters side by side.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown.
+
+        Examples
+        --------
+        >>> from bdfa_np import Config, build_model
+        >>> from bdfa_np.optim import Adam
+        >>> weights = build_model(Config(), (28, 28, 1), 10).network.weights
+        >>> last = weights.part(["linear3.W", "linear3.b"])
+        >>> [list(part) for part in last]
+        [['linear3.W', 'linear3.b']]
+        >>> optimizer = Adam(last, 1e-3)
+        """
+        wanted = set(names)
+        if unknown := sorted(wanted - self.specs.keys()):
+            raise ValueError(f"there is no parameter {', '.join(unknown)}: only {', '.join(self.specs)}")
+        parts, start = [], 0
+        for inside, stretch in groupby(self.specs, wanted.__contains__):
+            specs = {name: self.specs[name] for name in stretch}
+            stop = start + size_of(specs)
+            if inside:
+                part = copy(self)
+                part.specs = specs
+                part._hold(self.values[start:stop], None if self.gradients is None else self.gradients[start:stop])
+                parts.append(part)
+            start = stop
+        return parts
+
     def draw(self, streams: Streams, stream: str) -> None:
         """Set the initial values; each parameter has a generator of its own, keyed by its name."""
         for name, spec in self.specs.items():
@@ -86,6 +133,11 @@ class ParameterVector:
             If names or shapes differ from the vector's own; nothing is changed then.
         """
         copy_named(self._views, state, self.backend)
+
+
+def size_of(specs: Mapping[str, ParameterSpec]) -> int:
+    """Return how many entries these parameters have in all."""
+    return sum(prod(spec.shape) for spec in specs.values())
 
 
 def copy_named(held: Mapping[str, Array], given: Mapping[str, Array], backend: Backend) -> None:

@@ -1,13 +1,14 @@
 """The epoch loop. It knows no layer, no rule and no terminal."""
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
 from typing import Any, Protocol
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend import maths
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import formula
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.errors import TrainingError
 from bdfa_np.losses import Loss, check_labels
@@ -266,7 +267,7 @@ class Trainer:
         if not self.acc_gradient:
             self.network.forget_gradients()
         moved: Array = backend.xp.empty_like(x)
-        backend.elementwise(moved_by_sign(backend.maths), (x, gradient), (moved,), (self.eps,))
+        backend.elementwise(moved_by_sign, (x, gradient), (moved,), eps=self.eps)
         return moved
 
     def _run_epoch(self) -> EpochRecord:
@@ -333,7 +334,7 @@ class Trainer:
             self._halve()
 
 
-@functools.cache
-def moved_by_sign(maths: Any) -> Formula:
-    """Return ``x + eps · sign(g)`` of an entry."""
-    return lambda x, g, eps: (x + eps * maths.sign(g),)
+@formula
+def moved_by_sign(x: Any, g: Any, *, eps: float) -> Any:
+    """``x + eps · sign(g)``."""
+    return x + eps * maths.sign(g)

@@ -26,12 +26,10 @@ PARTS = {
     "convolve_input_gradient": "convolutions",
     "max_pool": "pooling",
     "max_pool_gradient": "pooling",
-    "tanh": "elementwise",
     "add_bias": "elementwise",
     "elementwise": "elementwise",
     "column_sum": "elementwise",
-    "sigmoid": "elementwise",
-    "scale_by_miss": "elementwise",
+    "row_dots": "elementwise",
 }
 WIDTHS = (100, 200, 400, 800, 1600, 3200)
 BATCHES = (16, 32, 64, 128, 256)

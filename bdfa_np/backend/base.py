@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from bdfa_np.backend.formula import Formula
+
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -14,13 +16,6 @@ else:
     Array = Any  # an array of the backend in use; NumPy's type stands for it where types are checked
 
 DTYPES = ("float32", "float64")
-
-Formula: TypeAlias = Callable[..., tuple[Any, ...]]
-"""What happens to one entry, for numbers and arrays alike: operators, and functions of ``Backend.maths``.
-
-It takes the entries and then constants, and returns a tuple. Every number in it is one of its constants: a literal
-would raise the precision where the formula is compiled. On CUDA it becomes a kernel, so it must not branch.
-"""
 
 Batch: TypeAlias = tuple[Array, Array]
 """Samples (N, ...) and their labels (N,)."""
@@ -51,8 +46,6 @@ class Backend(ABC):
     ----------
     xp : module
         NumPy, or CuPy: what the two share.
-    maths : object
-        Where a `Formula` takes its functions from.
     waits : bool
         Whether a kernel is done when its call returns, so that looking at its result costs nothing.
 
@@ -69,7 +62,6 @@ class Backend(ABC):
 
     name: str
     xp: Any
-    maths: Any
     waits: bool
     dtype: str
 
@@ -120,8 +112,8 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
-        """Multiply each row ``Y_i`` (of K) in place by ``rate (1 - σ(⟨prediction_i, h_i⟩))``, with rows (N, n)."""
+    def row_dots(self, a: Array, b: Array, out: Array) -> Array:
+        """Write the inner product of each row of ``a`` (N, n) with that of ``b`` into ``out`` (N,); return it."""
 
     @abstractmethod
     def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
@@ -191,28 +183,13 @@ class Backend(ABC):
 
     @abstractmethod
     def elementwise(
-        self,
-        formula: Formula,
-        given: Sequence[Array],
-        out: Sequence[Array],
-        constants: Sequence[float] = (),
-        *,
-        compiled: bool = True,
+        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float
     ) -> None:
-        """Write what ``formula(*given, *constants)`` returns into ``out``, entry by entry.
+        """Write what ``formula(*given, **constants)`` returns into ``out``, entry by entry.
 
-        All arrays have one shape and are contiguous. An array may be both given and written to, as a whole. Not
-        ``compiled`` keeps the formula in NumPy on the CPU: for functions such as ``exp``, of which a compiler's differ
-        from NumPy's in the last bit. ``formula`` is the same object at every use.
+        All arrays have one shape and are contiguous. An array may be both given and written to, as a whole.
+        ``formula`` is the same object at every use.
         """
-
-    @abstractmethod
-    def tanh(self, a: Array, out: Array) -> Array:
-        """Write tanh(a) into ``out``; return it."""
-
-    @abstractmethod
-    def sigmoid(self, a: Array, out: Array) -> Array:
-        """Write ``1 / (1 + exp(-a)) = (1 + tanh(a/2)) / 2`` into ``out``; return it."""
 
     @abstractmethod
     def add_bias(self, y: Array, b: Array) -> Array:

@@ -1,90 +1,94 @@
 """Elementwise non-linearities. Each keeps its output alone, since the slope can be written in terms of it."""
 
-import functools
 from typing import Any
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend import maths
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import formula
 from bdfa_np.layers.base import Layer
 
 
-class Tanh(Layer):
+class NonLinearity(Layer):
+    """Base of all non-linearities: a function of each entry, and the way back through its slope."""
+
+    @staticmethod
+    def activated(a: Any) -> Any:
+        """Return ``y``, as a formula."""
+        raise NotImplementedError
+
+    @staticmethod
+    def through_slope(grad_y: Any, y: Any) -> Any:
+        """Return ``∂E/∂a``, as a formula."""
+        raise NotImplementedError
+
+    def forward(self, a: Array, train: bool = True) -> Array:
+        """Compute ``y`` entry by entry, and keep it."""
+        self.y = self.buffer("y", a.shape)
+        self.backend.elementwise(self.activated, (a,), (self.y,))
+        return self.y  # (N, ...)
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """Return ``grad_y`` times the slope."""
+        if not need_grad_in:
+            return None
+        grad_a = self.buffer("grad_a", self.y.shape)
+        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,))
+        return grad_a  # (N, ...)
+
+
+class Tanh(NonLinearity):
     """``y = tanh(a)``; the slope is ``1 - y²``."""
 
     kind = "tanh"
 
-    def forward(self, a: Array, train: bool = True) -> Array:
-        """``y = tanh(a)``."""
-        self.y = self.backend.tanh(a, out=self.buffer("y", a.shape))
-        return self.y  # (N, ...)
-
-    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
-        """Return ``grad_y ⊙ (1 - y²)``."""
-        if not need_grad_in:
-            return None
-        grad_a = self.buffer("grad_a", self.y.shape)
-        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (1.0,))
-        return grad_a  # (N, ...)
+    @staticmethod
+    @formula
+    def activated(a):
+        """``tanh(a)``."""
+        return maths.tanh(a)
 
     @staticmethod
-    def through_slope(grad_y, y, one):
+    @formula
+    def through_slope(grad_y, y):
         """``grad_y (1 - y²)``."""
-        return (grad_y * (one - y * y),)
+        return grad_y * (1 - y * y)
 
 
-class Sigmoid(Layer):
+class Sigmoid(NonLinearity):
     """``y = 1 / (1 + exp(-a))``, computed as ``(1 + tanh(a/2)) / 2``; the slope is ``y (1 - y)``."""
 
     kind = "sigmoid"
 
-    def forward(self, a: Array, train: bool = True) -> Array:
-        """``y = (1 + tanh(a/2)) / 2``."""
-        self.y = self.backend.sigmoid(a, out=self.buffer("y", a.shape))
-        return self.y  # (N, ...)
-
-    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
-        """Return ``grad_y ⊙ y (1 - y)``."""
-        if not need_grad_in:
-            return None
-        grad_a = self.buffer("grad_a", self.y.shape)
-        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (1.0,))
-        return grad_a  # (N, ...)
+    @staticmethod
+    @formula
+    def activated(a):
+        """``(1 + tanh(a/2)) / 2``, which cannot overflow."""
+        return 0.5 * (1 + maths.tanh(0.5 * a))
 
     @staticmethod
-    def through_slope(grad_y, y, one):
+    @formula
+    def through_slope(grad_y, y):
         """``grad_y y (1 - y)``."""
-        return (grad_y * ((one - y) * y),)
+        return grad_y * ((1 - y) * y)
 
 
-class ReLU(Layer):
+class ReLU(NonLinearity):
     """``y = max(a, 0)``; the slope is 1 where ``y > 0``, else 0."""
 
     kind = "relu"
     dead_at_zero = True
 
-    def forward(self, a: Array, train: bool = True) -> Array:
-        """``y = max(a, 0)``."""
-        self.y = self.buffer("y", a.shape)
-        self.backend.elementwise(self.rectified(self.backend.maths), (a,), (self.y,), (0.0,))
-        return self.y  # (N, ...)
-
     @staticmethod
-    @functools.cache
-    def rectified(maths: Any) -> Formula:
+    @formula
+    def activated(a):
         """``max(a, 0)``."""
-        return lambda a, zero: (maths.maximum(a, zero),)
-
-    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
-        """Return ``grad_y`` where ``y > 0``, else 0."""
-        if not need_grad_in:
-            return None
-        grad_a = self.buffer("grad_a", self.y.shape)
-        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,), (0.0,))
-        return grad_a  # (N, ...)
+        return maths.maximum(a, 0)
 
     @staticmethod
-    def through_slope(grad_y, y, zero):
+    @formula
+    def through_slope(grad_y, y):
         """``grad_y`` where ``y > 0``, else 0."""
-        return (grad_y * (y > zero),)
+        return grad_y * (y > 0)
 
 
 NON_LINEARITIES: dict[str, type[Layer]] = {"tanh": Tanh, "sigm": Sigmoid, "relu": ReLU}

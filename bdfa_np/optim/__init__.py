@@ -1,6 +1,6 @@
 """Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``.
 
-What an optimizer does to one parameter is written once, as its `formula`; the backend applies it to whole vectors.
+What an optimizer does to one parameter is written once, as its `update`; the backend applies it to whole vectors.
 """
 
 from bdfa_np.optim.adaptive import Adadelta, Adagrad, Adam, Adamax, RMSprop

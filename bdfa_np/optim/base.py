@@ -2,69 +2,59 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import Formula, formula
 from bdfa_np.parameters import ParameterVector, copy_named
 
 
 class Optimizer:
-    """Base of all optimizers.
+    """Base of all optimizers; what one takes is what its constructor shows.
 
-    What an optimizer does to one parameter is its `formula`; `step` applies it to whole vectors.
+    What an optimizer does to one parameter is its `update`, a formula; `step` applies it to whole vectors.
 
     Parameters
     ----------
     vectors : sequence of ParameterVector
         What is trained: the weights and, under a rule that trains its feedback so, the feedback.
-    learning_rate : float
+    learning_rate : float, default 1e-4
         The rate; may be changed between steps (halving does).
-    lr_decay : float, default 0
-        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``, in the optimizers that have it.
     weight_decay : float, default 0
         L2 penalty: ``weight_decay · w`` is added to the gradient.
-    momentum : float, default 0
-        In the optimizers that have it.
 
     Raises
     ------
     ValueError
-        If a vector has no gradients, an option is given that this optimizer does not have, or one that it
-        cannot do without is missing.
+        If a vector has no gradients.
     """
 
     name: str
-    options: frozenset[str] = frozenset({"weight_decay"})
-    """Which of ``lr_decay``, ``weight_decay`` and ``momentum`` this optimizer has."""
-    default_learning_rate: float = 1e-4
-    """The rate of a run that gives none."""
-    needs_momentum: bool = False
-    """Whether there is nothing to compute without a momentum."""
+    options: frozenset[str]
+    """Which of ``momentum``, ``lr_decay`` and ``weight_decay`` its constructor takes."""
+    default_learning_rate: float
+    """The rate of a run that gives none, as of a constructor's call that gives none."""
+    needs_momentum: bool
+    """Whether there is nothing to compute without a momentum: its constructor demands one."""
     follows_rate: bool = True
     """Whether a rate that is changed between steps makes a difference."""
     state_names: tuple[str, ...] = ()
+    lr_decay: float = 0.0
+    """The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``, in the optimizers that have it."""
+
+    def __init_subclass__(cls) -> None:
+        """Read from the constructor what the command line has to know of it."""
+        parameters = inspect.signature(cls.__init__).parameters
+        cls.options = frozenset(name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY)
+        cls.default_learning_rate = parameters["learning_rate"].default
+        cls.needs_momentum = "momentum" in cls.options and parameters["momentum"].default is inspect.Parameter.empty
 
     def __init__(
-        self,
-        vectors: Sequence[ParameterVector],
-        learning_rate: float,
-        *,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
+        self, vectors: Sequence[ParameterVector], learning_rate: float = 1e-4, *, weight_decay: float = 0.0
     ) -> None:
-        given = {"lr_decay": lr_decay, "weight_decay": weight_decay, "momentum": momentum}
-        for option, value in given.items():
-            if value and option not in self.options:
-                raise ValueError(f"{self.name} has no {option}")
-        if self.needs_momentum and not momentum > 0:
-            raise ValueError(f"{self.name} needs a momentum greater than 0")
         self.learning_rate = learning_rate
-        self.lr_decay = lr_decay
         self.weight_decay = weight_decay
-        self.momentum = momentum
         self.steps = 0
         if any(vector.gradients is None for vector in vectors):
             raise ValueError("an optimizer can only train a vector that has gradients")
@@ -73,22 +63,15 @@ class Optimizer:
             {name: vector.backend.zeros(vector.values.shape) for name in self.state_names} for vector in vectors
         ]
 
-    @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
-        """Return the update of one parameter: from ``w``, its state, ``g`` and the constants to ``w`` and its state.
+    update: Formula
+    """What a step does to one parameter: from ``w``, its state, ``g`` and constants to ``w`` and its state."""
 
-        ``maths`` is where functions such as ``sqrt`` are taken from. The same ``maths`` gives the same object, which a
-        backend may compile once for all optimizers of a kind.
-        """
-        raise NotImplementedError
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula of the next step; an optimizer that has several overrides this."""
-        return self.formula(maths)
+        return self.update
 
-    def constants(self) -> tuple[float, ...]:
-        """Return what the formula of this step takes after ``g``; ``self.steps`` counts the steps before this one."""
+    def constants(self) -> dict[str, float]:
+        """Return the constants of the next step's formula; ``self.steps`` counts the steps before it."""
         raise NotImplementedError
 
     @property
@@ -104,14 +87,13 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every vector from its gradients; weight decay is added to the gradients in place."""
-        constants = self.constants()
+        update, constants = self.step_formula(), self.constants()
         for vector, state in zip(self._vectors, self._state, strict=True):
             w, g, backend = vector.values, vector.gradients, vector.backend
             assert g is not None
             if self.weight_decay:
-                backend.elementwise(decayed, (g, w), (g,), (self.weight_decay,))
-            formula = self.step_formula(backend.maths)
-            backend.elementwise(formula, (w, *state.values(), g), (w, *state.values()), constants)
+                backend.elementwise(decayed, (g, w), (g,), weight_decay=self.weight_decay)
+            backend.elementwise(update, (w, *state.values(), g), (w, *state.values()), **constants)
         self.steps += 1
 
     def state(self) -> dict[str, Array]:
@@ -135,6 +117,7 @@ class Optimizer:
         return {f"{i}.{name}": array for i, state in enumerate(self._state) for name, array in state.items()}
 
 
-def decayed(g, w, weight_decay):
+@formula
+def decayed(g, w, *, weight_decay):
     """Return the gradient with the L2 penalty's added to it."""
-    return (g + weight_decay * w,)
+    return g + weight_decay * w

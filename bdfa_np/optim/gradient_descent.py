@@ -1,55 +1,74 @@
 """Descent along the gradient, at one rate for all parameters: plain, with momentum, and with an average."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import Formula, formula
 from bdfa_np.optim.base import Optimizer
 from bdfa_np.parameters import ParameterVector
 
 
-def descend(w, g, rate):
+@formula
+def descend(w, g, *, rate):
     """``w -= rate · g``."""
-    return (w - rate * g,)
+    return w - rate * g
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, as Torch7's ``optim.sgd``: dampening equals the momentum.
 
     ``m = g`` at the first step, then ``m = μ m + (1 - μ) g``; ``w -= rate · m``.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        The rate; may be changed between steps.
+    momentum : float, default 0
+        μ; without it there is no state.
+    lr_decay : float, default 0
+        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
     """
 
     name = "sgd"
-    options = frozenset({"lr_decay", "weight_decay", "momentum"})
     state_names: tuple[str, ...] = ("m",)
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        if not options.get("momentum"):
+    def __init__(
+        self,
+        vectors: Sequence[ParameterVector],
+        learning_rate: float = 1e-4,
+        *,
+        momentum: float = 0.0,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not momentum:
             self.state_names = ()
-        super().__init__(vectors, learning_rate, **options)
+        super().__init__(vectors, learning_rate, weight_decay=weight_decay)
+        self.momentum = momentum
+        self.lr_decay = lr_decay
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, m, g, *, rate, momentum, gain):
         """Descend along the gradient's running mean."""
+        m = momentum * m + gain * g
+        return w - rate * m, m
 
-        def update(w, m, g, rate, momentum, gain):
-            m = momentum * m + gain * g
-            return w - rate * m, m
-
-        return update
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula with momentum, or `descend` where there is none."""
-        return self.formula(maths) if self.momentum else descend
+        return self.update if self.momentum else descend
 
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate and, where there is momentum, the shares of the mean and of the gradient."""
         if not self.momentum:
-            return (self.rate,)
-        return (self.rate, self.momentum, 1 - self.momentum) if self.steps else (self.rate, 0.0, 1.0)
+            return {"rate": self.rate}
+        momentum = self.momentum if self.steps else 0.0
+        return {"rate": self.rate, "momentum": momentum, "gain": 1 - momentum}
 
 
 class NAG(Optimizer):
@@ -58,15 +77,43 @@ class NAG(Optimizer):
     ``v = μ v - rate · g(w + μ v)``, ``w += v``, with ``v = 0`` before the first step. The gradient is that of the
     look-ahead point, weight decay included: `look_ahead` moves ``w`` there before the forward pass, and the step
     goes on from there, since ``(w + μ v) - rate · g`` is the new ``w``.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        The rate; may be changed between steps.
+    momentum : float
+        μ, greater than 0.
+    lr_decay : float, default 0
+        The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
+
+    Raises
+    ------
+    ValueError
+        If the momentum is not greater than 0.
     """
 
     name = "nag"
-    options = frozenset({"lr_decay", "weight_decay", "momentum"})
-    needs_momentum = True
     state_names = ("v",)
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float, **options: float) -> None:
-        super().__init__(vectors, learning_rate, **options)
+    def __init__(
+        self,
+        vectors: Sequence[ParameterVector],
+        learning_rate: float = 1e-4,
+        *,
+        momentum: float,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not momentum > 0:
+            raise ValueError("nag needs a momentum greater than 0")
+        super().__init__(vectors, learning_rate, weight_decay=weight_decay)
+        self.momentum = momentum
+        self.lr_decay = lr_decay
         self._ahead = False
 
     def look_ahead(self) -> None:
@@ -75,7 +122,7 @@ class NAG(Optimizer):
             return
         for vector, state in zip(self._vectors, self._state, strict=True):
             w = vector.values
-            vector.backend.elementwise(ahead, (w, state["v"]), (w,), (self.momentum,))
+            vector.backend.elementwise(ahead, (w, state["v"]), (w,), momentum=self.momentum)
         self._ahead = True
 
     def step(self) -> None:
@@ -92,18 +139,14 @@ class NAG(Optimizer):
         self._ahead = False
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, v, g, *, rate, momentum):
         """Descend from the look-ahead point, and add the same to the velocity."""
+        return w - rate * g, momentum * v - rate * g
 
-        def update(w, v, g, rate, momentum):
-            return w - rate * g, momentum * v - rate * g
-
-        return update
-
-    def constants(self) -> tuple[float, ...]:
+    def constants(self) -> dict[str, float]:
         """Return the rate and μ."""
-        return self.rate, self.momentum
+        return {"rate": self.rate, "momentum": self.momentum}
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Take over state vectors by name; the weights that belong to them are not looking ahead."""
@@ -111,9 +154,10 @@ class NAG(Optimizer):
         self._ahead = False
 
 
-def ahead(w, v, momentum):
+@formula
+def ahead(w, v, *, momentum):
     """``w + μ v``."""
-    return (w + momentum * v,)
+    return w + momentum * v
 
 
 class ASGD(Optimizer):
@@ -124,6 +168,15 @@ class ASGD(Optimizer):
 
     The average ``ax`` is kept beside the weights and never put in their place, as in Torch7: it is
     ``state()["0.ax"]``, in a checkpoint too. Up to step t₀ it is the weights themselves.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        η₀; may be changed between steps.
+    weight_decay : float, default 0
+        L2 penalty: ``weight_decay · w`` is added to the gradient.
     """
 
     name = "asgd"
@@ -138,31 +191,29 @@ class ASGD(Optimizer):
         return self.learning_rate / math.pow(1 + self.decay * self.learning_rate * self.steps, self.alpha)
 
     @staticmethod
-    @functools.cache
-    def formula(maths: Any) -> Formula:
+    @formula
+    def update(w, ax, g, *, rate, keep, mu):
         """Shrink the weights, descend along the gradient, and take the new weights into the average."""
+        w = keep * w - rate * g
+        return w, ax + mu * (w - ax)
 
-        def update(w, ax, g, rate, keep, mu):
-            w = keep * w - rate * g
-            return w, ax + mu * (w - ax)
-
-        return update
-
-    def step_formula(self, maths: Any) -> Formula:
+    def step_formula(self) -> Formula:
         """Return the formula that averages, or, up to step t₀, the one whose average is the new weights."""
-        return self.formula(maths) if self.mu < 1 else shrink_and_descend
+        return self.update if self.mu < 1 else shrink_and_descend
 
     @property
     def mu(self) -> float:
         """The share μ of the new weights in the average."""
         return 1 / max(1, self.steps - self.average_from)
 
-    def constants(self) -> tuple[float, ...]:
-        """Return the rate, what is kept of a weight, and μ."""
-        return self.rate, 1 - self.decay * self.rate, self.mu
+    def constants(self) -> dict[str, float]:
+        """Return the rate, what is kept of a weight, and, where there is an average, μ."""
+        shared = {"rate": self.rate, "keep": 1 - self.decay * self.rate}
+        return {**shared, "mu": self.mu} if self.mu < 1 else shared
 
 
-def shrink_and_descend(w, _ax, g, rate, keep, _mu):
+@formula
+def shrink_and_descend(w, ax, g, *, rate, keep):
     """``w = (1 - λ η) w - η g``, for the weights and for their average."""
     w = keep * w - rate * g
     return w, w

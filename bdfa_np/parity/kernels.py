@@ -4,15 +4,13 @@ A probe asks one kernel of a backend for a few results. `compare_kernels` runs e
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bdfa_np.backend.base import Array, Backend, Batch, Formula
-from bdfa_np.layers import ReLU, Tanh
-from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
-from bdfa_np.optim import Adamax, RMSprop, Rprop
+import bdfa_np.trainer  # noqa: F401 - with it comes every module that has formulas
+from bdfa_np.backend.base import Array, Backend, Batch
+from bdfa_np.backend.formula import FORMULAS, Formula, constants, entries
+from bdfa_np.backend.symbols import written
 from bdfa_np.parity.differences import Difference, difference, failure
 from bdfa_np.parity.images import IMAGE_PROBES, Results, normal
 
@@ -104,17 +102,12 @@ def tally(backend: Backend) -> Results:
     return found | {"counts of many rows": many, "sums of many rows": sums}
 
 
-def scale_by_miss(backend: Backend) -> Results:
-    """Scale rows of any length."""
+def row_dots(backend: Backend) -> Results:
+    """Multiply rows of any length."""
     found = {}
     for n in (1, 255, 257):
-        Y, prediction, h = (
-            backend.asarray(normal((5, 30))),
-            backend.asarray(normal((5, n))),
-            backend.asarray(normal((5, n), 1)),
-        )
-        backend.scale_by_miss(Y, prediction, h, 0.1)
-        found[f"{n} entries"] = Y
+        a, b = backend.asarray(normal((5, n))), backend.asarray(normal((5, n), 1))
+        found[f"{n} entries"] = backend.row_dots(a, b, backend.asarray(np.full(5, np.nan)))
     return found
 
 
@@ -177,25 +170,6 @@ def feed(backend: Backend) -> Results:
     return found
 
 
-def tanh(backend: Backend) -> Results:
-    """Take numbers large and small, and none."""
-    (x,) = edges(backend.dtype, 1)
-    return {"edges": backend.tanh(backend.asarray(x), backend.empty(x.shape)), "usual": _usual(backend.tanh, backend)}
-
-
-def sigmoid(backend: Backend) -> Results:
-    """Take numbers large and small, and none."""
-    (x,) = edges(backend.dtype, 1)
-    return {
-        "edges": backend.sigmoid(backend.asarray(x), backend.empty(x.shape)),
-        "usual": _usual(backend.sigmoid, backend),
-    }
-
-
-def _usual(kernel: Callable[[Array, Array], Array], backend: Backend) -> Array:
-    return kernel(backend.asarray(3 * normal((7, ROWS))), backend.empty((7, ROWS)))
-
-
 Probe = Callable[[Backend], Results]
 PROBES: tuple[Probe, ...] = (
     matmul,
@@ -204,44 +178,31 @@ PROBES: tuple[Probe, ...] = (
     one_hot,
     log_softmax,
     tally,
-    scale_by_miss,
+    row_dots,
     limit_norms,
-    tanh,
-    sigmoid,
     dropout,
     feed,
     *IMAGE_PROBES,
 )
 
 
-@dataclass(frozen=True)
-class FormulaProbe:
-    """A formula, how many arrays it is given and writes, and its constants."""
+def evaluate(formula: Formula, backend: Backend) -> list[Array]:
+    """Return what the backend makes of a formula of remarkable numbers and of usual ones, on the host.
 
-    make: Callable[[Any], Formula]
-    given: int
-    written: int
-    constants: tuple[float, ...]
-
-    def evaluate(self, backend: Backend) -> list[Array]:
-        """Return what the backend makes of remarkable numbers, on the host."""
-        arrays = [backend.asarray(array) for array in edges(backend.dtype, self.given)]
-        out = [backend.empty(arrays[0].shape) for _ in range(self.written)]
-        backend.elementwise(self.make(backend.maths), arrays, out, self.constants)
-        return [backend.to_host(array) for array in out]
+    Its constants are below 1, as in training: so no product with one of them is infinite.
+    """
+    numbers = {name: 0.3 / place for place, name in enumerate(constants(formula), start=1)}
+    given = [backend.asarray(array) for array in arguments(formula, backend.dtype)]
+    out = [backend.empty(given[0].shape) for _ in written(formula, range(len(given))).results]
+    backend.elementwise(formula, given, out, **numbers)
+    return [backend.to_host(array) for array in out]
 
 
-FORMULAS = {
-    "relu": FormulaProbe(ReLU.rectified, 1, 1, (0.0,)),
-    "slope of relu": FormulaProbe(lambda _: ReLU.through_slope, 2, 1, (0.0,)),
-    "slope of tanh": FormulaProbe(lambda _: Tanh.through_slope, 2, 1, (1.0,)),
-    "bce": FormulaProbe(BinaryCrossEntropy.formula, 2, 3, (1.0, 0.0, 0.25)),
-    "ce": FormulaProbe(CrossEntropy.formula, 2, 3, (6.0,)),
-    "rmsprop": FormulaProbe(RMSprop.formula, 3, 2, (0.01, 0.99, 0.01, 1e-8)),
-    "adamax": FormulaProbe(Adamax.formula, 4, 3, (0.01, 0.9, 0.1, 0.999, 1e-30)),
-    "rprop": FormulaProbe(Rprop.formula, 4, 3, (0.2, 0.5, 1e-6, 50.0, 1.0, 0.0)),
-}
-"""Between them these use every function that a formula may."""
+def arguments(formula: Formula, dtype: str) -> list[Array]:
+    """Return what a formula is given: remarkable numbers, and usual ones."""
+    remarkable = edges(dtype, entries(formula))
+    usual = [3 * normal((7 * ROWS,), place) for place in range(len(remarkable))]
+    return [np.concatenate([few, many.astype(dtype)]) for few, many in zip(remarkable, usual, strict=True)]
 
 
 def compare_kernels(reference: Backend, other: Backend) -> dict[str, list[Difference]]:
@@ -261,7 +222,7 @@ def compare_kernels(reference: Backend, other: Backend) -> dict[str, list[Differ
     """
     with reference.non_finite_allowed(), other.non_finite_allowed():
         found = {probe.__name__: _compare_probe(probe, reference, other) for probe in PROBES}
-        formulas = [_compare_formula(title, probe, reference, other) for title, probe in FORMULAS.items()]
+        formulas = [_compare_formula(formula, reference, other) for formula in FORMULAS]
     return found | {"elementwise": [one for group in formulas for one in group]}
 
 
@@ -280,18 +241,19 @@ def _on_host(backend: Backend, array: Array) -> Array:
     return backend.to_host(array) if backend.on_device(array) else np.asarray(array)
 
 
-def _compare_formula(title: str, probe: FormulaProbe, reference: Backend, other: Backend) -> list[Difference]:
+def _compare_formula(formula: Formula, reference: Backend, other: Backend) -> list[Difference]:
     """Compare entry by entry: beside the largest number there is, no other would count.
 
     An entry's scale is the largest finite number that went into it or came out, which its rounding is a share of.
     """
+    title = formula.__qualname__
     try:
-        found = probe.evaluate(other)
+        found = evaluate(formula, other)
     except Exception as error:  # as above
         return [failure(title, error)]
     differences = []
-    for place, (a, b) in enumerate(zip(found, probe.evaluate(reference), strict=True), start=1):
-        numbers = np.abs(np.stack([*edges(reference.dtype, probe.given), b]).astype(np.float64))
+    for place, (a, b) in enumerate(zip(found, evaluate(formula, reference), strict=True), start=1):
+        numbers = np.abs(np.stack([*arguments(formula, reference.dtype), b]).astype(np.float64))
         scale = np.where(np.isfinite(numbers), numbers, 0).max(axis=0)
         differences.append(difference(f"{title}, {place}", a, b, TOLERANCES[reference.dtype], scale))
     return differences

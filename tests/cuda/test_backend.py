@@ -6,6 +6,7 @@ import pytest
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cuda import backend as cuda_backend
 from bdfa_np.backend.cuda.backend import CupyBackend
+from bdfa_np.layers import Tanh
 
 pytest_plugins = ["cuda_fixtures"]
 pytestmark = pytest.mark.usefixtures("stand_in")
@@ -76,9 +77,8 @@ def test_targets_have_a_one_at_the_label(cuda):
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 1000])
-def test_rows_of_any_length_are_scaled_by_their_miss(cuda, n):
-    arrays = RNG.normal(size=(5, 300)), RNG.normal(size=(5, n)), RNG.normal(size=(5, n))
-    same(both(cuda, "scale_by_miss", arrays, [], 0.1))
+def test_rows_of_any_length_are_multiplied(cuda, n):
+    same(both(cuda, "row_dots", (RNG.normal(size=(300, n)), RNG.normal(size=(300, n))), [(300,)]))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_formula_takes_contiguous_arrays_of_one_shape(cuda):
     a = cuda.asarray(RNG.normal(size=(4, 3)))
     for out in (cuda.empty((3, 4)), cuda.empty((3, 4)).T):
         with pytest.raises(ValueError, match="contiguous arrays of one shape"):
-            cuda.tanh(a, out)
+            cuda.elementwise(Tanh.activated, (a,), (out,))
 
 
 def test_more_entries_than_can_be_counted_are_refused(cuda):

@@ -5,8 +5,10 @@ import pytest
 from formulas import FORMULAS
 from host_kernels import HostKernel, compiler
 
-from bdfa_np.backend.cuda.formula import Maths, kernel_source
+from bdfa_np.backend import maths
+from bdfa_np.backend.cuda.formula import kernel_source
 from bdfa_np.backend.cuda.kernels import named_source
+from bdfa_np.backend.formula import as_tuple, in_order
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler")
 
@@ -34,12 +36,14 @@ def entries(count, dtype, seed):
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_formulas_kernel_gives_what_numpy_gives(name, dtype):
     case = FORMULAS[name]
-    constants = [np.dtype(dtype).type(value) for value in case.constants]
+    constants = {name: np.dtype(dtype).type(value) for name, value in case.constants.items()}
     arrays = entries(1 + max(case.given + case.out), dtype, seed=3)
     with np.errstate(all="ignore"):
-        expected = case.make(np)(*(arrays[i].copy() for i in case.given), *constants)
-    HostKernel(case.source(dtype), "elementwise")(3, 64, (*arrays, *constants, SIZE))
+        expected = as_tuple(case.formula(*(arrays[i].copy() for i in case.given), **constants))
+    numbers = in_order(case.formula, constants)
+    HostKernel(case.source(dtype), "elementwise")(3, 64, (*arrays, *numbers, SIZE))
     for place, value in zip(case.out, expected, strict=True):
+        assert value.dtype == dtype  # of which a number in a formula must not make float64
         eps = np.finfo(dtype).eps
         if case.exact:
             np.testing.assert_array_equal(arrays[place], np.broadcast_to(value, SIZE))
@@ -59,17 +63,28 @@ def test_a_threads_share_covers_every_size():
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
-        (lambda a: (a + 1.0,), "1.0 in a formula"),
-        (lambda a: (2.0 * a,), "unsupported operand"),
-        (lambda a: (a if a >= -a else -a,), "must not branch"),
-        (lambda a: (0.0 * 1.0,), "0.0 in a formula"),
-        (lambda a: (np.sqrt(a),), "sqrt"),
-        (lambda a: (Maths.cosh(a),), "cosh"),
+        (lambda a: a + np.float64(1.0), r"np\.float64\(1\.0\) in a formula"),
+        (lambda a: np.float32(2.0) * a, r"np\.float32\(2\.0\) in a formula"),
+        (lambda a: a * np.ones(3), "in a formula"),
+        (lambda a: a + 1j, "1j in a formula"),
+        (lambda a: a + True, "True in a formula"),
+        (lambda a: a + float("inf"), "inf in a formula"),
+        (lambda a: a if a >= -a else -a, "must not branch"),
+        (lambda a: maths.where(0 < a < 1, a, 0), "must not branch"),
+        (lambda a: 0.0 * 1.0, "0.0 in a formula"),
+        (lambda a: np.cosh(a), "may not use cosh"),
+        (lambda a: np.clip(a, 0, 1), "may not use clip"),
+        (lambda a: a**2, "may not use power"),
+        (lambda a: a == a, "may not use equal"),
+        (lambda a: np.sqrt(a, where=True), "may not use sqrt with where"),
+        (lambda a: np.add.reduce(a), r"may not use add\.reduce"),
+        (lambda a: maths.cosh(a), "no function 'cosh'"),
+        (lambda a: float(a), "float"),
     ],
 )
 def test_a_formula_that_is_no_kernel_is_refused(formula, message):
     with pytest.raises((TypeError, AttributeError), match=message):
-        kernel_source(formula, (0,), (0,), 0, "float32")
+        kernel_source(formula, (0,), (0,), "float32")
 
 
 # Known answers of Philox4x32-10, from the authors' Random123 distribution (kat_vectors).

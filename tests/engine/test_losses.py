@@ -69,3 +69,11 @@ def test_labels_that_are_not_n_classes_are_refused(backend, criterion, labels):
 def test_an_empty_batch_is_refused(backend):
     with pytest.raises(ValueError, match="at least one"):
         BinaryCrossEntropy(backend)(np.zeros((0, 3)), np.zeros(0, int))
+
+
+@pytest.mark.parametrize("criterion", LOSSES)
+def test_the_error_is_probabilities_less_targets_times_the_scale(criterion, backend):
+    rng = np.random.default_rng(1)
+    result = LOSSES[criterion](backend)(rng.normal(size=(7, 4)), rng.integers(0, 4, 7))
+    assert result.scale == {"bce": 1, "ce": 1 / 7}[criterion]
+    np.testing.assert_allclose(result.error, result.scale * (result.probabilities - result.targets), rtol=1e-14)

@@ -1,7 +1,6 @@
 """The network: shapes, names, flat vectors, initial values and what is refused."""
 
 import doctest
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +8,23 @@ import pytest
 
 import bdfa_np.model
 import bdfa_np.network
+import bdfa_np.parameters
 import bdfa_np.random_streams
 from bdfa_np import BP, DFA, Config, ErrorFeedback, Flatten, Linear, ReLU, Sequential, Tanh, build_model
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.errors import BackendError
 from bdfa_np.random_streams import Streams
+from bdfa_np.rules.direct.bdfa import miss_of
 
 
 def make_network(**options):
     return Sequential([Flatten(), Linear(5), Tanh(), ErrorFeedback(), Linear(3)], (2, 2, 1), **options)
 
 
-@pytest.mark.parametrize("module", [bdfa_np.network, bdfa_np.model, bdfa_np.random_streams], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [bdfa_np.network, bdfa_np.model, bdfa_np.parameters, bdfa_np.random_streams], ids=lambda m: m.__name__
+)
 def test_examples_in_docstrings_do_what_they_show(module):
     outcome = doctest.testmod(module)
     assert outcome.attempted > 0
@@ -221,11 +224,16 @@ def test_matrix_kernels_accumulate_where_asked(backend):
     np.testing.assert_allclose(backend.column_sum(a, total), a.sum(axis=0))
 
 
-def test_rows_are_scaled_by_how_far_their_prediction_missed(backend):
+def test_each_row_is_multiplied_with_its_own(backend):
     generator = np.random.default_rng(0)
-    prediction, h = generator.normal(size=(3, 4)), generator.normal(size=(3, 4))
-    Y = np.ones((3, 2))
-    backend.scale_by_miss(Y, prediction, h, 0.1)
+    a, b, out = generator.normal(size=(3, 4)), generator.normal(size=(3, 4)), np.full(3, np.nan)
+    assert backend.row_dots(a, b, out=out) is out
     for i in range(3):
-        miss = 1 - 1 / (1 + math.exp(-sum(prediction[i, j] * h[i, j] for j in range(4))))
-        np.testing.assert_allclose(Y[i], 0.1 * miss, rtol=1e-14)
+        np.testing.assert_allclose(out[i], sum(a[i, j] * b[i, j] for j in range(4)), rtol=1e-14)
+
+
+def test_a_miss_is_what_a_sigmoid_lacks_of_one_and_cannot_overflow(backend):
+    s, miss = np.array([-1000.0, -2.0, 0.0, 0.5, 1000.0]), np.empty(5)
+    backend.elementwise(miss_of, (s,), (miss,))
+    np.testing.assert_allclose(miss[1:4], 1 - 1 / (1 + np.exp(-s[1:4])), rtol=1e-14)
+    assert miss[[0, 4]].tolist() == [1, 0]

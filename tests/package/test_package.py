@@ -1,6 +1,7 @@
 """The package as a whole: its public names, what importing it costs, and who may import whom."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def forbidden_imports(pattern, forbidden):
 )
 def test_dependencies_point_one_way(pattern, forbidden):
     assert forbidden_imports(pattern, forbidden) == set()
+
+
+def test_no_two_files_of_the_backends_import_each_other_not_even_for_types():
+    graph = {}
+    for path in sorted(PACKAGE.glob("backend/**/*.py")):
+        module = ".".join(("bdfa_np", *path.relative_to(PACKAGE).with_suffix("").parts))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        graph[module] = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "bdfa_np.backend.base" in graph["bdfa_np.backend.cuda.graph"]
+    graphlib.TopologicalSorter(graph).prepare()  # which raises a CycleError
 
 
 def test_data_knows_nothing_of_layers_and_of_the_command_line():

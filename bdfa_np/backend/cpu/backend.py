@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Formula, Step
+from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Step
 from bdfa_np.backend.cpu import augment, convolution, elementwise, few_channels, pool, products, threads, winograd
+from bdfa_np.backend.formula import Formula, in_order
 
 
 class NumpyBackend(Backend):
@@ -17,7 +18,6 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
-    maths = np
     waits = True
 
     def __init__(self, dtype: str = "float32") -> None:
@@ -91,11 +91,9 @@ class NumpyBackend(Backend):
         if not (np.isfinite(total) or sums[2]):
             sums[2:] = sums[1], total
 
-    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
-        """Multiply each row ``Y_i`` by ``rate (1 - σ(s_i))``."""
-        s = np.einsum("ij,ij->i", prediction, h)
-        miss = 0.5 * (1 - np.tanh(0.5 * s))  # 1 - σ(s), which cannot overflow in this form
-        Y *= (rate * miss)[:, None]
+    def row_dots(self, a: Array, b: Array, out: Array) -> Array:
+        """Write the inner product of each row of ``a`` (N, n) with that of ``b`` into ``out`` (N,); return it."""
+        return np.einsum("ij,ij->i", a, b, out=out)
 
     def _suits_winograd(self, W: Array, y: Array, stride: int, padding: int) -> bool:
         return winograd.suits(W.shape, y.shape, stride, padding, W.dtype)
@@ -163,28 +161,10 @@ class NumpyBackend(Backend):
             W *= np.minimum(1, bound / np.maximum(norms, bound))
 
     def elementwise(
-        self,
-        formula: Formula,
-        given: Sequence[Array],
-        out: Sequence[Array],
-        constants: Sequence[float] = (),
-        *,
-        compiled: bool = True,
+        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float
     ) -> None:
         """Evaluate a formula in blocks that stay in cache, or compiled where Numba is installed; with the same bits."""
-        numbers = [self._number(constant) for constant in constants]
-        elementwise.elementwise(formula, given, out, numbers, may_compile=compiled)
-
-    def tanh(self, a: Array, out: Array) -> Array:
-        """Write tanh(a) into ``out``; return it."""
-        return elementwise.tanh(a, out)
-
-    def sigmoid(self, a: Array, out: Array) -> Array:
-        """Write ``(1 + tanh(a/2)) / 2`` into ``out``; return it."""
-        np.multiply(a, 0.5, out=out)
-        elementwise.tanh(out, out)
-        self.elementwise(elementwise.from_tanh, (out,), (out,), (1.0, 0.5))
-        return out
+        elementwise.elementwise(formula, given, out, [self._number(c) for c in in_order(formula, constants)])
 
     def add_bias(self, y: Array, b: Array) -> Array:
         """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""

@@ -1,4 +1,4 @@
-"""Convolution and pooling on the CPU, channels last: a few images at a time through one matrix product.
+"""Convolution on the CPU, channels last: a few images at a time through one matrix product.
 
 A convolution's windows are laid out as the rows of a matrix (im2col), for as many images as keep that matrix in
 cache; one product with the weights then gives those images' outputs.
@@ -98,31 +98,3 @@ def convolve_input_gradient(
 def strided_part(x: Array, i: int, j: int, stride: int, y_shape: tuple[int, ...]) -> Array:
     """Return the view of x that holds, for every window, its entry in row i and column j."""
     return x[:, i : i + stride * (y_shape[1] - 1) + 1 : stride, j : j + stride * (y_shape[2] - 1) + 1 : stride]
-
-
-def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, workspace: Workspace) -> Array:
-    """See `Backend.max_pool`."""
-    larger = workspace("mask", out.shape, bool)
-    for index, (i, j) in enumerate(product(range(size), repeat=2)):
-        part = strided_part(x, i, j, stride, out.shape)
-        if index == 0:
-            out[...] = part
-            chosen.fill(0)
-        else:
-            np.greater(part, out, out=larger)  # strictly: of equal entries the first is chosen
-            np.copyto(chosen, index, where=larger)
-            np.maximum(out, part, out=out)  # hands NaN on, which a comparison would hide
-    return out
-
-
-def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out: Array, workspace: Workspace) -> Array:
-    """See `Backend.max_pool_gradient`."""
-    out.fill(0)
-    here = workspace("mask", grad_y.shape, bool)
-    passed = workspace("passed", grad_y.shape)
-    for index, (i, j) in enumerate(product(range(size), repeat=2)):
-        np.equal(chosen, index, out=here)
-        np.multiply(grad_y, here, out=passed)
-        part = strided_part(out, i, j, stride, grad_y.shape)
-        np.add(part, passed, out=part)
-    return out

@@ -6,23 +6,35 @@ from typing import Any
 
 import numpy as np
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
 from bdfa_np.backend.cpu.compiling import compile_loop, worth_compiling
 from bdfa_np.backend.cpu.threads import shares_of_large, work
+from bdfa_np.backend.formula import Formula, as_tuple, constants, entries
+from bdfa_np.backend.symbols import written
 
 BLOCK = 65536
 """Entries a block: a handful of float32 arrays of this length stay in a core's cache."""
+
+NUMPYS_OWN = {np.exp, np.log1p, np.tanh}
+"""Functions of which a compiler's differ from NumPy's in the last bit."""
+
+COMPILED: dict[str, Any] = {
+    "fabs": np.abs,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "sign": np.sign,
+    "sqrt": np.sqrt,
+}
+"""What the other functions in a formula's statements are to Numba."""
 
 
 def elementwise(
     formula: Formula,
     given: Sequence[Array],
     out: Sequence[Array],
-    constants: Sequence[Any],
-    *,
-    may_compile: bool = True,
+    numbers: Sequence[Any],
 ) -> None:
-    """Write what ``formula(*given, *constants)`` returns into ``out``, entry by entry; see `Backend.elementwise`.
+    """Write what a formula returns into ``out``, entry by entry; see `Backend.elementwise`.
 
     Parameters
     ----------
@@ -30,10 +42,8 @@ def elementwise(
         The same object at every use, since it is compiled once for each.
     given, out : sequence of array
         Of one shape and dtype.
-    constants : sequence of NumPy scalar
-        Of the arrays' dtype.
-    may_compile : bool, default True
-        Whether a compiled formula would give the same bits as NumPy's.
+    numbers : sequence of NumPy scalar
+        The constants, of the arrays' dtype, in the formula's order.
     """
     flat: dict[int, Array] = {}
     for array in (*given, *out):
@@ -42,26 +52,33 @@ def elementwise(
         if not array.flags.c_contiguous:
             raise ValueError("an elementwise formula writes to contiguous arrays alone")
     place = {key: i for i, key in enumerate(flat)}
-    way = compiled if may_compile and worth_compiling(formula) else in_blocks
     places = [tuple([place[id(array)] for array in group]) for group in (given, out)]
-    loop = way(formula, *places, len(constants))
+    way = compiled if worth_compiling(formula) and compiles(formula) else in_blocks
+    loop = way(formula, *places, out[0].dtype)
     arrays = flat.values()
     parts = shares_of_large(out[0].size, out[0].size)
     if len(parts) == 1:
-        loop(*arrays, *constants)
+        loop(*arrays, *numbers)
     else:
-        work(lambda _, part: loop(*(array[part] for array in arrays), *constants), parts)
+        work(lambda _, part: loop(*(array[part] for array in arrays), *numbers), parts)
 
 
 @functools.cache
-def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], constants: int) -> Callable[..., None]:
+def compiles(formula: Formula) -> bool:
+    """Return whether a formula gives the same bits compiled: one that takes an ``exp`` does not."""
+    return written(formula, range(entries(formula))).functions.isdisjoint(NUMPYS_OWN)
+
+
+@functools.cache
+def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], dtype: np.dtype) -> Callable[..., None]:
     """Return the loop over a formula's entries in NumPy; see `compiled` for the parameters."""
+    count, names = 1 + max(given + out), constants(formula)
 
     def loop(*arguments: Any) -> None:
-        arrays, numbers = arguments[: len(arguments) - constants], arguments[len(arguments) - constants :]
+        arrays, numbers = arguments[:count], dict(zip(names, arguments[count:], strict=True))
         for start in range(0, arrays[0].size, BLOCK):
             few = [array[start : start + BLOCK] for array in arrays]
-            results = formula(*(few[i] for i in given), *numbers)
+            results = as_tuple(formula(*(few[i] for i in given), **numbers))
             for i, values in zip(out, results, strict=True):
                 few[i][...] = values
 
@@ -69,7 +86,7 @@ def in_blocks(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], co
 
 
 @functools.cache
-def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], constants: int) -> Callable[..., None]:
+def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], dtype: np.dtype) -> Callable[..., None]:
     """Return the loop over a formula's entries, compiled.
 
     Parameters
@@ -79,38 +96,29 @@ def compiled(formula: Formula, given: tuple[int, ...], out: tuple[int, ...], con
     given, out : tuple of int
         The place of each array among the loop's arguments. An array that is both given and written to has one place:
         only so does the compiler know that it overlaps with nothing else, and may take several entries at once.
-    constants : int
-        How many constants follow the arrays.
+    dtype : numpy.dtype
+        The entries' type.
 
     Returns
     -------
     callable
-        The loop over flat arrays.
+        The loop over flat arrays, and the constants behind them.
     """
-    from numba import njit
-
+    text = written(formula, given)
     arrays = [f"a{i}" for i in range(1 + max(given + out))]
-    numbers = [f"c{i}" for i in range(constants)]
-    entries = ", ".join([f"{arrays[i]}[i]" for i in given] + numbers)
-    source = (
-        f"def loop({', '.join(arrays + numbers)}):\n"
-        f"    for i in range({arrays[out[0]]}.size):\n"
-        f"        {''.join(f'{arrays[i]}[i], ' for i in out)} = formula({entries})\n"
-    )
-    scope: dict[str, Any] = {"formula": njit(formula, inline="always", error_model="numpy")}
-    exec(source, scope)  # noqa: S102 - made above of numbered names alone: Numba compiles no variable argument lists
+    arguments = arrays + [f"c{i}" for i in range(len(constants(formula)))]
+    body = [f"x{i} = a{i}[i]" for i in dict.fromkeys(given)] + text.statements
+    body += [f"a{i}[i] = {result}" for i, result in zip(out, text.results, strict=True)]
+    statements = "\n        ".join(body)
+    source = f"def loop({', '.join(arguments)}):\n    for i in range(a{out[0]}.size):\n        {statements}\n"
+    scope = COMPILED | {"Real": dtype.type, "where": compile_loop(where)}
+    exec(source, scope)  # noqa: S102 - made of what `written` writes, and of numbered names
     return compile_loop(scope["loop"])
 
 
-def tanh(a: Array, out: Array) -> Array:
-    """Write the hyperbolic tangent of ``a`` into ``out``: NumPy's own takes several entries at once."""
-    work(lambda _, part: np.tanh(a[part], out=out[part]), shares_of_large(a.size, len(a)))
-    return out
-
-
-def from_tanh(t, one, half):
-    """``(1 + t) / 2``."""
-    return ((t + one) * half,)
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Return ``a`` where the condition holds, else ``b``: of one entry, to be compiled."""
+    return a if condition else b
 
 
 def add_bias(y: Array, b: Array) -> Array:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Formula, Step
+from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Step
 from bdfa_np.backend.cuda.cublas import Cublas
 from bdfa_np.backend.cuda.feed import Feed
-from bdfa_np.backend.cuda.formula import Maths
 from bdfa_np.backend.cuda.graph import RecordedStep
 from bdfa_np.backend.cuda.importing import import_cupy
 from bdfa_np.backend.cuda.kernels import Kernels
+from bdfa_np.backend.formula import Formula, in_order
 
 COLUMNS_BYTES = 256 * 2**20
 """How large the matrix of windows may grow before the batch is cut."""
@@ -41,7 +41,6 @@ class CupyBackend(Backend):
     """
 
     name = "cupy"
-    maths = Maths
     waits = False
 
     def __init__(
@@ -67,7 +66,7 @@ class CupyBackend(Backend):
         self._cublas = Cublas(cupy, dtype, tf32=tf32)
         self.stream = cupy.cuda.Stream(non_blocking=True)
         """Where a net computes; a stream that can be captured waits for no other by itself."""
-        self._feed = Feed(self)
+        self._feed = Feed(cupy, dtype)
         self._scratch: dict[str, Array] = {}
         self.later = self.whole_number(0)
         """Added to the number of a training pass: 0 unless a step that was recorded is replayed."""
@@ -193,9 +192,10 @@ class CupyBackend(Backend):
         """Count and add up in one block."""
         self._kernels.blocks("tally", 1, logits, labels, terms, counts, sums, *logits.shape)
 
-    def scale_by_miss(self, Y: Array, prediction: Array, h: Array, rate: float) -> None:
+    def row_dots(self, a: Array, b: Array, out: Array) -> Array:
         """Take a block for each row."""
-        self._kernels.blocks("scale_by_miss", len(Y), Y, prediction, h, float(rate), h.shape[1], Y.shape[1])
+        self._kernels.blocks("row_dots", len(a), a, b, out, a.shape[1])
+        return out
 
     def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
         """Take a block for each vector."""
@@ -204,13 +204,7 @@ class CupyBackend(Backend):
         self._kernels.blocks("limit_norms", B, W, A, B, C, float(bound))
 
     def elementwise(
-        self,
-        formula: Formula,
-        given: Sequence[Array],
-        out: Sequence[Array],
-        constants: Sequence[float] = (),
-        *,
-        compiled: bool = True,
+        self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float
     ) -> None:
         """Launch the kernel that the formula has become."""
         arrays = {id(array): array for array in (*given, *out)}
@@ -219,17 +213,8 @@ class CupyBackend(Backend):
                 raise ValueError("an elementwise formula takes contiguous arrays of one shape")
         place = {key: i for i, key in enumerate(arrays)}
         places = [tuple([place[id(array)] for array in group]) for group in (given, out)]
-        self._kernels.elementwise(formula, list(arrays.values()), places[0], places[1], [float(c) for c in constants])
-
-    def tanh(self, a: Array, out: Array) -> Array:
-        """Write tanh(a) into ``out``; return it."""
-        self.elementwise(tanh, (a,), (out,))
-        return out
-
-    def sigmoid(self, a: Array, out: Array) -> Array:
-        """Write ``(1 + tanh(a/2)) / 2`` into ``out``; return it."""
-        self.elementwise(sigmoid, (a,), (out,), (1.0, 0.5))
-        return out
+        numbers = [float(c) for c in in_order(formula, constants)]
+        self._kernels.elementwise(formula, list(arrays.values()), places[0], places[1], numbers)
 
     def add_bias(self, y: Array, b: Array) -> Array:
         """Add ``b`` (C,) to every row of ``y`` (N, ..., C) in place; return it."""
@@ -320,13 +305,3 @@ class CupyBackend(Backend):
     def non_finite_allowed(self) -> AbstractContextManager[Any]:
         """Return a context that does nothing: CUDA does not warn."""
         return contextlib.nullcontext()
-
-
-def tanh(a: Any) -> tuple[Any, ...]:
-    """Return ``tanh(a)``, as a formula."""
-    return (Maths.tanh(a),)
-
-
-def sigmoid(a: Any, one: Any, half: Any) -> tuple[Any, ...]:
-    """Return ``(1 + tanh(a/2)) / 2``, as a formula."""
-    return ((Maths.tanh(half * a) + one) * half,)

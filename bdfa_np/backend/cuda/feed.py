@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bdfa_np.backend.base import Array, Batch
-
-if TYPE_CHECKING:
-    from bdfa_np.backend.cuda.backend import CupyBackend
 
 
 class Slot:
@@ -17,15 +14,17 @@ class Slot:
 
     Parameters
     ----------
-    backend : CupyBackend
-        Whose device it is.
+    cupy : module
+        CuPy.
+    dtype : {"float32", "float64"}
+        The precision of floating-point numbers on the device.
     """
 
-    def __init__(self, backend: "CupyBackend") -> None:
-        self._backend = backend
+    def __init__(self, cupy: Any, dtype: str) -> None:
+        self._cupy, self._dtype = cupy, dtype
         self._host: dict[str, Any] = {}
         self._device: dict[str, Any] = {}
-        event = backend.xp.cuda.Event
+        event = cupy.cuda.Event
         self.arrived, self.used = event(disable_timing=True), event(disable_timing=True)
 
     def fill(self, batch: Batch, copying: Any) -> Batch:
@@ -42,16 +41,16 @@ class Slot:
 
     def _place(self, name: str, array: Array) -> tuple[Any, Any]:
         """Return memory for an array on the host and on the device; one that is on the device already stays there."""
-        if self._backend.on_device(array):
+        if isinstance(array, self._cupy.ndarray):
             return None, array
-        dtype, size = np.dtype(self._backend.dtype if array.dtype.kind == "f" else np.int64), prod(array.shape)
+        dtype, size = np.dtype(self._dtype if array.dtype.kind == "f" else np.int64), prod(array.shape)
         held = self._device.get(name)
         if held is None or held.size < size or held.dtype != dtype:
-            held = self._device[name] = self._backend.xp.empty((size,), dtype)  # no graph reads it
-            pinned = self._backend.xp.cuda.alloc_pinned_memory(size * dtype.itemsize)
+            held = self._device[name] = self._cupy.empty((size,), dtype)  # no graph reads it
+            pinned = self._cupy.cuda.alloc_pinned_memory(size * dtype.itemsize)
             self._host[name] = np.frombuffer(pinned, dtype, size)
             # Whoever had this memory before may be at work on it, in the order of the stream that computes.
-            self.used.record(self._backend.xp.cuda.get_current_stream())
+            self.used.record(self._cupy.cuda.get_current_stream())
         return self._host[name][:size].reshape(array.shape), held[:size].reshape(array.shape)
 
 
@@ -60,14 +59,16 @@ class Feed:
 
     Parameters
     ----------
-    backend : CupyBackend
-        Whose device it is.
+    cupy : module
+        CuPy.
+    dtype : {"float32", "float64"}
+        The precision of floating-point numbers on the device.
     """
 
-    def __init__(self, backend: "CupyBackend") -> None:
-        self._current_stream = backend.xp.cuda.get_current_stream
-        self._copying = backend.xp.cuda.Stream(non_blocking=True)
-        self._slots = (Slot(backend), Slot(backend))
+    def __init__(self, cupy: Any, dtype: str) -> None:
+        self._current_stream = cupy.cuda.get_current_stream
+        self._copying = cupy.cuda.Stream(non_blocking=True)
+        self._slots = (Slot(cupy, dtype), Slot(cupy, dtype))
 
     def __call__(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches on the device; each is valid until the next is asked for."""

@@ -2,13 +2,37 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from bdfa_np.backend.base import Array, CountsPasses, Step
 from bdfa_np.errors import BackendError
 
-if TYPE_CHECKING:
-    from bdfa_np.backend.cuda.backend import CupyBackend
+
+class CapturesSteps(Protocol):
+    """What a recording has to know of the backend that makes it.
+
+    Attributes
+    ----------
+    xp : module
+        CuPy.
+    stream : cupy.cuda.Stream
+        What is captured.
+    allocations : int
+        How many arrays were handed out that last longer than a step.
+    later : array (1,)
+        Added to the number of a training pass.
+    """
+
+    xp: Any
+    stream: Any
+    allocations: int
+    later: Array
+
+    def new_pool(self) -> Any:
+        """Return a memory pool."""
+
+    def whole_number(self, value: int) -> Array:
+        """Return a number that lies on the device, as an array (1,)."""
 
 
 class Recording:
@@ -17,7 +41,7 @@ class Recording:
     It reads its batch from memory of its own, and takes what it allocates from a pool that nobody else uses.
     """
 
-    def __init__(self, backend: "CupyBackend", step: Step, network: CountsPasses, x: Array, labels: Array) -> None:
+    def __init__(self, backend: CapturesSteps, step: Step, network: CountsPasses, x: Array, labels: Array) -> None:
         xp = backend.xp
         self._backend, self._network = backend, network
         self._x, self._labels = xp.empty_like(x), xp.empty_like(labels)
@@ -69,7 +93,7 @@ class RecordedStep:
 
     Parameters
     ----------
-    backend : CupyBackend
+    backend : CapturesSteps
         Where to compute.
     step : callable
         What to record: ``step(x, labels)``, which must not wait for the device and returns nothing.
@@ -82,7 +106,7 @@ class RecordedStep:
         When called, if the step cannot be recorded.
     """
 
-    def __init__(self, backend: "CupyBackend", step: Step, network: CountsPasses) -> None:
+    def __init__(self, backend: CapturesSteps, step: Step, network: CountsPasses) -> None:
         self._backend, self._step, self._network = backend, step, network
         self._met: dict[Any, int] = {}
         self._recordings: dict[Any, Recording] = {}

@@ -69,16 +69,14 @@ extern "C" __global__ void tally(const Real* logits, const Index* labels, const 
     }
 }
 
-// A block takes a row: Y_i *= rate (1 - sigmoid(<prediction_i, h_i>)).
-extern "C" __global__ void scale_by_miss(Real* Y, const Real* prediction, const Real* h, Real rate, Index n, Index K) {
+// A block takes a row: the inner product of that of `a` (N, n) and that of `b`.
+extern "C" __global__ void row_dots(const Real* a, const Real* b, Real* out, Index n) {
     __shared__ Real partial[THREADS];
     const Index row = blockIdx.x;
     Real sum = 0;
-    for (Index j = threadIdx.x; j < n; j += THREADS) sum += prediction[row * n + j] * h[row * n + j];
-    const Real s = block_sum(sum, partial);
-    const Real half = (Real)0.5;
-    const Real miss = half * (1 - tanh(half * s));
-    for (Index k = threadIdx.x; k < K; k += THREADS) Y[row * K + k] *= rate * miss;
+    for (Index j = threadIdx.x; j < n; j += THREADS) sum += a[row * n + j] * b[row * n + j];
+    const Real whole = block_sum(sum, partial);
+    if (threadIdx.x == 0) out[row] = whole;
 }
 
 // A block takes the vector W[:, b, :] of W (A, B, C), and scales it back to a norm of at most `bound`.

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bdfa_np.backend.base import Array, Formula
+from bdfa_np.backend.base import Array
 from bdfa_np.backend.cuda.formula import PRELUDE, REALS, kernel_source
+from bdfa_np.backend.formula import Formula
 
 THREADS = 256
 """Threads a block; the kernels that add up over a block are written for this number."""
@@ -66,16 +67,19 @@ class Kernels:
         self._launch(function, blocks, arguments)
 
     def elementwise(
-        self, formula: Formula, arrays: list[Array], given: tuple[int, ...], out: tuple[int, ...], constants: Any
+        self, formula: Formula, arrays: list[Array], given: tuple[int, ...], out: tuple[int, ...], numbers: list[float]
     ) -> None:
-        """Launch the kernel of a formula over arrays of one size, made when the formula is first met."""
+        """Launch the kernel of a formula over arrays of one size, made when the formula is first met.
+
+        ``numbers`` are its constants, in the formula's order.
+        """
         key = (formula, given, out)
         function = self._functions.get(key)
         if function is None:
-            source = kernel_source(formula, given, out, len(constants), self._dtype)
+            source = kernel_source(formula, given, out, self._dtype)
             function = self._functions[key] = self._cupy.RawModule(code=source).get_function("elementwise")
         size = arrays[0].size
-        self._launch(function, min(ceil(size / THREADS), MOST_BLOCKS), (*arrays, *constants, size))
+        self._launch(function, min(ceil(size / THREADS), MOST_BLOCKS), (*arrays, *numbers, size))
 
     def _launch(self, function: Any, blocks: int, arguments: tuple[Any, ...]) -> None:
         numbers: dict[type, Any] = {int: np.int64, float: self._number}

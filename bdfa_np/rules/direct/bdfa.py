@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
+from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import formula
 from bdfa_np.declaration import Condition, Option, not_negative
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
@@ -53,12 +55,14 @@ class BDFA(DFA):
     """DFA in which each hidden layer trains its own ``B`` to predict its activity from a feedback target ``Y``.
 
     After ``B_l`` has carried a batch's error, with ``h_l`` the block's output (Luo et al., arXiv 1702.07097,
-    eq. 30-42 and 51, in the form of their Torch code)::
+    eq. 30-42 and 51)::
 
         s_i = <Y_i B_l, h_{l,i}>
         B_l += η_B Σ_i (1 - σ(s_i)) Y_iᵀ h_{l,i}
 
-    It is plain ascent on Σ log σ(s_i), outside the optimizer: no halving or decay touches ``η_B``.
+    Luo prints the update, eq. 42, as ``-l_i tᵀ``: a number times a label vector, which is not of ``B``'s shape. What
+    stands here is what their Torch code computes: plain ascent on Σ log σ(s_i), outside the optimizer, so that no
+    halving or decay touches ``η_B``.
 
     Parameters
     ----------
@@ -108,13 +112,13 @@ class BDFA(DFA):
         elementwise, t = self.backend.elementwise, result.targets
         Y = self.backend.xp.empty_like(t)
         if self.target == "torch":
-            elementwise(replaced_at_label, (result.outputs, t), (Y,), (self.alpha**k, 1.0))
+            elementwise(replaced_at_label, (result.outputs, t), (Y,), scale=self.alpha**k)
         elif self.target == "mixed":
-            elementwise(with_share, (t, result.probabilities), (Y,), (self.alpha,))
+            elementwise(with_share, (t, result.probabilities), (Y,), alpha=self.alpha)  # Luo eq. 51
         elif self.target == "centred":
-            elementwise(less_mean, (t,), (Y,), (1 / t.shape[1],))
+            elementwise(less_mean, (t,), (Y,), mean=1 / t.shape[1])
         else:
-            Y[...] = t
+            Y[...] = t  # Luo eq. 39
         return Y
 
     def train_feedback(self, result: LossResult) -> None:
@@ -123,21 +127,33 @@ class BDFA(DFA):
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
             h, B = site.h.reshape(len(Y), -1), self.B[site.name]  # (N, n) and (K, n)
-            prediction = backend.matmul(Y, B, out=site.buffer("prediction", h.shape))
-            backend.scale_by_miss(Y, prediction, h, self.learning_rate)  # s_i and 1 - σ(s_i), a row each
-            backend.matmul(Y.T, h, out=B, accumulate=True)
+            a_hat = backend.matmul(Y, B, out=site.buffer("prediction", h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
+            s = backend.row_dots(a_hat, h, out=backend.xp.empty(len(Y), Y.dtype))  # (N,); s_i = <Y_i B_l, h_{l,i}>
+            miss = backend.xp.empty_like(s)
+            backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample
+            Y *= (self.learning_rate * miss)[:, None]  # (N, K)
+            backend.matmul(Y.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
 
 
-def replaced_at_label(o, t, scale, one):
+@formula
+def replaced_at_label(o, t, *, scale):
     """``scale · o`` where ``t`` is 0, and 1 where it is 1."""
-    return ((one - t) * (scale * o) + t,)
+    return (1 - t) * (scale * o) + t
 
 
-def with_share(t, probability, alpha):
+@formula
+def with_share(t, probability, *, alpha):
     """``t + α ŷ``."""
-    return (t + alpha * probability,)
+    return t + alpha * probability
 
 
-def less_mean(t, mean):
+@formula
+def less_mean(t, *, mean):
     """``t - 1/K``."""
-    return (t - mean,)
+    return t - mean
+
+
+@formula
+def miss_of(s):
+    """``1 - σ(s)``, in a form that cannot overflow."""
+    return 0.5 * (1 - maths.tanh(0.5 * s))
