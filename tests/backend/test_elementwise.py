@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_what_a_compiler_computes_otherwise_than_numpy_is_never_compiled(monkeyp
     a, out = np.linspace(-9, 9, 99, dtype=np.float32), np.empty(99, np.float32)
     NumpyBackend().elementwise(FORMULAS["tanh"].formula, (a,), (out,))
     np.testing.assert_array_equal(out, np.tanh(a))
+
+
+def test_a_function_of_numpys_alone_is_written_to_its_place_without_memory_of_its_own():
+    a, out, tanh = np.linspace(-9, 9, 99_999, dtype=np.float32), np.empty(99_999, np.float32), FORMULAS["tanh"].formula
+    NumpyBackend().elementwise(tanh, (a,), (out,))
+    tracemalloc.start()
+    NumpyBackend().elementwise(tanh, (a,), (out,))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 9_999
+    np.testing.assert_array_equal(out, np.tanh(a))
+    NumpyBackend().elementwise(tanh, (a,), (a,))
+    np.testing.assert_array_equal(a, out)
+    for other in (lambda a: (maths.tanh(a), a), lambda a: 1 + maths.tanh(a), lambda a: a):
+        assert elementwise.function_alone(other) is None
 
 
 def steps(name, backend, monkeypatch, compile_after):

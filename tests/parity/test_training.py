@@ -126,7 +126,7 @@ def noticed(monkeypatch, case, target, name, value):
 )
 def test_an_optimizer_that_steps_otherwise_is_noticed(optimizer, name, value, monkeypatch):
     if value is None:
-        value = lambda self: lambda w, g, *, rate: w - rate * g * np.float64(1.000001)  # noqa: E731
+        value = lambda self: lambda w, g, *, rate: w - rate * g * 1.000001  # noqa: E731
     names = noticed(monkeypatch, Case("mlp", "dfa", optimizer.name), optimizer, name, value)
     assert "trained weights linear1.W" in names
     assert not [name for name in names if not name.startswith("trained")]
