@@ -21,9 +21,12 @@ ROWS = 300
 
 
 def edges(dtype: str, count: int) -> list[Array]:
-    """Return arrays in which every pair of remarkable numbers meets: zeros, infinities, NaN, denormals, huge ones."""
+    """Return arrays in which every pair of remarkable numbers meets: zeros, infinities, NaN, denormals, huge ones.
+
+    The square of a huge one is finite: CUDA multiplies and adds in one operation, in which no product is infinite.
+    """
     limits = np.finfo(dtype)
-    some = [0.0, 1.0, 1.5, 1e-3, 20.0, 1e4, np.inf, float(limits.max), float(limits.tiny)]
+    some = [0.0, 1.0, 1.5, 1e-3, 20.0, 1e4, np.inf, float(limits.max) ** 0.5 / 2, float(limits.tiny)]
     values = np.array([*some, float(limits.smallest_subnormal), *(-value for value in some), np.nan], dtype)
     pairs = np.repeat(values, len(values)), np.tile(values, len(values))
     return [np.roll(pairs[i % 2], len(values) * (i // 2)) for i in range(count)]
@@ -189,9 +192,9 @@ PROBES: tuple[Probe, ...] = (
 def evaluate(formula: Formula, backend: Backend) -> list[Array]:
     """Return what the backend makes of a formula of remarkable numbers and of usual ones, on the host.
 
-    Its constants are below 1, as in training: so no product with one of them is infinite.
+    Its constants are so far apart, and below 1, that no sum with products of them is infinite or nearly 0 by chance.
     """
-    numbers = {name: 0.3 / place for place, name in enumerate(constants(formula), start=1)}
+    numbers = {name: 0.3**place for place, name in enumerate(constants(formula), start=1)}
     given = [backend.asarray(array) for array in arguments(formula, backend.dtype)]
     out = [backend.empty(given[0].shape) for _ in written(formula, range(len(given))).results]
     backend.elementwise(formula, given, out, **numbers)

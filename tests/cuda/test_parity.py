@@ -1,7 +1,12 @@
 """``bdfa doctor`` on the stand-in for a device: what it says where all is right, and where one kernel is not."""
 
+from pathlib import Path
+
+import host_kernels
 import pytest
 
+from bdfa_np.backend.cpu.backend import NumpyBackend
+from bdfa_np.parity.kernels import compare_kernels
 from bdfa_np.parity.training import cases
 
 pytest_plugins = ["cuda_fixtures"]
@@ -34,3 +39,25 @@ def test_the_doctor_names_a_kernel_whose_source_is_wrong(bdfa, stand_in, monkeyp
     assert outcome.code == 1
     failed = {row.split()[1] for row in outcome.out.splitlines() if row.startswith("kernel") and row.endswith("FAIL")}
     assert failed == {"unpool_gradient"}
+
+
+@pytest.fixture
+def _fused(monkeypatch):
+    """Let the host multiply and add in one operation, which rounds once, as a device does."""
+    if " fma " not in (Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""):
+        pytest.skip("this processor is not known to multiply and add in one operation")
+    flags = [flag for flag in host_kernels.FLAGS if flag not in ("-ffp-contract=off", "-O1")]
+    monkeypatch.setattr(host_kernels, "FLAGS", (*flags, "-O2", "-mfma", "-ffp-contract=fast"))
+    host_kernels.compiled.cache_clear()
+    yield
+    host_kernels.compiled.cache_clear()
+
+
+@pytest.mark.usefixtures("_fused")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_that_multiply_and_add_in_one_operation_pass(stand_in, dtype):
+    from bdfa_np.backend.cuda.backend import CupyBackend
+
+    compared = compare_kernels(NumpyBackend(dtype), CupyBackend(dtype))
+    assert [one.name for group in compared.values() for one in group if not one.passed] == []
+    assert any(one.value for one in compared["elementwise"])
