@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
-from bdfa_np.layers.base import Layer
+from bdfa_np.layers.base import Layer, tree_of
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
@@ -114,13 +114,14 @@ class Rule(ABC):
         """Return the signal that the rule hands to a layer that it `cuts`."""
         raise NotImplementedError(f"{self.name} hands no signal to {layer.name}")
 
-    def _note_what_is_wanted(self, layers: Sequence[Layer], wanted: bool) -> bool:
-        """Fill in `wanted` for some layers, whose own input is wanted or not; return whether their output is."""
+    def _note_what_is_wanted(self, layers: Sequence[Layer], wanted: bool) -> None:
+        """Fill in `wanted` for some layers, the input of the first of which is wanted or not."""
         for layer in layers:
             self.wanted[layer] = wanted
-            inside = [self._note_what_is_wanted(branch, wanted) for branch in layer.branches()]
-            wanted = not self.cuts(layer) and (wanted or bool(layer.parameters()) or any(inside))
-        return wanted
+            for branch in layer.branches():
+                self._note_what_is_wanted(branch, wanted)
+            holds_weights = any(inner.parameters() for inner in tree_of([layer]))
+            wanted = not self.cuts(layer) and (wanted or holds_weights)
 
     # Looking on
 

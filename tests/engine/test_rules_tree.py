@@ -146,6 +146,16 @@ def test_a_site_inside_a_branch_hands_its_own_signal_to_what_lies_below(backend)
     close(deltas["tanh1"], result.error @ rule.B["feedback1"] + inner @ W.T)
 
 
+def test_weights_below_a_site_in_a_branch_learn_although_the_skip_leads_nowhere(backend):
+    skip = Skip(Linear(12), Tanh(), ErrorFeedback())
+    network = Sequential([Flatten(), skip, Linear(4)], X.shape[1:], backend=backend, rng=3)
+    rule = DFA(network)
+    result = result_of(network)
+    rule.backward(result)
+    delta = (result.error @ rule.B["skip1.feedback1"]) * (1 - network["skip1.tanh1"].y ** 2)
+    close(network["skip1.linear1"].dW, X.reshape(6, -1).T @ delta)
+
+
 @pytest.mark.parametrize("make", [BP, FA, DFA, BDFA])
 def test_nothing_below_the_lowest_weights_is_computed(backend, make):
     inside = Linear(12), Tanh()
