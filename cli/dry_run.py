@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bdfa_np.data.sources.find import find_source
 from bdfa_np.model import build_model
-from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.precedence import Chosen
 from bdfa_np.runs.data import check_augment
 from bdfa_np.runs.loading import load_weights
@@ -24,19 +24,7 @@ def show(chosen: Chosen, load: Path | None) -> None:
     Of data sets, only one of the user's own is read: nobody else knows what its samples are like.
     """
     console = Console(highlight=False, markup=False, emoji=False)  # a path may look like either
-    options = Table("option", title="options", title_justify="left")
-    for column in ("value", "from"):
-        options.add_column(column, overflow="fold")  # a long path is shown whole
-    for name, option in OPTIONS.items():
-        value, source = getattr(chosen.config, name), chosen.sources[name]
-        if value != option.default and source == "default":
-            source = "follows from the others"
-        if option.type is dict:
-            for own, own_value in (value or {}).items():
-                options.add_row(f"-O {own}", str(own_value), source)
-        else:
-            options.add_row(option.flag, "" if value is None else str(value), source)
-    console.print(options)
+    console.print(option_table(chosen))
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
     name, input_shape, classes = find_source(chosen.config.dataset).describe(chosen.config.recipe())
@@ -45,6 +33,26 @@ def show(chosen: Chosen, load: Path | None) -> None:
     console.print(layer_table(model.rule, f"{chosen.config.network} for {name}"))
     if load is not None:
         console.print(load_weights(model, load), soft_wrap=True)
+
+
+def option_table(chosen: Chosen) -> Table:
+    """Return a row an option, under their headings: its value, and where that is from."""
+    table = Table("option", title="options", title_justify="left")
+    for column in ("value", "from"):
+        table.add_column(column, overflow="fold")  # a long path is shown whole
+    for title, options in HEADINGS.items():
+        table.add_section()
+        table.add_row(f"{title}:")
+        for option in options:
+            value, source = getattr(chosen.config, option.name), chosen.sources[option.name]
+            if value != option.default and source == "default":
+                source = "follows from the others"
+            if option.type is dict:
+                for own, own_value in (value or {}).items():
+                    table.add_row(f"-O {own}", str(own_value), source)
+            else:
+                table.add_row(option.flag, "" if value is None else str(value), source)
+    return table
 
 
 def layer_table(rule: "Rule", title: str) -> Table:
