@@ -159,7 +159,7 @@ class Modules:
             module: Any = (AlignedLinear if aligned else nn.Linear)(*layer.W.shape)
         else:
             kind = AlignedConv2d if aligned else nn.Conv2d
-            module = kind(layer.input_shape[2], layer.channels, layer.size, padding=layer.padding)
+            module = kind(layer.input_shape[2], layer.channels, layer.kernel_size, padding=layer.padding)
         module.weight.data = self.tensor(channels_first(arrays[f"{name}.W"], maps))
         module.bias.data = self.tensor(arrays[f"{name}.b"])
         if aligned:
