@@ -8,9 +8,10 @@ import pytest
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError
 from bdfa_np.optim import OPTIMIZERS
-from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import usable_cores
+from bdfa_np.rules import RULES
 
 
 def test_defaults_are_the_originals_but_for_the_documented_ones():
@@ -243,3 +244,35 @@ def test_every_option_has_help_and_a_spelling_of_its_own():
     spellings = [option.torch for option in OPTIONS.values() if option.torch]
     assert len(set(spellings)) == len(spellings)
     assert all(option.help for option in OPTIONS.values())
+
+
+def test_help_of_the_configuration_explains_every_option_under_its_heading_and_says_who_has_it():
+    text = Config.__doc__
+    places = [text.index(f"\n{name} : ") for name in OPTIONS]
+    assert places == sorted(places)
+    for title, options in HEADINGS.items():
+        assert text.index(f"\n{title}:\n") < text.index(f"\n{options[0].name} : ")
+    assert "rfb_mag : float, default 0.0\n    Feedback is drawn within ±X; 0: from its size. Only with gradient" in text
+    assert "criterion : {'bce', 'ce'}, default 'bce'" in text
+    assert all(" ".join(option.help.split()[:3]) in text for option in OPTIONS.values())
+
+
+def test_help_of_the_command_has_the_headings_in_the_same_order(bdfa):
+    out = bdfa("train", "--help").out
+    places = [out.index(f"\n{title}:\n") for title in (*HEADINGS, "Options")]
+    assert places == sorted(places)
+    assert (
+        out.index("\nNet:\n") < out.index("--num-hidden") < out.index("\nLearning rule:\n") < out.index("-O NAME=VALUE")
+    )
+
+
+def test_what_is_declared_decides_who_has_an_option_and_nothing_else():
+    owners = {name: [one.owners for one in option.conditions if one.owners] for name, option in OPTIONS.items()}
+    assert owners["feedback_lr"] == [("bdfa",)]
+    assert owners["rfb_mag"] == [tuple(name for name, rule in RULES.items() if "rfb_mag" in names(rule.options))]
+    assert owners["num_hidden"] == [("mlp",)]
+    assert owners["momentum"] == [("sgd", "nag")]
+
+
+def names(options):
+    return {option.name for option in options}
