@@ -105,6 +105,23 @@ class Option:
     is_flag: bool = False
     source: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a declaration that could not be kept in a file or given on a command line.
+
+        Raises
+        ------
+        TypeError
+            If the values are of no type that a file can hold, or the default is not of it.
+        ValueError
+            If the name is no name.
+        """
+        if not self.name.isidentifier():
+            raise ValueError(f"an option needs a name such as 'strength', not {self.name!r}")
+        if self.type not in (bool, int, float, str, dict):
+            raise TypeError(f"option {self.name!r}: its kind must be bool, int, float or str, not {self.type.__name__}")
+        if self.default is not None and not self.fits(self.default):
+            raise TypeError(f"option {self.name!r}: the default {self.default!r} is no {self.type.__name__}")
+
     @property
     def type(self) -> type:
         """The type of its values, None set aside."""

@@ -91,6 +91,13 @@ def installed(group: str, name: str) -> EntryPoint | None:
     return next(iter(entry_points(group=group, name=name)), None)
 
 
+def offered(group: str) -> list[str]:
+    """Return the names that installed distributions offer in a group of entry points."""
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group=group)})
+
+
 def load_installed(entry: EntryPoint, flag: str) -> Any:
     """Import what an entry point names.
 

@@ -36,7 +36,7 @@ class Sequential:
     Raises
     ------
     ValueError
-        If there are no layers, or neighbouring layers' shapes do not fit.
+        If there are no layers, neighbouring layers' shapes do not fit, or two layers have one name.
 
     Examples
     --------
@@ -66,6 +66,10 @@ class Sequential:
         self.input_shape = tuple(input_shape)
         self.output_shape = bind_chain(self.layers, self.input_shape, backend, self.streams)
         self._tree = list(tree_of(self.layers))
+        names = [layer.name for layer in self._tree]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"several layers are called {', '.join(twice)}: every layer needs a name of its own")
         specs = {f"{layer.name}.{key}": spec for layer in self._tree for key, spec in layer.parameters().items()}
         self.weights = ParameterVector(specs, backend, trained=True)
         self.weights.draw(self.streams, "weights")

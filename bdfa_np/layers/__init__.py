@@ -3,6 +3,7 @@
 from bdfa_np.layers.activation import NON_LINEARITIES, ReLU, Sigmoid, Tanh
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.layers.batchnorm import BatchNorm
+from bdfa_np.layers.container import Container
 from bdfa_np.layers.conv import Conv2d
 from bdfa_np.layers.dropout import Dropout
 from bdfa_np.layers.feedback import ErrorFeedback
@@ -13,6 +14,7 @@ from bdfa_np.layers.reshape import Flatten
 __all__ = [
     "NON_LINEARITIES",
     "BatchNorm",
+    "Container",
     "Conv2d",
     "Dropout",
     "ErrorFeedback",

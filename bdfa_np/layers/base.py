@@ -160,7 +160,7 @@ class Layer:
         A container says how its branches' signals are put together. What is walked may return None, where nothing
         below needs the signal.
         """
-        raise NotImplementedError(f"{self.name} is made of no other layers")
+        raise NotImplementedError(f"{self.name} has branches, and says nothing of how a rule's signal passes them")
 
     def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
         """Return an uninitialised array of this shape (batch axis first), the same memory at every call.
@@ -178,7 +178,12 @@ Walk = Callable[[Sequence[Layer], Array], Array | None]
 
 
 def bind_chain(
-    layers: Sequence[Layer], input_shape: Shape, backend: Backend, streams: Streams, prefix: str = ""
+    layers: Sequence[Layer],
+    input_shape: Shape,
+    backend: Backend,
+    streams: Streams,
+    prefix: str = "",
+    numbers: dict[str, int] | None = None,
 ) -> Shape:
     """Bind layers one after the other, and return the shape of the last one's output.
 
@@ -194,9 +199,11 @@ def bind_chain(
         Where random numbers come from.
     prefix : str, default ""
         What their names begin with: a container's own name and a dot, so that parameters have paths.
+    numbers : dict of str to int, optional
+        How many layers of each kind were named before; they are counted on there.
     """
     shape = tuple(input_shape)
-    numbers: dict[str, int] = {}
+    numbers = {} if numbers is None else numbers
     for layer in layers:
         numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
         layer.bind(f"{prefix}{layer.kind}{numbers[layer.kind]}", shape, backend, streams)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bdfa_np.declaration import Condition, Option, flag
-from bdfa_np.errors import ConfigError
+from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.networks import NETWORKS, find_network
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.options import OPTIONS as OF_OPTIMIZERS
@@ -127,7 +127,20 @@ OPTIONS: dict[str, Option] = {option.name: option for options in HEADINGS.values
 
 
 def own_options(gradient: str) -> dict[str, Option]:
-    """Return the options that a rule from outside has beside those of the package: what ``-O`` gives."""
+    """Return the options that a rule from outside has beside those of the package's rules: what ``-O`` gives.
+
+    Raises
+    ------
+    ExtensionError
+        If one is called as an option of the run itself, which it would take over.
+    """
+    of_rules = {option.name for rule in RULES.values() for option in rule.options}
+    for option in find_rule(gradient).options:
+        if option.name in OPTIONS and option.name not in of_rules:
+            raise ExtensionError(
+                f"--gradient {gradient}: it declares an option '{option.name}', which every run has: "
+                "give it another name"
+            )
     return {option.name: option for option in find_rule(gradient).options if option.name not in OPTIONS}
 
 
@@ -149,7 +162,8 @@ def own_values(gradient: str, given: Mapping[str, Any]) -> dict[str, Any] | None
         problem = own[name].problem(value) if own[name].fits(value) else f"has a value of the wrong type: {value!r}"
         if problem:
             raise ConfigError(f"-O {name} {problem}")
-    return {name: given.get(name, option.default) for name, option in own.items()} or None
+    values = {name: given.get(name, option.default) for name, option in own.items()}
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def parsed(gradient: str, texts: Sequence[str]) -> dict[str, Any]:
@@ -163,9 +177,9 @@ def parsed(gradient: str, texts: Sequence[str]) -> dict[str, Any]:
     own, found = own_options(gradient), {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"-O {text}: write it as name=value")
         name = name.strip().replace("-", "_")
+        if not (equals and name):
+            raise ConfigError(f"-O {text}: write it as name=value")
         kind = own[name].type if name in own else str
         try:
             found[name] = _SWITCH[value.lower()] if kind is bool else kind(value)

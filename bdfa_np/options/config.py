@@ -84,6 +84,10 @@ class Config:
         spelled = {}
         for name, option in OPTIONS.items():
             value = getattr(self, name)
+            if value is not None and not option.fits(value):
+                raise ConfigError(
+                    f"{option.flag} has a value of the wrong type: {value!r}, not a {option.type.__name__}"
+                )
             problem = None if value is None else option.problem(value)
             if problem:
                 raise ConfigError(f"{option.flag} {problem}")
@@ -152,7 +156,9 @@ class Config:
         """Return what the rule's constructor takes beside the network."""
         own = self.rule_options or {}
         return {
-            option.argument: own[option.name] if option.name in own else getattr(self, option.name)
+            option.argument: getattr(self, option.name)
+            if option.name in OPTIONS
+            else own.get(option.name, option.default)
             for option in find_rule(self.gradient).options
         }
 

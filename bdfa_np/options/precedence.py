@@ -11,6 +11,7 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.networks import canonical as canonical_network
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
+from bdfa_np.rules.find import canonical as canonical_rule
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[s
     """
     before, after = Config.from_mapping(from_file), Config.from_mapping({**from_file, **given})
     changed, left_out = set(given), set[str]()
+    if "rule_options" in from_file and canonical_rule(after.gradient) != canonical_rule(before.gradient):
+        left_out.add("rule_options")  # they are another rule's
     while True:
         kept = [OPTIONS[name] for name in from_file if name not in given and name not in left_out]
         found = {

@@ -76,7 +76,13 @@ TRAINING = (
     ),
     Option("batch_size", 64, "Images a batch.", torch="-batchSize", check=at_least(1)),
     Option("const_batch_size", False, "Drop an epoch's last, smaller batch.", torch="-constBatchSize", is_flag=True),
-    Option("epochs", 300, "Epochs; -1: no bound.", torch="-epoch", check=epochs),
+    Option(
+        "epochs",
+        300,
+        "Epochs; -1: no bound. A run ends before once the running mean of its training error is 1e-4.",
+        torch="-epoch",
+        check=epochs,
+    ),
     Option(
         "epoch_step",
         -1,

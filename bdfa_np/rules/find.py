@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import ExtensionError
-from bdfa_np.extensions import BROKEN, describe, digest, file_of, installed, load_installed, run_file
+from bdfa_np.extensions import BROKEN, describe, digest, file_of, installed, load_installed, offered, run_file
 from bdfa_np.network import Sequential
 from bdfa_np.rules import RULES
 from bdfa_np.rules.base import Rule
@@ -38,7 +38,8 @@ def find_rule(name: str) -> type[Rule]:
     entry = installed(GROUP, name)
     if entry is None:
         raise ExtensionError(
-            f"{FLAG} {name}: unknown rule '{name}': choose from {', '.join(RULES)}, or name a Python file"
+            f"{FLAG} {name}: unknown rule '{name}': choose from {', '.join([*RULES, *offered(GROUP)])}, "
+            "or name a Python file (.py)"
         )
     rule = load_installed(entry, FLAG)
     if not _is_rule(rule):
@@ -78,7 +79,9 @@ def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> R
     except BROKEN as error:
         if name in RULES:
             raise
-        raise ExtensionError(describe(error, file_of(rule), FLAG, rule.__init__)) from error
+        taken = ", ".join(f"{option.argument} ({option.name})" for option in rule.options) or "nothing"
+        said = describe(error, file_of(rule), FLAG, rule.__init__)
+        raise ExtensionError(f"{said}; beside the network it is given what its options say: {taken}") from error
 
 
 def _is_rule(thing: object) -> bool:
@@ -97,11 +100,14 @@ def _from_file(path: Path) -> type[Rule]:
     key = (str(path), digest(_existing(path)))
     if key not in _loaded:
         module = run_file(path, FLAG)
-        # Those that the file imports belong to others.
+        # Those that the file imports belong to others; one that another derives from is only its base.
         own = [thing for thing in vars(module).values() if _is_rule(thing) and thing.__module__ == module.__name__]
+        own = [rule for rule in own if not any(rule in other.__mro__[1:] for other in own)]
         if len(own) != 1:
-            found = f"{len(own)} classes that derive" if own else "no class that derives"
-            raise ExtensionError(f"{FLAG} {path}: it defines {found} from bdfa_np.Rule, where one is wanted")
+            found = f"{len(own)} ({', '.join(rule.__name__ for rule in own)})" if own else "none"
+            raise ExtensionError(f"{FLAG} {path}: one class that derives from bdfa_np.Rule is wanted, it defines {found}")
+        if not isinstance(own[0].options, tuple):
+            raise ExtensionError(f"{FLAG} {path}: {own[0].__name__}.options must be a tuple, as in (Option(...),)")
         if "name" not in vars(own[0]):  # or it would be called as the rule that it derives from
             own[0].name = path.stem
         _loaded[key] = own[0]

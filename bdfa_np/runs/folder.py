@@ -193,7 +193,10 @@ def _check_same_code(config: Config, document: Mapping[str, Any], run: Path) -> 
     for name, of_file in digests(config).items():
         if before.get(name) not in (None, of_file):
             what = config.network if name == NETWORK_DIGEST else config.gradient
-            raise RunError(f"{what} has changed since {run} was started: restore the file as it was")
+            raise RunError(
+                f"{what} has changed since {run} was started: restore the file as it was, "
+                "or start a new run from its weights with --load"
+            )
 
 
 NETWORK_DIGEST, RULE_DIGEST = "network_sha256", "rule_sha256"

@@ -141,8 +141,9 @@ def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
         elif option.canonical is not None:
             value = option.canonical(value)  # noqa: PLW2901
         if name not in CHANGEABLE and value != getattr(before, name):
+            spelled = "-O" if option.type is dict else option.flag
             raise ConfigError(
-                f"{option.flag} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
+                f"{spelled} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
                 f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
             )
     return {name: given[name] for name in CHANGEABLE if name in given}

@@ -130,8 +130,19 @@ def test_what_a_rule_does_not_have_is_one_line_before_anything_is_written(bdfa, 
 BROKEN = {
     "no python": ("class", ", line 1: SyntaxError"),
     "an exception": ("from bdfa_np import DFA\n1 / 0\n", ", line 2: ZeroDivisionError: division by zero"),
-    "no rule": ("from bdfa_np import DFA\n", "it defines no class that derives from bdfa_np.Rule"),
-    "two rules": (DRTP + "\n\nclass Other(DRTP):\n    pass\n", "it defines 2 classes that derive from bdfa_np.Rule"),
+    "no rule": ("from bdfa_np import DFA\n", "one class that derives from bdfa_np.Rule is wanted, it defines none"),
+    "two rules": (DRTP + "\n\nclass Other(DFA):\n    pass\n", "is wanted, it defines 2 (DRTP, Other)"),
+    "options in a list": (DRTP + "\n    options = []\n", "DRTP.options must be a tuple"),
+    "an option of a run's name": (
+        "from bdfa_np import DFA\nfrom bdfa_np.declaration import Option\n\n"
+        "class Mine(DFA):\n    options = (*DFA.options, Option('lr', 0.1, 'Its own.'))\n",
+        "it declares an option 'lr', which every run has: give it another name",
+    ),
+    "an option of no type": (
+        "from bdfa_np import DFA\nfrom bdfa_np.declaration import Option\n\n"
+        "class Mine(DFA):\n    options = (Option('sizes', (1, 2), 'Several.'),)\n",
+        "line 5: TypeError: option 'sizes': its kind must be bool, int, float or str, not tuple",
+    ),
     "abstract": ("from bdfa_np import Rule\n\nclass Mine(Rule):\n    pass\n", "Can't instantiate abstract class Mine"),
     "other arguments": (
         DRTP + "\n    def __init__(self):\n        pass\n",

@@ -9,16 +9,17 @@ from bdfa_np import (
     DFA,
     FA,
     SGD,
+    Container,
     CrossEntropy,
     Dropout,
     ErrorFeedback,
     Flatten,
-    Layer,
     Linear,
     Sequential,
     Tanh,
     Trainer,
 )
+from bdfa_np.layers import Layer
 from bdfa_np.layers.base import bind_chain
 from bdfa_np.rules import BFA, RULES
 
@@ -27,33 +28,21 @@ X = RNG.normal(size=(6, 3, 4, 1))
 LABELS = RNG.integers(0, 4, size=6)
 
 
-class Skip(Layer):
+class Skip(Container):
     """``y = x + F(x)``, with the layers of the branch for F."""
 
     kind = "skip"
 
     def __init__(self, *branch):
-        super().__init__()
+        super().__init__(branch)
         self.branch = branch
 
-    def branches(self):
-        return (self.branch,)
-
-    def bind(self, name, input_shape, backend, streams):
-        super().bind(name, input_shape, backend, streams)
-        bind_chain(self.branch, input_shape, backend, streams, prefix=f"{name}.")
-
     def forward(self, x, train=True):
-        y = x
-        for layer in self.branch:
-            y = layer.forward(y, train)
-        return x + y
+        return x + self.through(self.branch, x, train)
 
     def backward(self, grad_y, need_grad_in=True):
-        signal = grad_y
-        for layer in reversed(self.branch):
-            signal = layer.backward(signal)
-        return grad_y + signal
+        below = self.back(self.branch, grad_y, need_grad_in)
+        return grad_y + below if need_grad_in else None
 
     def carry_back(self, signal, walk):
         below = walk(self.branch, signal)
@@ -195,3 +184,50 @@ def test_a_net_with_a_container_trains_and_its_state_comes_back_by_paths(backend
     other = make_network(backend, Linear(7), Tanh(), Dropout(0.1))
     other.weights.load_state(network.weights.state())
     assert (other.predict(X) == network.predict(X)).all()
+
+
+class Two(Container):
+    """Two branches, added up."""
+
+    kind = "two"
+
+
+def test_layers_of_several_branches_have_names_of_their_own(backend):
+    both = Two([Linear(7), Tanh()], [Linear(7), Linear(7)])
+    Sequential([both, Linear(2)], (7,), backend=backend)
+    assert [layer.name for branch in both.branches() for layer in branch] == [
+        *("two1.linear1", "two1.tanh1", "two1.linear2", "two1.linear3"),
+    ]
+    assert both.branch_shapes == [(7,), (7,)]
+
+
+def test_a_container_that_does_not_say_how_signals_pass_is_named(backend):
+    class Silent(Skip):
+        carry_back = Container.carry_back
+
+    network = make_network(backend)
+    silent = Silent(Linear(7), Tanh())
+    network = Sequential([Flatten(), silent, ErrorFeedback(), Linear(4)], (7,), backend=backend)
+    result = CrossEntropy(backend)(network.forward(RNG.normal(size=(6, 7))), LABELS)
+    with pytest.raises(NotImplementedError, match="skip1: Silent says nothing of how a rule's signal passes"):
+        BP(network).backward(result)
+
+
+def test_two_layers_of_one_name_are_refused(backend):
+    class Careless(Layer):
+        kind = "careless"
+
+        def __init__(self):
+            super().__init__()
+            self.inside = (Linear(3), Linear(3))
+
+        def branches(self):
+            return (self.inside,)
+
+        def bind(self, name, input_shape, backend, streams):
+            super().bind(name, input_shape, backend, streams)
+            for layer in self.inside:
+                bind_chain([layer], input_shape, backend, streams, prefix=f"{name}.")
+
+    with pytest.raises(ValueError, match=r"several layers are called careless1\.linear1: every layer needs"):
+        Sequential([Careless(), Linear(2)], (3,), backend=backend)
