@@ -117,6 +117,8 @@ class Option:
         """
         if not self.name.isidentifier():
             raise ValueError(f"an option needs a name such as 'strength', not {self.name!r}")
+        if self.default is None and self.kind is None:
+            raise TypeError(f"option {self.name!r}: a default of None needs a kind, such as kind=float")
         if self.type not in (bool, int, float, str, dict):
             raise TypeError(f"option {self.name!r}: its kind must be bool, int, float or str, not {self.type.__name__}")
         if self.default is not None and not self.fits(self.default):

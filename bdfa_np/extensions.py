@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bdfa_np.errors import ExtensionError
+from bdfa_np.errors import ExtensionError, UserError
 
 # `bdfa --help` imports this, and what these import takes as long as all the rest.
 if TYPE_CHECKING:
@@ -71,6 +73,34 @@ def describe(error: BaseException, path: Path, flag: str, function: Any = None) 
     frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = frames[-1] if frames else first_line(function, path)
     return f"{place(path, flag, line)}: {type(error).__name__}{f': {error}' if str(error) else ''}"
+
+
+@contextmanager
+def blamed(files: Mapping[str, Path | None]) -> Iterator[None]:
+    """Say in one line what goes wrong in somebody's code while it is called from ours.
+
+    Parameters
+    ----------
+    files : mapping of str to Path or None
+        The files that somebody wrote, by the options that name them.
+
+    Raises
+    ------
+    ExtensionError
+        In place of an exception that passed through a line of one of the files; others go on as they are.
+    """
+    import traceback
+
+    try:
+        yield
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        passed = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        for flag, path in files.items():
+            if path is not None and str(path) in passed:
+                raise ExtensionError(describe(error, path, flag)) from error
+        raise
 
 
 def place(path: Path, flag: str, line: int | None) -> str:

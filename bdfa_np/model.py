@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bdfa_np.backend import make_backend
@@ -14,12 +15,12 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
-from bdfa_np.networks import build_network
+from bdfa_np.networks import build_network, network_file
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
 from bdfa_np.rules import Rule
-from bdfa_np.rules.find import make_rule
+from bdfa_np.rules.find import make_rule, rule_file
 
 # Who imports this does not wait for NumPy: what trains is imported in use.
 if TYPE_CHECKING:
@@ -181,6 +182,14 @@ def assemble(config: Config, network: Sequential) -> Model:
     optimizer = kind(rule.trained, config.lr, **{option: getattr(config, option) for option in kind.options})
     loss = LOSSES[config.criterion](network.backend)
     return Model(config, network.backend, network.streams, network, rule, loss, optimizer)
+
+
+def outside(config: Config) -> dict[str, Path | None]:
+    """Return the files that a configuration's net and rule come from where they are a user's, by their options."""
+    return {
+        "--gradient": rule_file(config.gradient),
+        "--network": network_file(config.network, config.models_folder),
+    }
 
 
 def configured_backend(config: Config, dtype: str = "float32") -> Backend:

@@ -9,7 +9,6 @@ from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.extensions import (
     BROKEN,
     describe,
-    digest,
     file_of,
     first_line,
     installed,
@@ -95,9 +94,9 @@ def canonical(name: str, models_folder: str) -> str:
     return str(find_file(name, models_folder).resolve())
 
 
-def network_digest(name: str, models_folder: str) -> str | None:
-    """Return the SHA-256 of the file that a net from outside comes from, or None for a built-in one."""
-    return None if name in NETWORKS else digest(_find_builder(name, models_folder)[1])
+def network_file(name: str, models_folder: str) -> Path | None:
+    """Return the file that a net from outside comes from, or None for a built-in one."""
+    return None if name in NETWORKS else _find_builder(name, models_folder)[1]
 
 
 def _find_builder(name: str, models_folder: str) -> tuple[Any, Path]:

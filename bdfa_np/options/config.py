@@ -86,7 +86,7 @@ class Config:
             value = getattr(self, name)
             if value is not None and not option.fits(value):
                 raise ConfigError(
-                    f"{option.flag} has a value of the wrong type: {value!r}, not a {option.type.__name__}"
+                    f"{option.flag} has a value of the wrong type: {value!r}: {option.type.__name__} is wanted"
                 )
             problem = None if value is None else option.problem(value)
             if problem:

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
-from bdfa_np.layers.base import Layer, tree_of
+from bdfa_np.errors import ExtensionError
+from bdfa_np.layers.base import Layer, Shape, tree_of
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
@@ -102,7 +103,12 @@ class Rule(ABC):
                 continue
             self.reached(layer, signal)
             wanted = self.wanted[layer]
-            below = layer.carry_back(signal, self.walk) if layer.branches() else self.visit(layer, signal, wanted)
+            if layer.branches():
+                below = layer.carry_back(signal, self.walk)
+            else:
+                below = self.visit(layer, signal, wanted)
+                if wanted:  # None would leave all below without a signal, and say nothing
+                    self.check_shape(f"visit of {layer.name}", below, (len(signal), *layer.input_shape))
             signal = below if wanted else None
         return signal
 
@@ -154,6 +160,19 @@ class Rule(ABC):
         """Note the signal at a layer's output, where somebody asked for it."""
         if self._record is not None:
             self._record[layer.name] = signal.copy()
+
+    def check_shape(self, method: str, array: Array | None, shape: Shape) -> None:
+        """Check what a method of a rule returned.
+
+        Raises
+        ------
+        ExtensionError
+            If it is no array of the shape that is wanted: NumPy would fail elsewhere, or broadcast it without a word.
+        """
+        actual = getattr(array, "shape", None)
+        if actual != shape:
+            found = f"a {type(array).__name__}" if actual is None else f"an array of shape {actual}"
+            raise ExtensionError(f"{self.name}: {method} returned {found}, where an array of shape {shape} is wanted")
 
     # Feedback weights, and what else is trained
 

@@ -54,11 +54,11 @@ def canonical(name: str) -> str:
     return str(Path(name).resolve()) if name.endswith(".py") and name not in RULES else name
 
 
-def rule_digest(name: str) -> str | None:
-    """Return the SHA-256 of the file that a rule from outside comes from, or None for one of the package."""
+def rule_file(name: str) -> Path | None:
+    """Return the file that a rule from outside comes from, or None for one of the package."""
     if name in RULES:
         return None
-    return digest(_existing(Path(name)) if name.endswith(".py") else file_of(find_rule(name)))
+    return _existing(Path(name)) if name.endswith(".py") else file_of(find_rule(name))
 
 
 def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> Rule:
@@ -105,7 +105,9 @@ def _from_file(path: Path) -> type[Rule]:
         own = [rule for rule in own if not any(rule in other.__mro__[1:] for other in own)]
         if len(own) != 1:
             found = f"{len(own)} ({', '.join(rule.__name__ for rule in own)})" if own else "none"
-            raise ExtensionError(f"{FLAG} {path}: one class that derives from bdfa_np.Rule is wanted, it defines {found}")
+            raise ExtensionError(
+                f"{FLAG} {path}: one class that derives from bdfa_np.Rule is wanted, it defines {found}"
+            )
         if not isinstance(own[0].options, tuple):
             raise ExtensionError(f"{FLAG} {path}: {own[0].__name__}.options must be a tuple, as in (Option(...),)")
         if "name" not in vars(own[0]):  # or it would be called as the rule that it derives from

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import ConfigError
+from bdfa_np.extensions import blamed
 from bdfa_np.metrics import ConfusionMatrix
-from bdfa_np.model import build_model
+from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
 from bdfa_np.runs.data import load_run_data
 from bdfa_np.runs.events import Listener
@@ -80,5 +81,6 @@ def evaluate_run(
         model = build_model(config, data.split.input_shape, len(data.split.class_names))
         checkpoint = folder.read_checkpoint()
         restore(model, checkpoint, run)
-        loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
+        with blamed(outside(config)):
+            loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
     return Evaluation(config, checkpoint.progress.epoch, loss, confusion, data.split.class_names)

@@ -16,9 +16,10 @@ import tomli_w
 
 from bdfa_np import __version__
 from bdfa_np.errors import ConfigError, ExtensionError, RunError
-from bdfa_np.networks import network_digest
+from bdfa_np.extensions import digest
+from bdfa_np.networks import network_file
 from bdfa_np.options.config import Config
-from bdfa_np.rules.find import rule_digest
+from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.system.files import remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
@@ -204,11 +205,11 @@ NETWORK_DIGEST, RULE_DIGEST = "network_sha256", "rule_sha256"
 
 def digests(config: Config) -> dict[str, str]:
     """Return the SHA-256 of the files that a net and a rule from outside come from, by their names in a document."""
-    found = {
-        NETWORK_DIGEST: network_digest(config.network, config.models_folder),
-        RULE_DIGEST: rule_digest(config.gradient),
+    files = {
+        NETWORK_DIGEST: network_file(config.network, config.models_folder),
+        RULE_DIGEST: rule_file(config.gradient),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: digest(file) for name, file in files.items() if file is not None}
 
 
 def versions() -> dict[str, str]:

@@ -1,14 +1,15 @@
 """Runs without a terminal: started or resumed, trained and saved until the epochs are done or somebody interrupts."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bdfa_np.backend.cuda.status import auto_note
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
-from bdfa_np.model import Model, build_model, configured_backend
+from bdfa_np.extensions import blamed
+from bdfa_np.model import Model, build_model, configured_backend, outside
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
@@ -245,7 +246,7 @@ class Session:
             self._line(line)
         try:
             listener.epoch_begins(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
-            for record in trainer.run(config.epochs):
+            for record in self._epochs(config.epochs):
                 self.history.append(record)
                 listener.epoch_ends(record)
                 self._line(epoch_line(record, config.epochs))
@@ -260,6 +261,11 @@ class Session:
             listener.ends()
         self._line(self._ending(done_before))
         self.folder.write_log()
+
+    def _epochs(self, epochs: int) -> Iterator[EpochRecord]:
+        """Train epoch by epoch; a mistake in a user's rule or net is told as theirs."""
+        with blamed(outside(self.model.config)):
+            yield from self.trainer.run(epochs)
 
     def _line(self, text: str) -> None:
         self.folder.log_lines.append(text)

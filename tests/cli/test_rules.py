@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdfa_np import Config, Rule, load_run
+from bdfa_np import Config, Rule, alignment_angle, load_run
 from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.extensions import blamed
+from bdfa_np.rules import RULES
+from bdfa_np.rules.find import find_rule
 from bdfa_np.runs.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +27,10 @@ def shown(page, name):
     return block
 
 
-DRTP, SIGNS = shown("README.md", "DRTP"), shown("docs/rules.md", "SignSymmetry")
+DRTP = shown("README.md", "DRTP")
+SIGNS, KOLEN_POLLACK, SCALED, RESIDUAL = (
+    shown("docs/rules.md", name) for name in ("SignSymmetry", "KolenPollack", "Scaled", "Residual")
+)
 LEARNS = ["--dataset", "mnist-5k", "--num-hidden", 100, "--lr", "1e-3", "--threads", 1]
 
 
@@ -62,6 +68,49 @@ def test_a_rule_of_ones_own_learns_is_interrupted_resumed_evaluated_and_used_fro
     x = np.random.default_rng(0).random((5, 28, 28, 1), dtype=np.float32)
     deltas = model.rule.deltas(model.loss(model.network.forward(x), np.arange(5)))
     assert deltas["linear1"].shape == (5, 100)
+
+
+def test_documented_feedback_that_learns_comes_to_the_weights_and_resumes(bdfa, tmp_path, result):
+    (tmp_path / "kp.py").write_text(KOLEN_POLLACK)
+    options = ["--gradient", "kp.py", "--num-layers", 2, "--optimization", "sgd", "--lr", "1e-2"]
+    bdfa.train("whole", *options, "--epochs", 6)
+    bdfa.train("parts", *options, "--epochs", 1)
+    rule, names = load_run("parts").rule, ("linear2", "linear3")
+    before = [alignment_angle(rule.B[name], rule.network[name].W) for name in names]
+    bdfa.resume("parts", "--epochs", 6)
+    assert result(Path("parts")) == result(Path("whole"))
+    rule = load_run("parts").rule
+    assert all(
+        alignment_angle(rule.B[name], rule.network[name].W) < old for name, old in zip(names, before, strict=True)
+    )
+
+
+def test_a_documented_option_beside_inherited_ones_has_its_part(bdfa, tmp_path):
+    (tmp_path / "scaled.py").write_text(SCALED)
+    for name, options in {"half": ["-O", "scale=0.5"], "same": ["-O", "scale=1.0"]}.items():
+        bdfa.train(name, "--gradient", "scaled.py", "--rfb-mag", 0.5, *options, "--epochs", 1)
+    bdfa.train("dfa", "--gradient", "dfa", "--rfb-mag", 0.5, "--epochs", 1)
+    half, same, dfa = (
+        read_checkpoint(Path(name) / "checkpoint.h5").weights["linear1.W"] for name in ("half", "same", "dfa")
+    )
+    assert same.tobytes() == dfa.tobytes() != half.tobytes()
+
+
+@pytest.mark.parametrize("gradient", [name for name in RULES if name != "bfa"])
+def test_the_documented_residual_net_learns_by_every_rule(bdfa, tmp_path, gradient):
+    (tmp_path / "residual.py").write_text(RESIDUAL)
+    options = ["--network", "residual.py", "--gradient", gradient, "--epochs", 3, "--save", "run"]
+    assert bdfa("train", *LEARNS[:2], *LEARNS[4:], *options).code == 0
+    assert load_run("run").network["residual1.linear2"].W.shape == (100, 100)
+    assert "error " in bdfa("evaluate", "run").out
+    assert read_checkpoint(Path("run/checkpoint.h5")).history[-1].test_error < 0.15
+
+
+def test_the_documented_residual_net_is_refused_by_bfa_which_needs_a_chain(bdfa, tmp_path):
+    (tmp_path / "residual.py").write_text(RESIDUAL)
+    line = bdfa.refused("train", *LEARNS[:2], "--network", "residual.py", "--gradient", "bfa")
+    assert "--gradient bfa cannot train --network" in line
+    assert "residual1" in line
 
 
 def test_a_rule_is_known_by_its_whole_path_and_by_its_sha256(bdfa, rules):
@@ -137,6 +186,11 @@ BROKEN = {
         "from bdfa_np import DFA\nfrom bdfa_np.declaration import Option\n\n"
         "class Mine(DFA):\n    options = (*DFA.options, Option('lr', 0.1, 'Its own.'))\n",
         "it declares an option 'lr', which every run has: give it another name",
+    ),
+    "an option of unknown type": (
+        "from bdfa_np import DFA\nfrom bdfa_np.declaration import Option\n\n"
+        "class Mine(DFA):\n    options = (Option('size', None, 'One.'),)\n",
+        "line 5: TypeError: option 'size': a default of None needs a kind, such as kind=float",
     ),
     "an option of no type": (
         "from bdfa_np import DFA\nfrom bdfa_np.declaration import Option\n\n"
@@ -251,3 +305,86 @@ def test_help_looks_for_no_entry_points():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) is False
+
+
+HALF_WRITTEN = {
+    "raises": (
+        "from bdfa_np import DFA\n\nclass Mine(DFA):\n    def signal(self, result):\n        return result.missing\n",
+        "mine.py, line 5: AttributeError: 'LossResult' object has no attribute 'missing'",
+    ),
+    "a signal of another shape": (
+        "from bdfa_np import DFA\n\nclass Mine(DFA):\n    def signal(self, result):\n"
+        "        return result.error[:, :1]\n",
+        "mine: signal returned an array of shape (64, 1), where an array of shape (64, 10) is wanted",
+    ),
+    "no array": (
+        "from bdfa_np import DFA\n\nclass Mine(DFA):\n    def signal(self, result):\n        pass\n",
+        "mine: signal returned a NoneType, where an array of shape (64, 10) is wanted",
+    ),
+    "a matrix of another shape": (
+        "from bdfa_np import Layerwise\n\nclass Mine(Layerwise):\n    def matrix(self, layer):\n"
+        "        return layer.W.T\n",
+        "mine: matrix of linear3 returned an array of shape (10, 20), where an array of shape (20, 10) is wanted",
+    ),
+    "nothing handed on": (
+        "from bdfa_np import BP\n\nclass Mine(BP):\n    def visit(self, layer, signal, wanted):\n"
+        "        super().visit(layer, signal, wanted)\n",
+        "mine: visit of linear3 returned a NoneType, where an array of shape (64, 20) is wanted",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), HALF_WRITTEN.values(), ids=HALF_WRITTEN)
+def test_a_mistake_that_shows_in_training_is_one_line_that_says_where(bdfa, tmp_path, tiny, content, message):
+    (tmp_path / "mine.py").write_text(content)
+    line = bdfa.refused("train", *tiny, "--num-layers", 2, "--gradient", "mine.py", "--save", "run")
+    assert message in line
+    debugged = bdfa("train", *tiny, "--num-layers", 2, "--gradient", "mine.py", "--debug")
+    assert "Traceback" in debugged.err
+    assert "mine.py" in debugged.err or "check_shape" in debugged.err
+
+
+def test_a_mistake_in_a_layer_of_a_net_of_ones_own_is_one_line(bdfa, tmp_path, tiny):
+    (tmp_path / "net.py").write_text(
+        "from bdfa_np import ErrorFeedback, Flatten, Linear, Sequential, Tanh\n\n"
+        "class Late(Tanh):\n    def forward(self, x, train=True):\n"
+        "        return super().forward(x, train) if train else x / self.scale\n\n"
+        "def build(config, input_shape, num_classes, rng, backend):\n"
+        "    layers = [Flatten(), Linear(8), Late(), ErrorFeedback(), Linear(num_classes)]\n"
+        "    return Sequential(layers, input_shape, backend=backend, rng=rng)\n"
+    )
+    line = bdfa.refused("train", *tiny, "--network", "net.py", "--save", "run")
+    assert "net.py, line 5: AttributeError: 'Late' object has no attribute 'scale'" in line
+    assert "error" not in bdfa("evaluate", "run").out
+    assert "net.py, line 5: AttributeError" in bdfa.refused("evaluate", "run")
+
+
+def test_a_mistake_of_the_package_is_not_put_down_to_a_users_rule(tmp_path):
+    with pytest.raises(ZeroDivisionError), blamed({"--gradient": tmp_path / "mine.py"}):
+        1 / 0  # noqa: B018
+
+
+def test_options_of_one_rule_in_a_file_do_not_go_to_another(bdfa, rules):
+    bdfa.train("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 1)
+    outcome = bdfa("train", "--config", "run/config.toml", "--gradient", "bp", "--save", "other")
+    assert outcome.code == 0
+    assert "rule_options" not in run_table("other")["options"]
+    assert "rule_options" in outcome.out + outcome.err
+
+
+def test_a_rule_that_derives_from_another_in_its_file_is_the_one_that_is_meant(rules):
+    (rules / "both.py").write_text(DRTP + "\n\nclass Weaker(DRTP):\n    pass\n")
+    assert find_rule(str(rules / "both.py")).__name__ == "Weaker"
+
+
+def test_an_option_without_a_value_is_not_kept(bdfa, rules):
+    (rules / "free.py").write_text(SIGNS.replace('"strength", 0.03, ', '"strength", None, kind=float, help='))
+    bdfa.train("run", "--gradient", "free.py", "--dry-run")
+    assert Config(gradient=str(rules / "free.py")).resolve().rule_options is None
+
+
+def test_what_python_gives_has_the_type_of_the_option():
+    with pytest.raises(ConfigError, match=r"--lr has a value of the wrong type: '0.1': float is wanted"):
+        Config(lr="0.1").resolve()
+    with pytest.raises(ConfigError, match=r"--epochs has a value of the wrong type: 2\.5: int is wanted"):
+        Config(epochs=2.5).resolve()

@@ -53,6 +53,7 @@ class DFA(Rule):
     def inject(self, site: Layer) -> Array:
         """Return ``e B_l``."""
         e, B = self.signal(self.result), self.B[site.name]  # (N, K) and (K, n)
+        self.check_shape("signal", e, self.result.error.shape)
         return site.project_feedback(e, B)  # e B_l of Luo eq. 10, and of 36-37 under bdfa
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:

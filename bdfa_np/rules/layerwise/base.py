@@ -14,9 +14,15 @@ class Layerwise(Rule):
     def matrix(self, layer: Layer) -> Array:
         """Return ``V`` of a layer, shaped as its ``W``."""
 
+    def feedback_layers(self) -> list[Layer]:
+        """Return the layers that a signal passes through ``V``: all but the lowest, below which nothing is sent."""
+        return [layer for layer in self.network.tree() if layer.feedback_site == "layerwise" and self.wanted[layer]]
+
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go through ``Vᵀ`` where a layer has weights and something below wants to learn, exactly elsewhere."""
         if not (wanted and layer.feedback_site == "layerwise"):
             return layer.backward(signal, wanted)
         layer.backward(signal, need_grad_in=False)  # dW_l = h_{l-1}ᵀ δ_l: Luo eq. 20-22 under bfa
-        return layer.project_feedback(signal, self.matrix(layer))
+        V = self.matrix(layer)
+        self.check_shape(f"matrix of {layer.name}", V, layer.parameters()["W"].shape)
+        return layer.project_feedback(signal, V)

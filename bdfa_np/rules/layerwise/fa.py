@@ -30,10 +30,6 @@ class FA(Layerwise):
         super().__init__(network)
         self.draw_feedback(self.feedback_layers(), magnitude, trained=self.trains_feedback)
 
-    def feedback_layers(self) -> list[Layer]:
-        """Return the layers whose ``B`` stands in for ``Wᵀ``: all but the lowest, below which nothing is sent."""
-        return [layer for layer in self.network.tree() if layer.feedback_site == "layerwise" and self.wanted[layer]]
-
     def matrix(self, layer: Layer) -> Array:
         """Return ``B``."""
         return self.B[layer.name]  # δ_{l+1} B_{l+1}ᵀ of Luo eq. 8-9, and of 18-19 under bfa
