@@ -128,6 +128,12 @@ def offered(group: str) -> list[str]:
     return sorted({entry.name for entry in entry_points(group=group)})
 
 
+def distribution(group: str, name: str) -> dict[str, str]:
+    """Return the name and version of the distribution that offers something; empty where none does."""
+    entry = installed(group, name)
+    return {entry.dist.name: entry.dist.version} if entry is not None and entry.dist is not None else {}
+
+
 def load_installed(entry: EntryPoint, flag: str) -> Any:
     """Import what an entry point names.
 

@@ -16,9 +16,12 @@ import tomli_w
 
 from bdfa_np import __version__
 from bdfa_np.errors import ConfigError, ExtensionError, RunError
-from bdfa_np.extensions import digest
-from bdfa_np.networks import network_file
+from bdfa_np.extensions import digest, distribution
+from bdfa_np.networks import GROUP as NETWORK_GROUP
+from bdfa_np.networks import NETWORKS, network_file
 from bdfa_np.options.config import Config
+from bdfa_np.rules import RULES
+from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.system.files import remove_temporary_files, replace_text
@@ -155,7 +158,7 @@ class RunFolder:
         document = {
             "options": config.to_mapping(),
             "run": {**run, **digests(config)},
-            "versions": versions(),
+            "versions": versions_for(config),
             "data": dict(data),
         }
         replace_text(self.path / CONFIG, tomli_w.dumps(document))
@@ -220,6 +223,13 @@ def versions() -> dict[str, str]:
         "bdfa-np": __version__,  # of a checkout that is not installed no distribution tells
         **{name: version(name) for name in packages},
     }
+
+
+def versions_for(config: Config) -> dict[str, str]:
+    """Return the versions of everything that can change the digits of a run with these options."""
+    net = {} if config.network in NETWORKS else distribution(NETWORK_GROUP, config.network)
+    rule = {} if config.gradient in RULES else distribution(RULE_GROUP, config.gradient)
+    return {**versions(), **net, **rule}
 
 
 def metrics_csv(history: Sequence[EpochRecord]) -> str:

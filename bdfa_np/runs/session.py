@@ -18,7 +18,7 @@ from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing, draw_curves
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import CURVES, RunFolder, versions
+from bdfa_np.runs.folder import CURVES, RunFolder, versions_for
 from bdfa_np.runs.loading import load_weights, restore
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.threads import limited_threads
@@ -123,7 +123,7 @@ def resume_run(
             model = build_model(config, data.split.input_shape, len(data.split.class_names))
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
-            for package, now in versions().items():
+            for package, now in versions_for(config).items():
                 then = document.get("versions", {}).get(package)
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")

@@ -28,7 +28,12 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.backend.cuda.status import cupy_status, device_names
     from bdfa_np.data.sources.download import default_folder
     from bdfa_np.data.sources.registry import dataset_names
+    from bdfa_np.extensions import offered
+    from bdfa_np.networks import GROUP as NETWORK_GROUP
+    from bdfa_np.networks import NETWORKS
     from bdfa_np.options.machine import usable_cores
+    from bdfa_np.rules import RULES
+    from bdfa_np.rules.find import GROUP as RULE_GROUP
     from bdfa_np.runs.folder import versions
 
     found = [("bdfa-np", __version__)]
@@ -43,6 +48,8 @@ def lines() -> list[tuple[str, str]]:
     found.append(("numpy", f"backend works; elementwise loops {loops}"))
     missing = cupy_status()
     found.append(("cupy", f"backend missing: {missing}" if missing else f"backend works: {', '.join(device_names())}"))
+    found.append(("rules", ", ".join([*RULES, *offered(RULE_GROUP)])))
+    found.append(("networks", ", ".join([*NETWORKS, *offered(NETWORK_GROUP)])))
     found.append(("data sets", ", ".join(dataset_names())))
     origin = "BDFA_DATA_DIR" if os.environ.get("BDFA_DATA_DIR") else "the user's cache folder"
     found.append(("data", f"{default_folder()} ({origin})"))

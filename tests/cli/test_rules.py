@@ -285,7 +285,22 @@ def test_rules_and_nets_of_an_installed_distribution_train_resume_evaluate_and_l
     assert bdfa("evaluate", "parts").code == 0
     assert load_run("parts").network.weights["linear1.W"].shape == (784, 9)
     assert run_table("parts")["options"]["gradient"] == "targets"
+    assert run_table("parts")["versions"]["wares"] == "1.0"
     assert len(run_table("parts")["run"]["rule_sha256"]) == len(run_table("parts")["run"]["network_sha256"]) == 64
+
+
+def test_another_version_of_the_distribution_of_a_runs_rule_is_noted(bdfa, installed):
+    bdfa.train("run", "--gradient", "targets", "--epochs", 1)
+    assert "targets" in next(line for line in bdfa("info").out.splitlines() if line.startswith("rules "))
+    assert "shallow" in next(line for line in bdfa("info").out.splitlines() if line.startswith("networks "))
+    metadata = installed / "wares-1.0.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1.1"))
+    assert (
+        "note: the run was started with wares 1.0, now it is 1.1: digits may differ"
+        in bdfa.resume("run", "--epochs", 2).out
+    )
+    line = bdfa.refused("train", "--gradient", "nobody")
+    assert "choose from bp, fa, dfa, bfa, bdfa, gone, targets, three, or name a Python file (.py)" in line
 
 
 @pytest.mark.usefixtures("installed")
