@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bdfa_np import Config, Rule, alignment_angle, load_run
-from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.errors import ConfigError, ExtensionError, TrainingError
 from bdfa_np.extensions import blamed
 from bdfa_np.rules import RULES
 from bdfa_np.rules.find import find_rule
@@ -162,6 +162,7 @@ def test_an_inherited_option_is_given_by_its_own_spelling(bdfa, rules):
     [
         ("--gradient signs.py -O strength=strong", "-O strength=strong: 'strong' is not a valid float"),
         ("--gradient signs.py -O strength", "-O strength: write it as name=value"),
+        ("--gradient signs.py -O =1", "-O =1: write it as name=value"),
         ("--gradient signs.py -O weight=1", "has no option 'weight', only strength: leave it out"),
         ("--gradient drtp.py -O strength=1", "has no option 'strength', and no other of its own: leave it out"),
         ("--gradient dfa -O strength=1", "--gradient dfa has no option 'strength'"),
@@ -247,7 +248,7 @@ def test_a_resumed_run_keeps_its_rules_options(bdfa, rules):
     bdfa.train("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 1)
     bdfa.resume("run", "--gradient", "signs.py", "-O", "strength=0.5", "--epochs", 2)
     line = bdfa.refused("train", "--save", "run", "--resume", "-O", "strength=0.1")
-    assert "differs from the run's" in line
+    assert "-O {'strength': 0.1} differs from the run's" in line
     assert "a resumed run keeps its options" in line
 
 
@@ -377,6 +378,11 @@ def test_a_mistake_in_a_layer_of_a_net_of_ones_own_is_one_line(bdfa, tmp_path, t
 def test_a_mistake_of_the_package_is_not_put_down_to_a_users_rule(tmp_path):
     with pytest.raises(ZeroDivisionError), blamed({"--gradient": tmp_path / "mine.py"}):
         1 / 0  # noqa: B018
+
+
+def test_what_a_user_can_mend_stays_as_it_was_said_though_it_passes_a_rule_of_ones_own():
+    with pytest.raises(TrainingError, match="^the loss is nan$"), blamed({"--gradient": Path(__file__)}):
+        raise TrainingError("the loss is nan")
 
 
 def test_options_of_one_rule_in_a_file_do_not_go_to_another(bdfa, rules):
