@@ -381,7 +381,7 @@ def test_a_mistake_of_the_package_is_not_put_down_to_a_users_rule(tmp_path):
 
 
 def test_what_a_user_can_mend_stays_as_it_was_said_though_it_passes_a_rule_of_ones_own():
-    with pytest.raises(TrainingError, match="^the loss is nan$"), blamed({"--gradient": Path(__file__)}):
+    with pytest.raises(TrainingError, match=r"^the loss is nan$"), blamed({"--gradient": Path(__file__)}):
         raise TrainingError("the loss is nan")
 
 
