@@ -1,8 +1,10 @@
 """The nets that come with the package, and the way to those from outside: modules with a ``build`` function."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdfa_np.backend.base import Backend
 from bdfa_np.errors import ConfigError, ExtensionError
@@ -20,6 +22,9 @@ from bdfa_np.layers.base import Shape
 from bdfa_np.network import Sequential
 from bdfa_np.networks.options import Settings
 from bdfa_np.random_streams import Streams
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 NETWORKS = ("mlp", "conv")
 """The built-in nets; each is a module of this package, with its ``OPTIONS`` and ``build``."""
@@ -89,23 +94,36 @@ def canonical(name: str, models_folder: str) -> str:
     ExtensionError
         If there is no such net.
     """
-    if name in NETWORKS or (not name.endswith(".py") and installed(GROUP, name)):
+    if name in NETWORKS or _entry(name):
         return name
     return str(find_file(name, models_folder).resolve())
 
 
 def network_file(name: str, models_folder: str) -> Path | None:
-    """Return the file that a net from outside comes from, or None for a built-in one."""
-    return None if name in NETWORKS else _find_builder(name, models_folder)[1]
+    """Return the file that a net from outside comes from, or None for a built-in one; a user's file is not run."""
+    if name in NETWORKS:
+        return None
+    entry = _entry(name)
+    return find_file(name, models_folder) if entry is None else file_of(_loaded(entry))
+
+
+def _entry(name: str) -> EntryPoint | None:
+    return None if name.endswith(".py") else installed(GROUP, name)
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """Return the ``build`` that a distribution offers."""
+    build = load_installed(entry, FLAG)
+    if not callable(build):
+        raise ExtensionError(f"{FLAG} {entry.name}: {entry.value} is no function")
+    return build
 
 
 def _find_builder(name: str, models_folder: str) -> tuple[Any, Path]:
     """Return the ``build`` of a net from outside, and the file that it stands in."""
-    entry = None if name.endswith(".py") else installed(GROUP, name)
+    entry = _entry(name)
     if entry is not None:
-        build = load_installed(entry, FLAG)
-        if not callable(build):
-            raise ExtensionError(f"{FLAG} {name}: {entry.value} is no function")
+        build = _loaded(entry)
         return build, file_of(build)
     path = find_file(name, models_folder)
     build = getattr(run_file(path, FLAG), "build", None)
