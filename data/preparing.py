@@ -4,11 +4,10 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from time import perf_counter
 
 from bdfa_np.data.cache.file import CacheWriter
-from bdfa_np.data.cache.store import Cache, default_cache_folder
+from bdfa_np.data.cache.store import Cache, cache_folder
 from bdfa_np.data.prepared import PreparedData, read_prepared
 from bdfa_np.data.preprocess.pipeline import as_it_is, specification, write_prepared
 from bdfa_np.data.recipe import Recipe
@@ -64,7 +63,7 @@ def prepare(
         recipe.check(source.input_shape)
     if source.is_bundled and recipe.keeps_bytes:
         return replace(as_it_is(recipe, source.read(recipe.resize)), seconds=perf_counter() - start)
-    cache = Cache(default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser())
+    cache = Cache(cache_folder(cache_dir))
     checksums = source.known_checksums
     if checksums is None or not cache.path(source.name, specification(recipe, source.name, checksums)).exists():
         checksums = source.checksums()

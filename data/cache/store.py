@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import filelock
-import platformdirs
 
 from bdfa_np.data.cache.file import (
     DAMAGE,
@@ -26,6 +25,7 @@ from bdfa_np.data.cache.file import (
     reason_of,
 )
 from bdfa_np.data.cache.sink import Sink, access_needed
+from bdfa_np.data.folders import user_folder
 from bdfa_np.errors import DataError
 from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
 
@@ -44,10 +44,12 @@ def default_cache_folder() -> Path:
     pathlib.Path
         What the environment variable ``BDFA_CACHE_DIR`` names, else a per-user cache folder. It need not exist.
     """
-    named = os.environ.get("BDFA_CACHE_DIR")
-    if named:
-        return Path(named).expanduser()
-    return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "prepared"
+    return user_folder("BDFA_CACHE_DIR", "prepared")
+
+
+def cache_folder(named: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of prepared data that is named, or the default one."""
+    return default_cache_folder() if named is None else Path(named).expanduser()
 
 
 def digest(specification: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Where the files of a data set are looked for, and how the missing ones are fetched. Loads no NumPy."""
 
 import logging
-import os
 import shutil
 import stat
 import tempfile
@@ -10,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 
 import filelock
-import platformdirs
 
+from bdfa_np.data.folders import user_folder
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
 from bdfa_np.data.sources.kinds import Entry, File, Publication, RemoteFile
 from bdfa_np.errors import DataError
@@ -36,10 +35,7 @@ def default_folder() -> Path:
     pathlib.Path
         What the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. It need not exist.
     """
-    named = os.environ.get("BDFA_DATA_DIR")
-    if named:
-        return Path(named).expanduser()
-    return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / "datasets"
+    return user_folder("BDFA_DATA_DIR", "datasets")
 
 
 def locate(entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True) -> Located:

@@ -1,7 +1,6 @@
 """``bdfa data clear``: remove prepared files."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -27,10 +26,10 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
     The data sets' own files stay.
     """
     from bdfa_np.cli.prepared import line
-    from bdfa_np.data.cache.store import Cache, default_cache_folder
+    from bdfa_np.data.cache.store import Cache, cache_folder
     from bdfa_np.data.sources.find import find_source
 
-    folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    folder = cache_folder(cache_dir)
     if name is None and not yes:
         if not sys.stdin.isatty():
             raise ConfigError("without NAME every prepared file is removed: name a data set, or add --yes")

@@ -22,7 +22,7 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
     from rich.console import Console
 
     from bdfa_np.cli.prepared import line
-    from bdfa_np.data.cache.store import Cache, default_cache_folder
+    from bdfa_np.data.cache.store import Cache, cache_folder
     from bdfa_np.data.sources.download import where
     from bdfa_np.data.sources.registry import ENTRIES
 
@@ -34,7 +34,7 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
         rows.append((known.name, shape, *counts, where(known, None if datapath is None else Path(datapath))))
     for name, samples, classes, training, test, files in rows:
         console.print(f"{name:<13}  {samples:<7}  {classes:>7}  {training:>8}  {test:>6}  {files}")
-    folder = default_cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    folder = cache_folder(cache_dir)
     entries = Cache(folder).entries()
     console.print(f"\nprepared, in {folder}:" if entries else f"\nnothing is prepared in {folder}")
     for entry in entries:

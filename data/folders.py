@@ -1,0 +1,27 @@
+"""Where data are kept when no folder is named."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def user_folder(variable: str, name: str) -> Path:
+    """Return the folder that an environment variable names, else one of this name among the user's caches.
+
+    Parameters
+    ----------
+    variable : str
+        The environment variable.
+    name : str
+        The folder's name in the per-user cache folder.
+
+    Returns
+    -------
+    pathlib.Path
+        It need not exist.
+    """
+    named = os.environ.get(variable)
+    if named:
+        return Path(named).expanduser()
+    return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / name
