@@ -10,6 +10,11 @@ NORMALIZATIONS = ("scale", "simple", "channel", "image")
 ZCA_EPSILON = 1e-5
 LARGEST_DIMENSION = 8192
 
+WHITENED = "--whiten takes the place of --normalization {value}: leave one of them out"
+"""What is wrong with a normalization beside whitening."""
+NOT_WHITENED = "{flag} has no part in what is done without --whiten: leave it out"
+"""What is wrong with an option of whitening without it."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -61,11 +66,9 @@ class Recipe:
         if self.format not in FORMATS:
             raise ConfigError(f"--format {self.format}: choose from {', '.join(FORMATS)}")
         if self.whiten and self.normalization is not None:
-            raise ConfigError(
-                f"--whiten takes the place of --normalization {self.normalization}: leave one of them out"
-            )
+            raise ConfigError(WHITENED.format(value=self.normalization))
         if not self.whiten and self.zca_epsilon is not None:
-            raise ConfigError("--zca-epsilon has no part in what is done without --whiten: leave it out")
+            raise ConfigError(NOT_WHITENED.format(flag="--zca-epsilon"))
         # A frozen dataclass refuses plain assignment.
         if self.whiten and self.zca_epsilon is None:
             object.__setattr__(self, "zca_epsilon", ZCA_EPSILON)

@@ -1,6 +1,6 @@
 """Options of the data: which set, which part of it, and what is done to it."""
 
-from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, ZCA_EPSILON
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED, ZCA_EPSILON
 from bdfa_np.data.sources.find import find_source
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Condition, Option, at_least, positive
@@ -67,7 +67,7 @@ OPTIONS = (
             Condition(
                 "whiten",
                 lambda whiten, _: not whiten,
-                message="--whiten takes the place of --normalization {value}: leave one of them out",
+                message=WHITENED,
             ),
         ),
     ),
@@ -90,7 +90,7 @@ OPTIONS = (
             Condition(
                 "whiten",
                 lambda whiten, _: whiten,
-                message="{flag} has no part in what is done without --whiten: leave it out",
+                message=NOT_WHITENED,
             ),
         ),
     ),
