@@ -135,13 +135,14 @@ def own_options(gradient: str) -> dict[str, Option]:
         If one is called as an option of the run itself, which it would take over.
     """
     of_rules = {option.name for rule in RULES.values() for option in rule.options}
-    for option in find_rule(gradient).options:
+    declared = find_rule(gradient).options
+    for option in declared:
         if option.name in OPTIONS and option.name not in of_rules:
             raise ExtensionError(
                 f"--gradient {gradient}: it declares an option '{option.name}', which every run has: "
                 "give it another name"
             )
-    return {option.name: option for option in find_rule(gradient).options if option.name not in OPTIONS}
+    return {option.name: option for option in declared if option.name not in OPTIONS}
 
 
 def own_values(gradient: str, given: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -113,8 +113,10 @@ def resume_run(
     listener = listener or Listener()
     folder = RunFolder(Path(save))
     with folder.resumed() as (before, document, checkpoint):
-        own = {**(before.rule_options or {}), **parsed(before.gradient, rule_options)} if rule_options else {}
-        config = moved(before, _changes(before, {**changes, **({"rule_options": own} if own else {})}))
+        if rule_options:
+            own = {**(before.rule_options or {}), **parsed(before.gradient, rule_options)}
+            changes = {**changes, "rule_options": own}
+        config = moved(before, _changes(before, changes))
         if config.visualize:
             check_drawing()
         with limited_threads(config.threads):
