@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+Kind = type
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or None."""
 
@@ -85,6 +86,8 @@ class Option:
         Values that Torch has and that are refused as not carried over.
     is_flag : bool, default False
         Whether it is given by its name alone.
+    also : tuple of type, optional
+        Types of the values that a flag may be given besides: ``--validate 5000`` beside ``--validate``.
     source : str, default ""
         Where it is from: paper and equation.
     """
@@ -103,6 +106,7 @@ class Option:
     torch: str | None = None
     absent: tuple[str, ...] = ()
     is_flag: bool = False
+    also: tuple[Kind, ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -121,6 +125,8 @@ class Option:
             raise TypeError(f"option {self.name!r}: a default of None needs a kind, such as kind=float")
         if self.type not in (bool, int, float, str, dict):
             raise TypeError(f"option {self.name!r}: its kind must be bool, int, float or str, not {self.type.__name__}")
+        if self.also and not self.is_flag:
+            raise TypeError(f"option {self.name!r}: only a flag may be given by its name alone, or with a value")
         if self.default is not None and not self.fits(self.default):
             raise TypeError(f"option {self.name!r}: the default {self.default!r} is no {self.type.__name__}")
 
@@ -128,6 +134,16 @@ class Option:
     def type(self) -> type:
         """The type of its values, None set aside."""
         return self.kind or type(self.default)
+
+    @property
+    def types(self) -> tuple[Kind, ...]:
+        """Every type that a value may have."""
+        return (self.type, *self.also)
+
+    @property
+    def wanted(self) -> str:
+        """Every type that a value may have, in words."""
+        return " or ".join(kind.__name__ for kind in self.types)
 
     @property
     def argument(self) -> str:
@@ -141,9 +157,8 @@ class Option:
 
     def fits(self, value: object) -> bool:
         """Return whether a value read from a file is of the option's type; a whole number will do for a float."""
-        if self.type is float:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-        return type(value) is self.type
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return type(value) in self.types or (float in self.types and is_number)
 
     def is_given(self, value: object) -> bool:
         """Return whether a value says something that its absence would not."""
@@ -153,7 +168,7 @@ class Option:
         """Say what is wrong with a value, for a message that begins with the option's own spelling; or None."""
         if value in self.absent:
             return f"{value} is not carried over from Torch's optim: choose from {', '.join(self.choices)}"
-        if self.choices and value not in self.choices:
+        if self.choices and value not in self.choices and not (self.also and isinstance(value, bool)):
             return f"{value}: choose from {', '.join(map(str, self.choices))}"
         problem = self.check(value) if self.check else None
         return f"{problem}, not {value}" if problem else None

@@ -175,6 +175,33 @@ class RuleName(TorchChoice):
         return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
+class FlagOrValue(click.ParamType[Any]):
+    """What a flag that may be given a value is set to: True, or the value in the first type that it has."""
+
+    name = "value"
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value; a 1 is the number 1, and ``true`` what the flag alone means."""
+        if not isinstance(value, str):
+            return value
+        words = {"true": True, "false": False}
+        if value.lower() in words:
+            return words[value.lower()]
+        for kind in self.option.also:
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+        return self.fail(f"{value!r} is not a valid {self.option.wanted}", param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show that it may be left out."""
+        return f"[{'|'.join(self.option.choices)}]" if self.option.choices else "[N]"
+
+
 _TYPES: "dict[str, click.ParamType[Any]]" = {
     "dataset": DatasetName(),
     "gradient": RuleName(),
@@ -187,7 +214,9 @@ _TYPES: "dict[str, click.ParamType[Any]]" = {
 def _config_option(option: Option, heading: str) -> Callable[[Function], Function]:
     spellings = [option.name, option.flag] + ([option.torch] if option.torch else [])
     settings: dict[str, Any] = {"default": option.default, "show_default": option.default is not None}
-    if option.is_flag:
+    if option.also:
+        settings |= {"is_flag": False, "flag_value": True, "type": FlagOrValue(option), "show_default": False}
+    elif option.is_flag:
         settings |= {"is_flag": True, "show_default": False}
     elif option.type is bool:
         settings |= {"type": bool, "metavar": "0|1", "default": "1" if option.default else "0"}

@@ -6,7 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.declaration import Option
@@ -21,7 +21,8 @@ Class = TypeVar("Class", bound=type)
 
 def explained(option: Option) -> list[str]:
     """Return an option's lines in a docstring: what it may be, what it means, and who has it."""
-    kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else option.type.__name__
+    kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else option.wanted
+    kind = f"bool or {kind}" if option.choices and option.also else kind
     meaning = " ".join(option.help.split())
     owners = [f"{one.decider} {', '.join(one.owners)}" for one in option.conditions if one.owners]
     meaning += f" Only with {'; '.join(owners)}." if owners else ""
@@ -43,7 +44,8 @@ def with_options(cls: Class) -> Class:
         lines.append("")
     cls.__doc__ = "\n".join(lines)
     cls.__annotations__ = {
-        name: option.type if option.default is not None else option.type | None for name, option in OPTIONS.items()
+        name: Union[(*option.types, *(() if option.default is not None else (None,)))]
+        for name, option in OPTIONS.items()
     }
     for name, option in OPTIONS.items():
         setattr(cls, name, field(default=option.default))
@@ -85,9 +87,7 @@ class Config:
         for name, option in OPTIONS.items():
             value = getattr(self, name)
             if value is not None and not option.fits(value):
-                raise ConfigError(
-                    f"{option.flag} has a value of the wrong type: {value!r}: {option.type.__name__} is wanted"
-                )
+                raise ConfigError(f"{option.flag} has a value of the wrong type: {value!r}: {option.wanted} is wanted")
             problem = None if value is None else option.problem(value)
             if problem:
                 raise ConfigError(f"{option.flag} {problem}")
