@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Kind = type
+Kind = type  # inside `Option`, `type` is the option's own
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or None."""
 

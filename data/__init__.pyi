@@ -5,6 +5,7 @@ from .load import load_dataset as load_dataset
 from .prepared import PreparedData as PreparedData
 from .preparing import prepare as prepare
 from .preprocess.normalization import Normalization as Normalization
+from .preprocess.preprocessing import Preprocessing as Preprocessing
 from .preprocess.zca import ZCA as ZCA
 from .recipe import Recipe as Recipe
 from .sources.registry import dataset_names as dataset_names

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from bdfa_np.data.cache.file import CacheFile
 from bdfa_np.data.preprocess.normalization import Normalization
+from bdfa_np.data.preprocess.preprocessing import Preprocessing
+from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.splits import Part, Split, limited
 from bdfa_np.errors import DataError
@@ -34,6 +36,14 @@ class PreparedData:
         What is still to be done to the images of a batch; None where they are ready.
     available : int
         How many images the training part had before ``train_limit``.
+    raw : RawValues
+        What the training images were like before anything was done to them.
+    format : {"rgb", "yuv"}
+        The colours of the images when they are ready.
+    resize : int or None
+        Rows and columns that they were scaled to.
+    fitted : Normalization, ZCA or None
+        What is, or was, done to the images; None where the prepared file alone has it.
     path : pathlib.Path or None
         The prepared file; None for a data set that needs none.
     hit : bool
@@ -48,6 +58,10 @@ class PreparedData:
     parts: dict[str, Part]
     normalization: Normalization | None
     available: int
+    raw: RawValues
+    format: str = "rgb"
+    resize: int | None = None
+    fitted: Normalization | ZCA | None = None
     path: Path | None = None
     hit: bool = False
     seconds: float = 0.0
@@ -97,9 +111,25 @@ class PreparedData:
         DataError
             If they were not.
         """
-        if self.path is None or self.normalization is not None:
+        if isinstance(self.fitted, ZCA):
+            return self.fitted
+        if self.path is None or self.fitted is not None:
             raise DataError(f"{self.name}: prepared without --whiten: there are no matrices")
         return read_zca(CacheFile(self.path))
+
+    def preprocessing(self) -> Preprocessing:
+        """Return all that was, or is still to be, done to a raw sample; whitening's matrices are read for it."""
+        fitted = self.fitted or self.zca()
+        whitening = fitted if isinstance(fitted, ZCA) else None
+        return Preprocessing(
+            self.parts["train"][0].shape[1:],
+            self.class_names,
+            self.raw,
+            normalization=None if isinstance(fitted, ZCA) else fitted,
+            whitening=whitening,
+            format=self.format,
+            resize=self.resize,
+        )
 
 
 def read_prepared(file: CacheFile) -> PreparedData:
@@ -121,22 +151,37 @@ def read_prepared(file: CacheFile) -> PreparedData:
         If the file is damaged.
     """
     attributes = file.attributes
-    normalization = None
-    if not attributes["ready"]:
+    asked = file.specification["preprocessing"]
+    fitted = None
+    if "normalization" in attributes:
         kind = str(attributes["normalization"])
         offset, divisor = (file.array(f"normalization/{name}") for name in ("offset", "divisor"))
         if kind in ("scale", "simple"):  # one number, which the file has as an array of one
             offset, divisor = offset.reshape(()), divisor.reshape(())
-        normalization = Normalization(kind, offset, divisor)
+        fitted = Normalization(kind, offset, divisor)
+    parts = {part: file.read_images(part) for part in PARTS if part in file.parts}
     return PreparedData(
         str(attributes["name"]),
         tuple(json.loads(attributes["class_names"])),
         dict(file.specification["checksums"]),
-        {part: file.read_images(part) for part in PARTS if part in file.parts},
-        normalization,
+        parts,
+        None if attributes["ready"] else fitted,
         int(attributes["available"]),
+        raw=_raw(file, is_image=parts["train"][0].ndim == 4),
+        format=str(asked["format"]),
+        resize=asked.get("resize"),
+        fitted=fitted,
         path=file.path,
         hit=file.hit,
+    )
+
+
+def _raw(file: CacheFile, *, is_image: bool) -> RawValues:
+    attributes = file.attributes
+    bounds = [file.array(f"raw/{name}") for name in ("lowest", "highest")]
+    lowest, highest = (bound.reshape(()) if is_image else bound for bound in bounds)
+    return RawValues(
+        bool(attributes["is_bytes"]), lowest, highest, float(attributes["darkest"]), float(attributes["lightest"])
     )
 
 

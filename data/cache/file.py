@@ -21,10 +21,11 @@ from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout; in every version the root has the attributes ``format`` and ``specification``.
 
-Since version 2 the specification holds the versions of the transforms.
+Since version 2 the specification holds the versions of the transforms; since version 3 the file holds the range of the
+raw values.
 """
 
 # A read cannot be interrupted, and takes some hundredths of a second.

@@ -14,6 +14,7 @@ from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
+from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.recipe import Recipe
@@ -77,10 +78,66 @@ def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
     PreparedData
         Its images are views of the data set's.
     """
-    assert recipe.normalization is not None
     parts, available = _parts(recipe, dataset)
-    fitted = Normalization.fit(recipe.normalization, parts["train"][0])
-    return PreparedData(dataset.name, dataset.class_names, dataset.checksums, parts, fitted, available)
+    fitted = fit(recipe, parts["train"][0])
+    assert isinstance(fitted, Normalization)
+    return PreparedData(
+        dataset.name,
+        dataset.class_names,
+        dataset.checksums,
+        parts,
+        fitted,
+        available,
+        raw=RawValues.of(parts["train"][0]),
+        resize=recipe.resize,
+        fitted=fitted,
+    )
+
+
+def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
+    """Prepare a data set that no file holds, without storing it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Which images are trained on, and what is done to all of them.
+    dataset : Dataset
+        The data set.
+
+    Returns
+    -------
+    PreparedData
+        Images of bytes are views of the data set's where they can stay bytes; others are float32 and ready.
+
+    Raises
+    ------
+    DataError
+        If the training images have no statistics, for example because all their values are the same.
+    """
+    if dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes:
+        return as_it_is(recipe, dataset)
+    parts, available = _parts(recipe, dataset)
+    raw = RawValues.of(parts["train"][0])
+    colours = to_yuv if recipe.format == "yuv" else _unchanged
+    fitted = fit(recipe, colours(parts["train"][0]))
+    ready: dict[str, Part] = {}
+    for part, (images, labels) in parts.items():
+        ready[part] = np.empty(images.shape, np.float32), labels
+        for start in range(0, len(images), _IMAGES_PER_BLOCK):
+            block = slice(start, start + _IMAGES_PER_BLOCK)
+            fitted.apply(colours(images[block]), ready[part][0][block])
+    return PreparedData(
+        dataset.name,
+        dataset.class_names,
+        dataset.checksums,
+        ready,
+        None,
+        available,
+        raw=raw,
+        format=recipe.format,
+        resize=recipe.resize,
+        fitted=fitted,
+    )
 
 
 def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progress: bool) -> None:
@@ -109,10 +166,12 @@ def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progre
     """
     parts, available = _parts(recipe, dataset)
     colours = to_yuv if recipe.format == "yuv" else _unchanged
-    transform = _fitted(writer, recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    fitted = fit(recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    _write_fitted(writer, fitted)
+    _write_raw(writer, RawValues.of(parts["train"][0]))
     ready = not (dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes)
     for part, (images, labels) in parts.items():
-        blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
+        blocks = _blocks(images, colours, fitted.apply) if ready else _blocks(images, _unchanged, None)
         with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:
             counted = _counted(blocks, advance)
             writer.images(part, images.shape, np.float32 if ready else np.uint8, counted, labels)
@@ -133,23 +192,30 @@ def _parts(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
     return parts, available
 
 
-def _fitted(
-    writer: CacheWriter, recipe: Recipe, train_images: Images, title: str, progress: bool
-) -> Callable[[Images, Images], Images]:
-    """Fit what is done to the images, write its statistics, and return the function that does it."""
-    if recipe.whiten:
-        assert recipe.zca_epsilon is not None
-        with bar(title, len(train_images), progress) as advance:
-            whitening = ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
+def fit(recipe: Recipe, train_images: Images, title: str = "", progress: bool = False) -> Normalization | ZCA:
+    """Return what a recipe has done to images, by the statistics of the training images."""
+    if not recipe.whiten:
+        assert recipe.normalization is not None
+        return Normalization.fit(recipe.normalization, train_images)
+    assert recipe.zca_epsilon is not None
+    with bar(title, len(train_images), progress) as advance:
+        return ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
+
+
+def _write_fitted(writer: CacheWriter, fitted: Normalization | ZCA) -> None:
+    if isinstance(fitted, ZCA):
         for name in ("mean", "P", "P_inverse"):
-            writer.array(f"zca/{name}", getattr(whitening, name))
-        return whitening.apply
-    assert recipe.normalization is not None
-    fitted = Normalization.fit(recipe.normalization, train_images)
+            writer.array(f"zca/{name}", getattr(fitted, name))
+        return
     for name in ("offset", "divisor"):
         writer.array(f"normalization/{name}", np.atleast_1d(getattr(fitted, name)))
     writer.attributes({"normalization": fitted.kind})
-    return fitted.apply
+
+
+def _write_raw(writer: CacheWriter, raw: RawValues) -> None:
+    for name in ("lowest", "highest"):
+        writer.array(f"raw/{name}", np.atleast_1d(getattr(raw, name)))
+    writer.attributes({"is_bytes": raw.is_bytes, "darkest": raw.darkest, "lightest": raw.lightest})
 
 
 def _unchanged(images: Images) -> Images:

@@ -37,8 +37,8 @@ class ZCA:
         The mean training image.
     P : ndarray of float64, shape (d, d)
         The whitening matrix; symmetric.
-    P_inverse : ndarray of float64, shape (d, d)
-        Its inverse; symmetric.
+    P_inverse : ndarray of float64, shape (d, d), or None
+        Its inverse; symmetric. None where only `apply` is wanted.
     epsilon : float, default 1e-5
         What was added to each variance.
 
@@ -58,7 +58,7 @@ class ZCA:
 
     mean: Array
     P: Array
-    P_inverse: Array
+    P_inverse: Array | None
     epsilon: float = 1e-5
 
     @classmethod
@@ -119,7 +119,7 @@ class ZCA:
         ndarray
             ``out``.
         """
-        mean, P = self._in_product_type
+        mean, P = self.in_product_type
         for rows, target in _blocks(images, out):
             centred = np.subtract(rows, mean, dtype=mean.dtype)
             target[:] = (centred @ P).reshape(target.shape)
@@ -140,6 +140,8 @@ class ZCA:
         ndarray
             ``out``.
         """
+        if self.P_inverse is None:
+            raise ValueError("this whitening was kept without the way back")
         for rows, target in _blocks(images, out):
             coloured = rows.astype(np.float64) @ self.P_inverse
             coloured += self.mean
@@ -147,13 +149,15 @@ class ZCA:
         return out
 
     @cached_property
-    def _in_product_type(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def in_product_type(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and P in float32, which takes half the time, where its products are good enough; else in float64.
 
         Where the images hardly vary in some direction (fewer images than pixels, enlarged images), P amplifies it by
         up to ε^(-1/2), and what is left of it in float32 is mostly rounding: errors of 1e-2 are then seen. This is
         measured on random images with the training images' mean and covariance.
         """
+        if self.P_inverse is None:  # it was measured before it was kept
+            return self.mean.astype(self.P.dtype), self.P
         generator = np.random.default_rng(0)
         probes = (generator.standard_normal((_PROBES, len(self.mean))) @ self.P_inverse + self.mean).astype(np.float32)
         expected = (probes - self.mean) @ self.P

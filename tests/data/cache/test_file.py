@@ -134,7 +134,7 @@ def test_plain_h5py_shows_every_part_of_the_specification_by_name_and_checks_eve
     path = write(cache, specification=specification).path
     with h5py.File(path, "r") as file:
         assert dict(file.attrs) == {
-            "format": 2,
+            "format": 3,
             "specification": json.dumps(specification, sort_keys=True, separators=(",", ":")).encode(),
             "specification.dataset": b"digits",
             "specification.n": 3,
@@ -182,15 +182,15 @@ DIFFERENT = [
 
 def test_the_digest_differs_with_everything_in_the_specification_and_with_the_format(monkeypatch):
     digests = {digest(specification) for specification in DIFFERENT}
-    monkeypatch.setattr("bdfa_np.data.cache.store.FORMAT", 3)
+    monkeypatch.setattr("bdfa_np.data.cache.store.FORMAT", 4)
     digests |= {digest(specification) for specification in DIFFERENT}
     assert len(digests) == 2 * len(DIFFERENT)
 
 
 def test_the_digest_is_the_sha256_of_canonical_json_in_every_process():
-    # The expected value is what sha256sum says of {"checksums":{"a":"ff"},"dataset":"é","format":2,"x":1e-05}
+    # The expected value is what sha256sum says of {"checksums":{"a":"ff"},"dataset":"é","format":3,"x":1e-05}
     specification = {"x": 1e-5, "dataset": "é", "checksums": {"a": "ff"}}
-    expected = "4ba07c117380fdf638ea42f1281c03181e3e1dc728e5ed5dc69c2d34897fda32"
+    expected = "37c7671849841e49eb315e7fb8b47d112e38f0b29119e44cde050d2c31325b64"
     assert digest(specification) == expected
     code = f"from bdfa_np.data.cache.store import digest; print(digest({specification!r}))"
     for seed in ("1", "2"):

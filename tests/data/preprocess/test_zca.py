@@ -199,8 +199,8 @@ def test_enlarged_images_agree_with_float64():
 
 def test_products_are_in_float32_where_that_is_good_enough_and_in_float64_elsewhere():
     # Not seen in the result but in the time: half of it.
-    assert ZCA.fit(pictures(2000))._in_product_type[1].dtype == np.float32
-    assert ZCA.fit(pictures(30))._in_product_type[1].dtype == np.float64
+    assert ZCA.fit(pictures(2000)).in_product_type[1].dtype == np.float32
+    assert ZCA.fit(pictures(30)).in_product_type[1].dtype == np.float64
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
