@@ -54,6 +54,8 @@ class Loss:
     """
 
     name: str
+    gives_probabilities = False
+    """Whether ``ŷ`` is a distribution over the K classes, which sums to 1."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -129,6 +131,7 @@ class CrossEntropy(Loss):
     """``ce``: softmax cross-entropy, mean over N; its error is ``e = (softmax(o) - t) / N``."""
 
     name = "ce"
+    gives_probabilities = True
 
     @staticmethod
     @formula

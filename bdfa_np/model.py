@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation
-from bdfa_np.errors import ConfigError
+from bdfa_np.errors import ConfigError, DataError, RunError
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
@@ -24,6 +25,10 @@ from bdfa_np.rules.find import make_rule, rule_file
 
 # Who imports this does not wait for NumPy: what trains is imported in use.
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from bdfa_np.data import Dataset, Preprocessing
+    from bdfa_np.predictions import Evaluation, Predictions
     from bdfa_np.trainer import BatchSource, Trainer
 
 
@@ -41,6 +46,9 @@ class Model:
         The run's random streams.
     network, rule, loss, optimizer
         As `Trainer` takes them.
+    preprocessing : Preprocessing or None
+        What is done to a raw sample before the net sees it, and what the classes are called; None of a model that
+        was built by hand.
     """
 
     config: Config
@@ -50,6 +58,7 @@ class Model:
     rule: Rule
     loss: Loss
     optimizer: Optimizer
+    preprocessing: Preprocessing | None = None
 
     def trainer(self, train: BatchSource, test: BatchSource, on_batch: Callable[[int], None] | None = None) -> Trainer:
         """Return what trains these objects as the options say.
@@ -83,6 +92,111 @@ class Model:
             augment=Augmentation(self.backend, self.streams, network.input_shape) if config.augment else None,
             on_batch=on_batch,
         )
+
+    def predict(self, x: ArrayLike, *, prepared: bool = False) -> Predictions:
+        """Say what samples are.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, H, W, C) or (N, d)
+            Samples with their values as they are in files, to which is done what was done to the training samples.
+        prepared : bool, default False
+            Whether that has been done already. Nothing is inferred from the values.
+
+        Returns
+        -------
+        Predictions
+            Labels, names, and probabilities or scores.
+
+        Raises
+        ------
+        DataError
+            If the samples have another shape than the net's, or raw values that cannot be raw ones.
+        RunError
+            If the model knows of no preprocessing, being built by hand, and the samples are raw.
+        """
+        from bdfa_np.predictions import predictions
+
+        return predictions(self.network, self.loss, self._samples(x, prepared=prepared), self.class_names)
+
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | Dataset | ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        prepared: bool = False,
+    ) -> Evaluation:
+        """Test the net.
+
+        Parameters
+        ----------
+        data : str, path, Dataset or array_like
+            A data set, or its name, whose test images are meant; or samples (N, H, W, C) or (N, d) of one's own.
+        labels : array_like of integers or names, shape (N,), optional
+            Their classes; only with samples.
+        prepared : bool, default False
+            As in `predict`.
+
+        Returns
+        -------
+        Evaluation
+            Loss, error and confusion matrix.
+
+        Raises
+        ------
+        DataError
+            As in `predict`, or if labels and samples do not go together.
+        """
+        from bdfa_np.data import Dataset, load_dataset
+        from bdfa_np.predictions import evaluation, numbered
+
+        if isinstance(data, (str, os.PathLike)):
+            resize = self.preprocessing.resize if self.preprocessing else None
+            data = load_dataset(data, self.config.datapath, resize=resize)
+        x: ArrayLike
+        if isinstance(data, Dataset):
+            if labels is not None:
+                raise ConfigError("labels go with samples of your own: a data set has labels of its own")
+            if data.class_names != self.class_names:
+                raise DataError(
+                    f"{data.name} has other classes ({', '.join(data.class_names[:3])} ...) than the net "
+                    f"({', '.join(self.class_names[:3])} ...): choose a data set of the same classes"
+                )
+            x, labels = data.test_images, data.test_labels
+        else:
+            x = data
+        if labels is None:
+            raise ConfigError("evaluate(x, labels) needs the labels of the samples, or a data set in place of both")
+        ready = self._samples(x, prepared=prepared)
+        return evaluation(self.network, self.loss, ready, numbered(labels, self.class_names), self.class_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the K classes; those of a model that was built by hand are their numbers."""
+        if self.preprocessing is not None:
+            return self.preprocessing.class_names
+        return tuple(map(str, range(self.network.output_shape[0])))
+
+    def _samples(self, x: ArrayLike, *, prepared: bool) -> NDArray[Any]:
+        """Return samples as the net takes them."""
+        import numpy as np
+
+        if not prepared:
+            if self.preprocessing is None:
+                raise RunError(
+                    "this model does not know how raw values are prepared: it was built by hand, or its run is older "
+                    "than preprocessing.h5, which one more --resume adds; give prepared values with prepared=True"
+                )
+            return self.preprocessing.apply(np.asarray(x))
+        ready = np.asarray(x)
+        if ready.shape[1:] != self.network.input_shape or len(ready) == 0:
+            raise DataError(
+                f"samples of the shape {ready.shape} do not fit: an array of N samples of the shape "
+                f"{self.network.input_shape} is wanted"
+            )
+        if ready.dtype.kind not in "uif" or not np.isfinite(ready).all():
+            raise DataError("prepared samples must be numbers, and every one of them finite")
+        return ready.astype(self.backend.dtype, copy=False)
 
     def state(self) -> dict[str, Any]:
         """Return all that a checkpoint holds of these objects, by name; arrays are on the host."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bdfa_np.data.cache.file import CacheFile
@@ -117,10 +118,11 @@ class PreparedData:
             raise DataError(f"{self.name}: prepared without --whiten: there are no matrices")
         return read_zca(CacheFile(self.path))
 
+    @cached_property
     def preprocessing(self) -> Preprocessing:
-        """Return all that was, or is still to be, done to a raw sample; whitening's matrices are read for it."""
+        """All that was, or is still to be, done to a raw sample; whitening's matrices are read for it."""
         fitted = self.fitted or self.zca()
-        whitening = fitted if isinstance(fitted, ZCA) else None
+        whitening = fitted.one_way() if isinstance(fitted, ZCA) else None
         return Preprocessing(
             self.parts["train"][0].shape[1:],
             self.class_names,

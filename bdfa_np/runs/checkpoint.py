@@ -51,6 +51,8 @@ class Checkpoint:
         Of the last test pass.
     history : list of EpochRecord
         One for each epoch done.
+    preprocessing : str
+        The SHA-256 of the run's ``preprocessing.h5``; empty in checkpoints written before there was one.
     """
 
     weights: Arrays
@@ -65,6 +67,7 @@ class Checkpoint:
     history: list[EpochRecord] = field(default_factory=list)
     rule: Arrays = field(default_factory=dict)
     rule_counters: dict[str, float] = field(default_factory=dict)
+    preprocessing: str = ""
 
 
 @interrupts_wait()
@@ -81,6 +84,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         file.attrs["steps"] = checkpoint.steps
         file.attrs.update({name: _fixed(value) for name, value in asdict(checkpoint.progress).items()})
         file.attrs["training_passes"] = checkpoint.training_passes
+        if checkpoint.preprocessing:
+            file.attrs["preprocessing_sha256"] = _fixed(checkpoint.preprocessing)
         for group in GROUPS:
             _write_arrays(file.create_group(group), getattr(checkpoint, group))
         if checkpoint.rule or checkpoint.rule_counters:
@@ -136,6 +141,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 history=[_record(row) for row in tables["history"]],
                 rule=_read_arrays(file[RULE], size, "f") if RULE in file else {},
                 rule_counters={key: float(value) for key, value in file[RULE].attrs.items()} if RULE in file else {},
+                preprocessing=bytes(file.attrs.get("preprocessing_sha256", b"")).decode(),
             )
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run cannot be read; start it anew with --force") from None

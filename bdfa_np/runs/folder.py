@@ -15,6 +15,7 @@ import filelock
 import tomli_w
 
 from bdfa_np import __version__
+from bdfa_np.data import Preprocessing
 from bdfa_np.errors import ConfigError, ExtensionError, RunError
 from bdfa_np.extensions import digest, distribution
 from bdfa_np.networks import GROUP as NETWORK_GROUP
@@ -24,10 +25,11 @@ from bdfa_np.rules import RULES
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.system.files import remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
 
-CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES = FILES = (
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING = FILES = (
     "config.toml",
     "metrics.csv",
     "ErrorRate.log",
@@ -35,6 +37,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES = FILES = (
     "confusion.csv",
     "Log.txt",
     "curves.png",
+    "preprocessing.h5",
 )
 
 
@@ -151,6 +154,41 @@ class RunFolder:
     def read_checkpoint(self) -> Checkpoint:
         """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""
         return read_checkpoint(self.path / CHECKPOINT)
+
+    def read_preprocessing(self, checkpoint: Checkpoint) -> Preprocessing | None:
+        """Return what is done to a raw sample; None of a run begun before that was kept.
+
+        Raises
+        ------
+        RunError
+            If the file is missing, or not that of the checkpoint.
+        """
+        if not checkpoint.preprocessing:
+            return None
+        return read_preprocessing(self.path / PREPROCESSING, checkpoint.preprocessing)
+
+    def write_preprocessing(self, preprocessing: Preprocessing) -> str:
+        """Write what is done to a raw sample, and return the file's SHA-256."""
+        return write_preprocessing(self.path / PREPROCESSING, preprocessing)
+
+    def keep_preprocessing(self, checkpoint: Checkpoint, made: Preprocessing) -> list[str]:
+        """See that a resumed run's folder holds the preprocessing of its data; return what is to be said of it."""
+        notes, parts = [], 0.0
+        try:
+            kept = self.read_preprocessing(checkpoint)
+        except RunError as error:
+            kept = None
+            notes.append(f"note: {error}; it was made anew from the data")
+        if kept is not None:
+            parts = parting(kept, made)
+        if parts:
+            notes.append(
+                f"note: the preprocessing, fitted anew, differs from the run's by {parts:.1g}: digits may differ"
+            )
+        if kept is None or parts:
+            checkpoint.preprocessing = self.write_preprocessing(made)
+            write_checkpoint(self.path / CHECKPOINT, checkpoint)
+        return notes
 
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
         """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""

@@ -1,11 +1,14 @@
 """Models from run folders, as their last checkpoint left them."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from bdfa_np.errors import RunError
 from bdfa_np.model import Model, build_model
+from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint
+from bdfa_np.runs.data import RunData
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 
 
@@ -30,8 +33,15 @@ def load_run(path: str | os.PathLike[str]) -> Model:
     config, document = folder.read_config()
     data = document["data"]
     model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
-    restore(model, folder.read_checkpoint(), folder.path)
-    return model
+    checkpoint = folder.read_checkpoint()
+    restore(model, checkpoint, folder.path)
+    return replace(model, preprocessing=folder.read_preprocessing(checkpoint))
+
+
+def model_for(config: Config, data: RunData) -> Model:
+    """Build a configuration's model for its data, whose preprocessing it is given."""
+    model = build_model(config, data.split.input_shape, len(data.split.class_names))
+    return replace(model, preprocessing=data.prepared.preprocessing)
 
 
 def load_weights(model: Model, path: Path) -> str:

@@ -9,7 +9,7 @@ from bdfa_np.backend.cuda.status import auto_note
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
-from bdfa_np.model import Model, build_model, configured_backend, outside
+from bdfa_np.model import Model, configured_backend, outside
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
@@ -19,7 +19,7 @@ from bdfa_np.runs.curves import check_drawing, draw_curves
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder, versions_for
-from bdfa_np.runs.loading import load_weights, restore
+from bdfa_np.runs.loading import load_weights, model_for, restore
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import EpochRecord
@@ -73,7 +73,7 @@ def start_run(
     configured_backend(config)  # what cannot be used is refused before any data are read
     with limited_threads(config.threads):
         data = load_run_data(config, progress=listener.progress, note=listener.note)
-        model = build_model(config, data.split.input_shape, len(data.split.class_names))
+        model = model_for(config, data)
         lines = [*notes, *heading(model, data), *fallback_notes(config)]
         if load is not None:
             lines.append(load_weights(model, load))
@@ -122,9 +122,10 @@ def resume_run(
         with limited_threads(config.threads):
             data = load_run_data(config, progress=listener.progress, note=listener.note)
             data.check_same(document, save)
-            model = build_model(config, data.split.input_shape, len(data.split.class_names))
+            model = model_for(config, data)
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
+            lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
             for package, now in versions_for(config).items():
                 then = document.get("versions", {}).get(package)
                 if then != now:
@@ -223,9 +224,11 @@ class Session:
         )
         self.history: list[EpochRecord] = []
         self._epochs_saved = 0
+        self._preprocessing = ""
 
     def begin(self) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed."""
+        self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
         self._save()
 
     def go_on_from(self, checkpoint: Checkpoint) -> None:
@@ -236,6 +239,7 @@ class Session:
             raise RunError(f"the checkpoint in {self.folder.path} is not that of its data: it has other classes")
         counts[...] = checkpoint.confusion
         self.history = checkpoint.history
+        self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
         self.folder.write_readable(checkpoint, self.data.split.class_names)
 
@@ -280,6 +284,7 @@ class Session:
             progress=self.trainer.progress,
             confusion=self.trainer.confusion.counts,
             history=self.history,
+            preprocessing=self._preprocessing,
         )
         self.folder.write_epoch(checkpoint, self.data.split.class_names)
         if self.model.config.visualize and self.history:

@@ -36,7 +36,7 @@ class ZCA:
     mean : ndarray of float64, shape (d,)
         The mean training image.
     P : ndarray of float64, shape (d, d)
-        The whitening matrix; symmetric.
+        The whitening matrix; symmetric. Where there is no inverse, both may be float32.
     P_inverse : ndarray of float64, shape (d, d), or None
         Its inverse; symmetric. None where only `apply` is wanted.
     epsilon : float, default 1e-5
@@ -56,8 +56,8 @@ class ZCA:
     True
     """
 
-    mean: Array
-    P: Array
+    mean: NDArray[Any]
+    P: NDArray[Any]
     P_inverse: Array | None
     epsilon: float = 1e-5
 
@@ -124,6 +124,11 @@ class ZCA:
             centred = np.subtract(rows, mean, dtype=mean.dtype)
             target[:] = (centred @ P).reshape(target.shape)
         return out
+
+    def one_way(self) -> "ZCA":
+        """Return what `apply` needs alone: mean and P in the type of its products, and no inverse."""
+        mean, P = self.in_product_type
+        return ZCA(mean, P, None, self.epsilon)
 
     def undo(self, images: NDArray[Any], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Write the images that these whitened images were to ``out``.

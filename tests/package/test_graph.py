@@ -16,7 +16,7 @@ ORDER = (
     *("backend", "data"),
     *("layers", "parameters", "losses", "metrics", "optim"),
     *("network", "constraints", "networks"),
-    *("rules", "trainer", "options", "model"),
+    *("rules", "trainer", "predictions", "options", "model"),
     *("parity", "runs", "cli", "__main__"),
 )
 """Each may import those before it, and no other."""

@@ -47,7 +47,7 @@ def test_raw_samples_come_out_as_the_data_set_was_prepared(tmp_path, options, ki
     expected = prepared.parts["test"][0]
     if prepared.normalization is not None:
         expected = prepared.normalization.apply(expected, np.empty(expected.shape, np.float32))
-    found = prepared.preprocessing().apply(images[50:])
+    found = prepared.preprocessing.apply(images[50:])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
 
@@ -63,12 +63,12 @@ def test_a_data_set_prepared_in_memory_is_that_of_the_file(tmp_path, options, ki
     for part in ("train", "test"):
         np.testing.assert_array_equal(here.parts[part][0], stored.parts[part][0])
     samples = images[50:]
-    np.testing.assert_array_equal(here.preprocessing().apply(samples), stored.preprocessing().apply(samples))
+    np.testing.assert_array_equal(here.preprocessing.apply(samples), stored.preprocessing.apply(samples))
 
 
 def test_images_are_scaled_where_the_training_images_were(tmp_path):
     recipe = Recipe(str(written(tmp_path, COLOURED)), resize=4)
-    preprocessing = prepare(recipe, cache_dir=tmp_path / "cache").preprocessing()
+    preprocessing = prepare(recipe, cache_dir=tmp_path / "cache").preprocessing
     assert preprocessing.shape == (4, 4, 3)
     assert preprocessing.apply(COLOURED).shape == (60, 4, 4, 3)
 

@@ -1,0 +1,134 @@
+"""A run's preprocessing as a file, so that its folder alone can tell what the net makes of a raw sample."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np.data import ZCA, Normalization, Preprocessing
+from bdfa_np.data.preprocess.raw_values import RawValues
+from bdfa_np.errors import RunError
+from bdfa_np.system.files import replace_file
+from bdfa_np.system.interrupts import interrupts_wait
+
+FORMAT = 1
+"""Version of the layout below; a reader refuses any other."""
+
+
+@interrupts_wait()
+def write_preprocessing(path: Path, preprocessing: Preprocessing) -> str:
+    """Write a preprocessing, replacing the file at ``path`` in one step.
+
+    Arrays are float32; whitening's matrix is float64 where its products in float32 would not be good enough.
+
+    Returns
+    -------
+    str
+        The SHA-256 of the file, which the checkpoint keeps.
+    """
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+        raw = preprocessing.raw
+        file.attrs["format"] = FORMAT
+        file.attrs["colours"] = np.bytes_(preprocessing.format.encode())
+        file.attrs["shape"] = preprocessing.shape
+        if preprocessing.resize is not None:
+            file.attrs["resize"] = preprocessing.resize
+        # An attribute may be too small for a thousand names.
+        _write(file, "class_names", np.frombuffer(json.dumps(preprocessing.class_names).encode(), np.uint8))
+        for name, array in arrays(preprocessing).items():
+            _write(file, name, array)
+        file["raw"].attrs.update({"is_bytes": raw.is_bytes, "darkest": raw.darkest, "lightest": raw.lightest})
+        if preprocessing.normalization is not None:
+            file["normalization"].attrs["kind"] = np.bytes_(preprocessing.normalization.kind.encode())
+        if preprocessing.whitening is not None:
+            file["whitening"].attrs["epsilon"] = preprocessing.whitening.epsilon
+    with replace_file(path) as out:
+        out.write(memory.getbuffer())
+    return hashlib.sha256(memory.getbuffer()).hexdigest()
+
+
+def arrays(preprocessing: Preprocessing) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a preprocessing as a file holds them, by their places in it."""
+    found: dict[str, NDArray[Any]] = {f"raw/{name}": getattr(preprocessing.raw, name) for name in ("lowest", "highest")}
+    if preprocessing.normalization is not None:
+        for name in ("offset", "divisor"):
+            found[f"normalization/{name}"] = getattr(preprocessing.normalization, name).astype(np.float32)
+    if preprocessing.whitening is not None:
+        found["whitening/mean"], found["whitening/P"] = preprocessing.whitening.in_product_type
+    return found
+
+
+def parting(kept: Preprocessing, made: Preprocessing) -> float:
+    """Return how far two preprocessings of the same data part, as a share of their largest entry; 0 if they do not."""
+    before, now = arrays(kept), arrays(made)
+    return max(
+        float(np.abs(before[name] - now[name]).max(initial=0) / max(np.abs(now[name]).max(initial=0), 1e-30))
+        for name in now
+    )
+
+
+def _write(group: h5py.Group, name: str, array: NDArray[Any]) -> None:
+    checked = {"chunks": array.shape, "fletcher32": True} if array.ndim else {}
+    group.create_dataset(name, data=array, track_times=False, **checked)
+
+
+@interrupts_wait()
+def read_preprocessing(path: Path, sha256: str) -> Preprocessing:
+    """Read the preprocessing that belongs to a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sha256 : str
+        What the checkpoint says of it.
+
+    Raises
+    ------
+    RunError
+        If it is missing, unreadable, damaged, of another run, or written by a later version.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: restore it from a copy, or let --resume make it anew") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RunError(f"{path} is damaged, or another run's: restore it from a copy, or let --resume make it anew")
+    # From here on nothing but what `write_preprocessing` wrote can be met.
+    with h5py.File(io.BytesIO(content), "r") as file:
+        if int(file.attrs["format"]) > FORMAT:
+            raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
+        raw = file["raw"]
+        resize = file.attrs.get("resize")
+        return Preprocessing(
+            tuple(map(int, file.attrs["shape"])),
+            tuple(json.loads(file["class_names"][()].tobytes())),
+            RawValues(
+                bool(raw.attrs["is_bytes"]),
+                np.asarray(raw["lowest"][()]),
+                np.asarray(raw["highest"][()]),
+                float(raw.attrs["darkest"]),
+                float(raw.attrs["lightest"]),
+            ),
+            normalization=_normalization(file["normalization"]) if "normalization" in file else None,
+            whitening=_whitening(file["whitening"]) if "whitening" in file else None,
+            format=bytes(file.attrs["colours"]).decode(),
+            resize=None if resize is None else int(resize),
+        )
+
+
+def _normalization(group: h5py.Group) -> Normalization:
+    offset, divisor = (np.asarray(group[name][()], np.float64) for name in ("offset", "divisor"))
+    return Normalization(bytes(group.attrs["kind"]).decode(), offset, divisor)
+
+
+def _whitening(group: h5py.Group) -> ZCA:
+    return ZCA(group["mean"][()], group["P"][()], None, float(group.attrs["epsilon"]))
