@@ -1,15 +1,16 @@
 """A data set in memory, checked once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.arrays import divided, take_arrays
+from bdfa_np.data.checks import check_images, check_labels
 from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.errors import DataError
-
-_IMAGES_PER_CHECK = 1024
 
 
 # Comparing two of these compares arrays, which has no single truth value: so eq=False.
@@ -33,6 +34,8 @@ class Dataset:
         The names of the K classes.
     checksums : dict of str to str, optional
         SHA-256 of the uncompressed content of each file that was read; empty by default.
+    notes : tuple of str, optional
+        What is to be said of how it was read.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Dataset:
     test_labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     checksums: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -69,6 +73,69 @@ class Dataset:
                 f"{self.test_images.shape[1:]}: make one sample's shape the same in both"
             )
 
+    @classmethod
+    def from_arrays(
+        cls,
+        x_train: Any,
+        y_train: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        test_fraction: float | None = None,
+        seed: int = 0,
+        name: str = "arrays",
+    ) -> "Dataset":
+        """Return a data set of arrays.
+
+        Parameters
+        ----------
+        x_train : array-like, shape (N, H, W, C), (N, H, W) or (N, d)
+            Images of one or more channels, or vectors, to train on: uint8 and floating-point numbers as they are,
+            other integers as `bdfa_np.data.samples.from_values` has it.
+        y_train : array-like, shape (N,), (N, 1) or (N, K)
+            Their labels: whole numbers, words or one-hot rows; see `bdfa_np.data.labels.as_classes`.
+        x_test, y_test : array-like, optional
+            The same to test on.
+        class_names : sequence of str, optional
+            The names of the classes.
+        test_fraction : float, optional
+            Where there is nothing to test on, how much of the rest is taken for that, between 0 and 1, each class in
+            its proportion.
+        seed : int, default 0
+            From which it is drawn which.
+        name : str, default "arrays"
+            What to call it.
+
+        Returns
+        -------
+        Dataset
+            Its checksums are SHA-256 of the type, the shape and the bytes of each array as it is kept, so that the
+            same values have the same ones whatever they came in.
+
+        Raises
+        ------
+        DataError
+            If an array has a type, shape or value that cannot be used, they do not fit each other, or there is nothing
+            to test on.
+
+        Examples
+        --------
+        >>> x = [[0.0, 1.5], [1.0, 0.5], [0.5, 2.0], [2.0, 0.0]]
+        >>> y = ["cat", "dog", "cat", "dog"]
+        >>> data = Dataset.from_arrays(x, y, test_fraction=0.5)
+        >>> data.class_names, data.train_images.shape, data.test_labels.tolist()
+        (('cat', 'dog'), (2, 2), [0, 1])
+        """
+        given = {"train": (x_train, y_train)}
+        if x_test is not None or y_test is not None:
+            given["test"] = x_test, y_test
+        names = None if class_names is None else tuple(class_names)
+        taken = take_arrays(given, names, name)
+        notes = () if taken.note is None else (f"{name}: {taken.note}",)
+        parts = divided(taken.parts, test_fraction, seed, name)
+        return cls(name, *parts["train"], *parts["test"], taken.class_names, taken.checksums, notes)
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape (H, W, C), or (d,), of one sample."""
@@ -78,63 +145,3 @@ class Dataset:
         """Return it with its images scaled to ``size`` rows and columns, as `resize_images` does it."""
         train, test = resize_images(self.train_images, size), resize_images(self.test_images, size)
         return replace(self, train_images=train, test_images=test)
-
-
-def check_images(images: NDArray[Any], where: str) -> None:
-    """Refuse images that cannot be used.
-
-    Parameters
-    ----------
-    images : ndarray
-        What should be (N, H, W, C) or (N, d), uint8 or floating, none of these 0, every value finite.
-    where : str
-        What to call them in the message.
-
-    Raises
-    ------
-    DataError
-        If they are something else.
-    """
-    if images.ndim not in (2, 4) or images.size == 0:
-        raise DataError(
-            f"{where} have the shape {images.shape}: they must be (images, height, width, channels) "
-            "or (vectors, entries), none of them 0"
-        )
-    floating = np.issubdtype(images.dtype, np.floating)
-    if not floating and images.dtype != np.uint8:
-        raise DataError(f"{where} are {images.dtype}: they must be uint8 or floating-point numbers")
-    # In blocks, so that the check needs little memory beside the images.
-    for start in range(0, len(images) if floating else 0, _IMAGES_PER_CHECK):
-        finite = np.isfinite(images[start : start + _IMAGES_PER_CHECK])
-        if not finite.all():
-            place = np.argwhere(~finite)[0]
-            place[0] += start
-            index = tuple(int(i) for i in place)
-            raise DataError(f"{where} hold {images[index]} at {index}: every value must be a finite number")
-
-
-def check_labels(labels: NDArray[Any], classes: int, where: str) -> None:
-    """Refuse labels that are not whole numbers from 0 to ``classes - 1``.
-
-    Parameters
-    ----------
-    labels : ndarray
-        What should be integers of shape (N,), N at least 1.
-    classes : int
-        The number of classes.
-    where : str
-        What to call them in the message.
-
-    Raises
-    ------
-    DataError
-        If they are something else; the message names the first wrong label and its index.
-    """
-    if labels.ndim != 1 or labels.size == 0:
-        raise DataError(f"{where} have the shape {labels.shape}: they must be one number an image, and at least one")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{where} are {labels.dtype}: they must be integers")
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if wrong.size:
-        index = int(wrong[0])
-        raise DataError(f"{where}: label {labels[index]} at index {index} is out of range 0..{classes - 1}")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset
+from bdfa_np.data.stratified import stratified
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
 
@@ -151,33 +152,3 @@ def limited(part: Part, limit: int | None, seed: int, stream: str, name: str) ->
         kept = stratified(labels, limit, Streams(seed).generator("subset", stream))
         part = images[kept], labels[kept]
     return part, f"{limit} of {count} {name} images"
-
-
-def stratified(labels: NDArray[np.int64], limit: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw positions so that every class keeps its proportion.
-
-    Each class gets the whole part of ``limit * n_k / N``; the places left over go to the largest remainders, the
-    lower class first where two are equal.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (N,)
-        Classes, none negative.
-    limit : int
-        How many positions to draw, from 1 to N.
-    generator : numpy.random.Generator
-        Where the draws come from.
-
-    Returns
-    -------
-    ndarray of int64, shape (limit,)
-        Positions in ``labels``, rising.
-    """
-    counts = np.bincount(labels)
-    shares, remainders = np.divmod(limit * counts, len(labels))
-    left_over = limit - int(shares.sum())
-    shares[np.argsort(-remainders, kind="stable")[:left_over]] += 1
-    kept = [
-        generator.permutation(np.flatnonzero(labels == label))[:share] for label, share in enumerate(shares.tolist())
-    ]
-    return np.sort(np.concatenate(kept))

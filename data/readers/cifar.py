@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.dataset import Dataset, check_labels
+from bdfa_np.data.checks import check_labels
+from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.readers.reading import check_sha256, read_exactly
 from bdfa_np.data.sources.kinds import ArchivedFile, Entry
 

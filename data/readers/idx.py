@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.dataset import Dataset, check_labels
+from bdfa_np.data.checks import check_labels
+from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.readers.reading import ADVICE, Stream, check_sha256, open_data_file, read_up_to
 from bdfa_np.data.sources.kinds import Entry, RemoteFile
 from bdfa_np.data.sources.registry import ENTRIES

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.checks import check_images, check_labels
 from bdfa_np.data.class_names import MOST_CLASSES
-from bdfa_np.data.dataset import check_images, check_labels
 from bdfa_np.errors import DataError
 from bdfa_np.system.memory import beyond_memory
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from bdfa_np.data.checks import check_labels
 from bdfa_np.data.class_names import check_class_names
-from bdfa_np.data.dataset import Dataset, check_labels
+from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, as_images, as_labels, check_claims
 from bdfa_np.data.readers.own_h5 import H5Reader
 from bdfa_np.data.readers.own_npz import NpzReader

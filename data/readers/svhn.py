@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.dataset import Dataset, check_labels
+from bdfa_np.data.checks import check_labels
+from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.readers.reading import ADVICE, check_sha256, open_data_file
 from bdfa_np.data.sources.kinds import Entry, RemoteFile
 from bdfa_np.errors import DataError

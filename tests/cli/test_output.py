@@ -13,7 +13,7 @@ import bdfa_np
 from bdfa_np.cli.commands.train import train
 from bdfa_np.data import load_dataset, split
 from bdfa_np.data.sources.registry import ENTRIES
-from bdfa_np.data.splits import stratified
+from bdfa_np.data.stratified import stratified
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bdfa_np.data import Dataset, load_dataset, split
-from bdfa_np.data.splits import stratified, validation_size
+from bdfa_np.data.splits import validation_size
+from bdfa_np.data.stratified import stratified
 from bdfa_np.errors import DataError
 
 
