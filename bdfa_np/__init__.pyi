@@ -41,6 +41,7 @@ from .rules import FA as FA
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
 from .runs.loading import load_run as load_run
+from .runs.train import train as train
 from .trainer import Trainer as Trainer
 from .trainer import evaluate as evaluate
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bdfa_np.data import Batches, Normalization, PreparedData, Split, prepare
+from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
+from bdfa_np.data.preprocess.pipeline import in_memory
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
@@ -64,13 +65,21 @@ class RunData:
             )
 
 
-def load_run_data(config: Config, *, progress: bool = False, note: Callable[[str], None] = lambda _: None) -> RunData:
+def load_run_data(
+    config: Config,
+    dataset: Dataset | None = None,
+    *,
+    progress: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> RunData:
     """Load a configuration's data set, prepared, split and limited as it says.
 
     Parameters
     ----------
     config : Config
         The resolved options.
+    dataset : Dataset, optional
+        The data set where it is in memory; else the one that the options name is read.
     progress : bool, default False
         Whether to draw progress bars on standard error.
     note : callable, optional
@@ -83,9 +92,12 @@ def load_run_data(config: Config, *, progress: bool = False, note: Callable[[str
     ConfigError
         If what is asked for does not go with the data.
     """
-    prepared = prepare(
-        config.recipe(), datapath=config.datapath, cache_dir=config.cache_dir, progress=progress, note=note
-    )
+    recipe = config.recipe()
+    if dataset is None:
+        prepared = prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, progress=progress, note=note)
+    else:
+        recipe.check(dataset.input_shape)
+        prepared = in_memory(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
     return data

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.backend.cuda.status import auto_note
+from bdfa_np.data import Dataset
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
@@ -36,6 +37,7 @@ def start_run(
     force: bool = False,
     notes: Sequence[str] = (),
     listener: Listener | None = None,
+    dataset: Dataset | None = None,
 ) -> "Session":
     """Train a new run in a folder, with as many threads as the options say.
 
@@ -53,6 +55,8 @@ def start_run(
         Lines that go into the log first.
     listener : Listener, optional
         Who hears of it.
+    dataset : Dataset, optional
+        What it trains on where that is in memory; else the data set that the options name.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def start_run(
         check_drawing()
     configured_backend(config)  # what cannot be used is refused before any data are read
     with limited_threads(config.threads):
-        data = load_run_data(config, progress=listener.progress, note=listener.note)
+        data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
         model = model_for(config, data)
         lines = [*notes, *heading(model, data), *fallback_notes(config)]
         if load is not None:
@@ -85,7 +89,12 @@ def start_run(
 
 
 def resume_run(
-    save: Path, changes: Mapping[str, Any], *, rule_options: Sequence[str] = (), listener: Listener | None = None
+    save: Path,
+    changes: Mapping[str, Any],
+    *,
+    rule_options: Sequence[str] = (),
+    listener: Listener | None = None,
+    dataset: Dataset | None = None,
 ) -> "Session":
     """Go on with the run in a folder.
 
@@ -99,6 +108,8 @@ def resume_run(
         Options of a rule of one's own, as ``name=value``, which must be the run's.
     listener : Listener, optional
         Who hears of it.
+    dataset : Dataset, optional
+        What it trains on where that is in memory; else the data set that the options name.
 
     Returns
     -------
@@ -120,7 +131,7 @@ def resume_run(
         if config.visualize:
             check_drawing()
         with limited_threads(config.threads):
-            data = load_run_data(config, progress=listener.progress, note=listener.note)
+            data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
             data.check_same(document, save)
             model = model_for(config, data)
             restore(model, checkpoint, save)
@@ -257,7 +268,8 @@ class Session:
                 listener.epoch_ends(record)
                 self._line(epoch_line(record, config.epochs))
                 self._save()
-                listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
+                if record.epoch != config.epochs and not trainer.progress.stop_reason:
+                    listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{self.folder.path} holds {self._epochs_saved} whole epochs; "

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from bdfa_np.data.sources.handed import PREFIX, HandedOver
 from bdfa_np.data.sources.own import SUFFIXES, Own
 from bdfa_np.data.sources.published import Published
 from bdfa_np.data.sources.registry import find_entry
@@ -14,10 +15,10 @@ def find_source(
     extra: bool = True,
     datapath: str | os.PathLike[str] | None = None,
     progress: bool = False,
-) -> Published | Own:
+) -> Published | Own | HandedOver:
     """Return where a data set comes from. Nothing is looked at on the disk.
 
-    Both kinds have the same three methods, ``locate``, ``checksums`` and ``read``, and answer the same questions about
+    All kinds have the same three methods, ``locate``, ``checksums`` and ``read``, and answer the same questions about
     a data set that is not read yet.
 
     Parameters
@@ -36,7 +37,7 @@ def find_source(
 
     Returns
     -------
-    Published or Own
+    Published, Own or HandedOver
         The source.
 
     Raises
@@ -46,6 +47,8 @@ def find_source(
     DataError
         If there is no data set of that name.
     """
+    if isinstance(dataset, str) and dataset.startswith(PREFIX):
+        return HandedOver(dataset.removeprefix(PREFIX), extra)
     if not isinstance(dataset, str) or is_own(dataset):
         return Own(Path(dataset).expanduser(), extra, progress)
     return Published(find_entry(dataset), extra, None if datapath is None else Path(datapath), progress)

@@ -1,0 +1,174 @@
+"""Training from Python in one call: from a data set and options to a trained model."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.data import Dataset
+from bdfa_np.data.sources.handed import PREFIX
+from bdfa_np.errors import ConfigError
+from bdfa_np.model import Model
+from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.config import Config
+from bdfa_np.runs.bar import Bar
+from bdfa_np.runs.folder import CHECKPOINT, RunFolder
+from bdfa_np.runs.history import History
+from bdfa_np.runs.loading import load_run
+from bdfa_np.runs.session import resume_run, start_run
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What `train` has come to.
+
+    Attributes
+    ----------
+    model : Model
+        The trained net with its rule, loss and optimizer; it predicts and is tested from raw values.
+    history : History
+        A row an epoch; it need not be in memory only: ``to_pandas()``.
+    folder : pathlib.Path or None
+        The run folder, where one was asked for.
+    notes : tuple of str
+        What was out of the ordinary.
+    interrupted : bool
+        Whether Ctrl-C ended it; model and history are then those of the last whole epoch.
+    """
+
+    model: Model
+    history: History
+    folder: Path | None
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The resolved options."""
+        return self.model.config
+
+    def __repr__(self) -> str:
+        config, how = self.config, "interrupted after " if self.interrupted else ""
+        figures = f", test error {self.history[-1].test_error:.2%}" if self.history else ""
+        where = f", in {self.folder}" if self.folder else ""
+        return f"TrainingResult({config.dataset}, {config.gradient}, {how}{len(self.history)} epochs{figures}{where})"
+
+
+def train(
+    config: Config | None = None,
+    *,
+    dataset: str | os.PathLike[str] | Dataset | tuple[Any, ...] | None = None,
+    save: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    force: bool = False,
+    load: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> TrainingResult:
+    """Train a net.
+
+    Parameters
+    ----------
+    config : Config, optional
+        Options; those given by name go before.
+    dataset : str, path, Dataset or tuple of array_like, optional
+        A data set's name or path, a data set, or arrays: ``(x, y)`` with ``test_fraction``, or ``(x_train, y_train,
+        x_test, y_test)``; see `Dataset.from_arrays` for what these may be.
+    save : str or path, optional
+        A run folder as ``bdfa train`` writes it; nothing is kept on the disk unless it is given.
+    resume : bool, default False
+        Go on with the run in ``save``, or start it where there is none.
+    force : bool, default False
+        Replace a run that is in ``save``.
+    load : str or path, optional
+        A run folder or ``checkpoint.h5`` whose weights the net starts from.
+    progress : bool, optional
+        Whether to show a bar; by default in a terminal and in a notebook.
+    **options
+        Options of a run by their names, as `Config` explains them, for example ``gradient="dfa", epochs=5``.
+
+    Returns
+    -------
+    TrainingResult
+        The trained model and its history. Ctrl-C ends training and returns what the last whole epoch left.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError, TrainingError
+        Whatever a user can mend, in one line.
+
+    Examples
+    --------
+    >>> from bdfa_np import load_dataset, train
+    >>> result = train(dataset="mnist-5k", gradient="dfa", num_hidden=100, lr=1e-3, epochs=2, seed=1, threads=1)
+    >>> len(result.history), result.history[-1].test_error < 0.2
+    (2, True)
+    >>> result.model.predict(load_dataset("mnist-5k").test_images[:3]).names
+    ['0', '1', '2']
+    """
+    given = _options(config, options)
+    data = None
+    if dataset is not None:
+        data, given["dataset"] = _data(dataset, given)
+    if resume and save is None:
+        raise ConfigError("resume=True needs save=RUN, the run to go on with")
+    if resume and force:
+        raise ConfigError("resume and force exclude each other: go on with the run, or replace it")
+    bar = Bar(progress, "validation" if given.get("validate") else "test")
+    with tempfile.TemporaryDirectory(prefix="bdfa-") as temporary:
+        folder = Path(temporary) / "run" if save is None else Path(save)
+        try:
+            if resume and (folder / CHECKPOINT).exists():
+                session = resume_run(folder, given, listener=bar, dataset=data)
+            else:
+                start = None if load is None else Path(load)
+                session = start_run(Config(**given), folder, load=start, force=force, listener=bar, dataset=data)
+        except KeyboardInterrupt:
+            bar.ends()
+            if not (folder / CHECKPOINT).exists():
+                raise
+            model, history, interrupted = load_run(folder), RunFolder(folder).read_checkpoint().history, True
+        else:
+            model, history, interrupted = session.model, session.history, False
+    kept = None if save is None else folder
+    return TrainingResult(model, History(history), kept, tuple(bar.notes), interrupted)
+
+
+def _options(config: Config | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that say something, by their names."""
+    for name in options:
+        if name not in OPTIONS:
+            close = difflib.get_close_matches(name, OPTIONS, n=1)
+            hint = f": did you mean {close[0]}?" if close else ": help(bdfa_np.Config) lists them"
+            raise ConfigError(f"there is no option {name!r}{hint}")
+    given = {} if config is None else {name: getattr(config, name) for name in OPTIONS}
+    given = {name: value for name, value in given.items() if OPTIONS[name].is_given(value)} | dict(options)
+    return {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
+
+
+def _data(dataset: Any, options: Mapping[str, Any]) -> tuple[Dataset | None, str]:
+    """Return the data set where it is in memory, and what the options call it."""
+    if isinstance(dataset, (str, os.PathLike)):
+        path = os.fspath(dataset)
+        named = isinstance(dataset, os.PathLike) and os.sep not in path
+        return None, os.path.join(os.curdir, path) if named else path
+    if isinstance(dataset, (tuple, list)):
+        if len(dataset) == 2 and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in dataset):
+            dataset = (*dataset[0], *dataset[1])  # as Keras gives them
+        if len(dataset) not in (2, 4):
+            raise ConfigError(
+                f"dataset has {len(dataset)} parts: give (x, y) and test_fraction, "
+                "or (x_train, y_train, x_test, y_test)"
+            )
+        chosen = {"test_fraction": options.get("test_fraction"), "seed": options.get("seed", 0)}
+        dataset = Dataset.from_arrays(*dataset, **chosen)
+    if not isinstance(dataset, Dataset):
+        raise ConfigError(
+            f"dataset is a {type(dataset).__name__}: give a name, a path, a Dataset, or a tuple of arrays"
+        )
+    return dataset, PREFIX + dataset.name
