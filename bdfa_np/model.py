@@ -91,6 +91,7 @@ class Model:
             constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
             augment=Augmentation(self.backend, self.streams, network.input_shape) if config.augment else None,
             on_batch=on_batch,
+            tested_on=config.tested_on,
         )
 
     def predict(self, x: ArrayLike, *, prepared: bool = False) -> Predictions:

@@ -48,6 +48,9 @@ class Augment(Protocol):
 class EpochRecord:
     """The figures of one epoch; errors are fractions, losses means over samples.
 
+    A run with ``validate`` tests on the images held out. The fields keep their names; a run's files, lines and pictures
+    then say validation (`bdfa_np.runs.history.columns`).
+
     Attributes
     ----------
     epoch : int
@@ -59,7 +62,7 @@ class EpochRecord:
     train_error_mean : float
         The running mean ``m = 0.75 m + 0.25 train_error``, from 1.
     test_loss, test_error : float
-        Over the test samples, after the epoch.
+        Over the samples tested on, after the epoch.
     seconds : float
         Wall time of training and testing.
     """
@@ -156,6 +159,8 @@ class Trainer:
         Applied to every training batch, never to a test batch.
     on_batch : callable, optional
         Called after every training step with the number of steps done in this epoch.
+    tested_on : str, default "test"
+        What messages call the samples tested on.
 
     Attributes
     ----------
@@ -182,6 +187,7 @@ class Trainer:
         constraint: MaxNorm | None = None,
         augment: Augment | None = None,
         on_batch: Callable[[int], None] | None = None,
+        tested_on: str = "test",
     ) -> None:
         self.network = network
         self.rule = rule
@@ -195,6 +201,7 @@ class Trainer:
         self.constraint = constraint
         self.augment = augment
         self.on_batch = on_batch
+        self.tested_on = tested_on
         self.progress = Progress()
         self.confusion = ConfusionMatrix(network.output_shape[0])
         self.tally = Tally(network.backend, network.output_shape[0])
@@ -216,8 +223,16 @@ class Trainer:
         if self.progress.epoch == 0:
             with self.network.computing():
                 self.rule.before_training(fed(self.network, self.train, 0))
-        while not self.progress.stop_reason and (epochs == -1 or self.progress.epoch < epochs):
+        while self.goes_on(epochs):
             yield self._run_epoch()
+
+    def goes_on(self, epochs: int) -> bool:
+        """Return whether there is another epoch to train, of ``epochs`` in all."""
+        return not self.progress.stop_reason and (epochs == -1 or self.progress.epoch < epochs)
+
+    def so_far(self) -> tuple[float, float]:
+        """Return the mean loss and the error over the training steps since the epoch began; this waits for a device."""
+        return self.tally.loss, self.tally.confusion().error_rate
 
     def step(self, x: Array, labels: Array) -> None:
         """Train on one batch; its loss and predictions before the update are added to ``tally``.
@@ -277,7 +292,8 @@ class Trainer:
         train_loss, train_error = self._train_epoch(epoch)
         test_loss, confusion = evaluate(self.network, self.loss, self.test)
         if not (isfinite(test_loss) and self.network.all_finite() and self.rule.all_finite()):
-            what = "a weight is no longer a finite number" if isfinite(test_loss) else f"the test loss is {test_loss}"
+            of_loss = f"the {self.tested_on} loss is {test_loss}"
+            what = "a weight is no longer a finite number" if isfinite(test_loss) else of_loss
             raise TrainingError(
                 f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): try a smaller --lr"
             )
@@ -307,7 +323,7 @@ class Trainer:
                 if self.on_batch is not None:
                     self.on_batch(step)
             self._check_loss(epoch, before)
-            return self.tally.loss, self.tally.confusion().error_rate
+            return self.so_far()
 
     def _check_loss(self, epoch: int, steps_before: int) -> None:
         if self.tally.first_bad is not None:

@@ -1,6 +1,8 @@
 """What a person sees while a net trains: a bar for every batch, a line for every epoch."""
 
+import os
 import sys
+from collections.abc import Callable
 from time import monotonic
 
 import click
@@ -18,15 +20,25 @@ class Display(Listener):
     """Prints a run's lines, and on a terminal a bar under them."""
 
     def __init__(self) -> None:
-        self.progress = sys.stderr.isatty()
+        # A notebook's cell has a terminal for its commands, which shows every redrawing of a bar as a line of its own.
+        in_cell = "JPY_PARENT_PID" in os.environ
+        self.progress = sys.stderr.isatty() and not in_cell
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._drawn = 0.0
         self._steps = 0
         self._bar: Progress | None = None
-        if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._so_far: Callable[[], tuple[float, float]] | None = None
+        # is_terminal is also true of a file under FORCE_COLOR, which asks for colours and for no film of a bar.
+        if self.console.is_terminal and sys.stdout.isatty() and not in_cell:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(*columns, console=self.console, transient=True, auto_refresh=False)
-            self._task = self._bar.add_task("", visible=False)
+            self._task = self._bar.add_task("", visible=False, figures="")
 
     def note(self, text: str) -> None:
         """Print something out of the ordinary on standard error."""
@@ -36,13 +48,17 @@ class Display(Listener):
         """Print a line."""
         self.console.print(text, markup=False)
 
+    def training_begins(self, so_far: Callable[[], tuple[float, float]]) -> None:
+        """Keep what tells the running epoch's figures."""
+        self._so_far = so_far
+
     def epoch_begins(self, number: int, epochs: int, steps: int) -> None:
         """Show the bar of an epoch of so many training steps."""
         if self._bar is not None:
             self._steps = steps
             self._bar.start()
             title = f"epoch {number}" + (f"/{epochs}" if epochs > 0 else "")
-            self._bar.reset(self._task, total=steps, description=title, visible=True)
+            self._bar.reset(self._task, total=steps, description=title, visible=True, figures="")
             self._bar.refresh()
 
     def step(self, number: int) -> None:
@@ -50,7 +66,11 @@ class Display(Listener):
         now = monotonic()
         if self._bar is not None and (now - self._drawn >= REDRAW_SECONDS or number == self._steps):
             self._drawn = now
-            self._bar.update(self._task, completed=number, refresh=True)
+            figures = ""
+            if self._so_far is not None:  # asked only when drawn: on a GPU it waits
+                loss, error = self._so_far()
+                figures = f"loss {loss:.4f} error {error:.2%}"
+            self._bar.update(self._task, completed=number, figures=figures, refresh=True)
 
     def epoch_ends(self, record: EpochRecord) -> None:
         """Take the bar away, for the epoch's line."""

@@ -16,6 +16,18 @@ NOT_WHITENED = "{flag} has no part in what is done without --whiten: leave it ou
 """What is wrong with an option of whitening without it."""
 
 
+def validation_problem(value: float) -> str | None:
+    """Say what is wrong unless the value is a switch, a whole number of images, or a fraction of them.
+
+    Parameters
+    ----------
+    value : bool, int or float
+        What `Recipe` takes for ``validate``.
+    """
+    possible = isinstance(value, bool) or (value >= 1 if isinstance(value, int) else 0 < value < 1)
+    return None if possible else "must be a whole number of images, or a fraction between 0 and 1"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A data set by name, the part of it that is trained on, and its preprocessing.
@@ -38,8 +50,8 @@ class Recipe:
         Whether ZCA whitening takes the normalization's place; see `bdfa_np.data.preprocess.zca.ZCA`.
     zca_epsilon : float, optional
         What whitening adds to each variance, 1e-5 by default.
-    validate : bool, default False
-        Whether the training set's last images are held out; see `bdfa_np.data.split`.
+    validate : bool, int or float, default False
+        Whether the training set's last images are held out, or how many, or which fraction; see `bdfa_np.data.split`.
     train_limit : int, optional
         Train on a stratified part of so many images.
     seed : int, default 0
@@ -58,7 +70,7 @@ class Recipe:
     normalization: str | None = None
     whiten: bool = False
     zca_epsilon: float | None = None
-    validate: bool = False
+    validate: bool | int | float = False
     train_limit: int | None = None
     seed: int = 0
 
@@ -76,6 +88,9 @@ class Recipe:
             object.__setattr__(self, "normalization", "scale")
         if self.normalization not in (None, *NORMALIZATIONS):
             raise ConfigError(f"--normalization {self.normalization}: choose from {', '.join(NORMALIZATIONS)}")
+        problem = validation_problem(self.validate)
+        if problem:
+            raise ConfigError(f"--validate {problem}, not {self.validate}")
 
     @property
     def keeps_bytes(self) -> bool:

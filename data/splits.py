@@ -50,26 +50,31 @@ class Split:
         return self.train_images.shape[1:]
 
 
-def validation_size(count: int) -> int:
+def validation_size(count: int, asked: float = True) -> int:
     """Return how many of a training set's images are its validation part.
 
     Parameters
     ----------
     count : int
         Images in the training set.
+    asked : bool, int or float, default True
+        A number of images; a fraction, whose number is rounded; or True: 10,000, or a fifth (rounded down) of fewer
+        than 50,000.
 
     Returns
     -------
     int
-        10,000, or a fifth (rounded down) of fewer than 50,000.
+        The number, whether there are so many or not.
     """
-    return 10_000 if count >= 50_000 else count // 5
+    if asked is True:
+        return 10_000 if count >= 50_000 else count // 5
+    return round(asked * count) if isinstance(asked, float) else asked
 
 
 def split(
     dataset: Dataset,
     *,
-    validate: bool = False,
+    validate: float = False,
     train_limit: int | None = None,
     test_limit: int | None = None,
     seed: int = 0,
@@ -80,9 +85,9 @@ def split(
     ----------
     dataset : Dataset
         The whole of it.
-    validate : bool, default False
+    validate : bool, int or float, default False
         Whether to test on the last `validation_size` images of the training set, and to train on the rest, instead
-        of touching the test set.
+        of touching the test set; a number of images or a fraction of them says how many.
     train_limit, test_limit : int, optional
         Keep this many images of the part, each class in its proportion, in their order; by default all of them.
     seed : int, default 0
@@ -96,16 +101,21 @@ def split(
     Raises
     ------
     DataError
-        If a limit is below 1 or above what there is, or the training set is too small to validate.
+        If a limit is below 1 or above what there is, or so many images cannot be held out.
     """
     train = dataset.train_images, dataset.train_labels
     test = dataset.test_images, dataset.test_labels
     test_name = "test"
     if validate:
         count = len(dataset.train_labels)
-        held_out = validation_size(count)
-        if held_out == 0:
+        held_out = validation_size(count, validate)
+        if validate is True and held_out == 0:
             raise DataError(f"{dataset.name}: {count} training images are too few to hold out a fifth for validation")
+        if not 0 < held_out < count:
+            raise DataError(
+                f"--validate {validate} holds out {held_out} of {dataset.name}'s {count} training images: "
+                f"some must be held out and some be left, so choose from 1 to {count - 1}"
+            )
         test = dataset.train_images[-held_out:], dataset.train_labels[-held_out:]
         train = dataset.train_images[:-held_out], dataset.train_labels[:-held_out]
         test_name = "validation"

@@ -14,6 +14,7 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, own_values
+from bdfa_np.options.training import choosing_problem
 from bdfa_np.rules.find import find_rule
 
 Class = TypeVar("Class", bound=type)
@@ -99,6 +100,9 @@ class Config:
         config = config.replace(rule_options=own_values(config.gradient, config.rule_options or {}))
         if OPTIMIZERS[config.optimization].needs_momentum and config.momentum == 0:
             raise ConfigError(f"--optimization {config.optimization} needs a --momentum greater than 0")
+        problem = choosing_problem(config)
+        if problem:
+            raise ConfigError(problem)
         return config
 
     def _settled(self, option: Option, own: Option) -> Config:
@@ -124,6 +128,11 @@ class Config:
             if not condition.holds(decider, value):
                 return condition.complaint(option, value, decider)
         return None
+
+    @property
+    def tested_on(self) -> str:
+        """What the error after each epoch is measured on: ``"validation"`` images or ``"test"`` images."""
+        return "validation" if self.validate else "test"
 
     @property
     def initial(self) -> str:

@@ -1,6 +1,6 @@
 """Options of the data: which set, which part of it, and what is done to it."""
 
-from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED, ZCA_EPSILON
+from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED, ZCA_EPSILON, validation_problem
 from bdfa_np.data.sources.find import find_source
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Condition, Option, at_least, positive
@@ -104,9 +104,11 @@ OPTIONS = (
     Option(
         "validate",
         False,
-        "Test on the training set's last 10,000 (or last fifth).",
+        "Test on the training set's last 10,000 (or last fifth), or the last N or fraction of it, until the run ends.",
         torch="-validate",
         is_flag=True,
+        also=(int, float),
+        check=validation_problem,
     ),
     Option("train_limit", None, "Train on a stratified part of N images.", kind=int, check=at_least(1)),
     Option("test_limit", None, "Test on a stratified part of N images.", kind=int, check=at_least(1)),

@@ -1,7 +1,9 @@
 """Options of training that belong to no single rule, net or optimizer."""
 
+from typing import Any
+
 from bdfa_np.constraints import OFF
-from bdfa_np.declaration import Condition, Option, at_least, not_negative, positive
+from bdfa_np.declaration import Condition, Option, at_least, flag, not_negative, positive
 from bdfa_np.losses import LOSSES
 from bdfa_np.optim import NOT_CARRIED_OVER, OPTIMIZERS
 
@@ -79,9 +81,36 @@ TRAINING = (
     Option(
         "epochs",
         300,
-        "Epochs; -1: no bound. A run ends before once the running mean of its training error is 1e-4.",
+        "Epochs; -1: no bound. A run ends before once the running mean of its training error is 1e-4 "
+        "(m = 0.75 m + 0.25 error, from m = 1).",
         torch="-epoch",
         check=epochs,
+    ),
+    Option(
+        "keep_best",
+        False,
+        "Keep the net of the lowest validation error as best.h5.",
+        is_flag=True,
+    ),
+    Option(
+        "patience",
+        None,
+        "Stop after N epochs without a new lowest validation error.",
+        kind=int,
+        check=at_least(1),
+    ),
+    Option(
+        "on_test",
+        False,
+        "Without --validate: let --keep-best and --patience choose on test images; what is chosen so, says so.",
+        is_flag=True,
+        conditions=(
+            Condition(
+                "validate",
+                lambda validate, _: not validate,
+                message="{flag} has no part in a run with --validate, which chooses by validation: leave one out",
+            ),
+        ),
     ),
     Option(
         "epoch_step",
@@ -98,3 +127,19 @@ TRAINING = (
         ),
     ),
 )
+
+
+def choosing_problem(config: Any) -> str | None:
+    """Say what is wrong where a configuration chooses among epochs and does not say by which images, or the reverse.
+
+    Parameters
+    ----------
+    config : Config
+        All options.
+    """
+    chooses = [name for name in ("keep_best", "patience") if getattr(config, name)]
+    if chooses and not (config.validate or config.on_test):
+        return f"{flag(chooses[0])} chooses by validation error: give --validate, or --on-test to choose on test images"
+    if config.on_test and not chooses:
+        return "--on-test is for what --keep-best and --patience choose: give one of them, or leave it out"
+    return None

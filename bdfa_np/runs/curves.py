@@ -17,8 +17,8 @@ def check_drawing() -> None:
         raise ConfigError("--visualize 1 draws with matplotlib: install it with pip install 'bdfa-np[plot]'") from None
 
 
-def draw_curves(path: Path, history: Sequence[EpochRecord], title: str) -> None:
-    """Draw training and test error over the epochs into a PNG file, replacing it in one step."""
+def draw_curves(path: Path, history: Sequence[EpochRecord], title: str, tested_on: str) -> None:
+    """Draw the training error, and that on the part tested on, into a PNG file, replacing it in one step."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -28,7 +28,7 @@ def draw_curves(path: Path, history: Sequence[EpochRecord], title: str) -> None:
     marker = "o" if len(epochs) < 30 else None
     for label, errors in {
         "training": [100 * record.train_error for record in history],
-        "test": [100 * record.test_error for record in history],
+        tested_on: [100 * record.test_error for record in history],
     }.items():
         axes.plot(epochs, errors, label=label, marker=marker, markersize=3)
     axes.set(xlabel="epoch", ylabel="error, %", ylim=(0, None))

@@ -28,7 +28,11 @@ class Evaluation:
     config : Config
         The run's options, with those of the evaluation.
     epoch : int
-        Epochs done.
+        After which epoch the net is.
+    epochs : int
+        Epochs that the run has done.
+    best : bool
+        Whether it is the run's best net, in place of the last.
     loss : float
         Mean over the samples.
     confusion : ConfusionMatrix
@@ -39,13 +43,20 @@ class Evaluation:
 
     config: Config
     epoch: int
+    epochs: int
+    best: bool
     loss: float
     confusion: ConfusionMatrix
     class_names: tuple[str, ...]
 
 
 def evaluate_run(
-    run: Path, part: str = "test", changes: Mapping[str, Any] | None = None, listener: Listener | None = None
+    run: Path,
+    part: str = "test",
+    changes: Mapping[str, Any] | None = None,
+    listener: Listener | None = None,
+    *,
+    best: bool = False,
 ) -> Evaluation:
     """Test the net in a run folder on all images of a part of its data set.
 
@@ -60,6 +71,8 @@ def evaluate_run(
         What the run itself had of CUDA's options plays no part: it may have been on another machine.
     listener : Listener, optional
         Who hears of data that are prepared anew.
+    best : bool, default False
+        Whether to test the net of the lowest validation error, which ``keep_best`` keeps, not the last one.
 
     Raises
     ------
@@ -71,6 +84,8 @@ def evaluate_run(
     config, document = folder.read_config()
     if part == "validation" and not config.validate:
         raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+    last = folder.read_checkpoint()
+    checkpoint = folder.read_best() if best else last
     given = {name: value for name, value in (changes or {}).items() if value is not None}
     config = moved(config, {**cuda_defaults(), "backend": "auto", "threads": None, "test_limit": None, **given})
     with limited_threads(config.threads):
@@ -79,8 +94,8 @@ def evaluate_run(
         if part == "test":
             data = data.with_real_test_set()
         model = build_model(config, data.split.input_shape, len(data.split.class_names))
-        checkpoint = folder.read_checkpoint()
         restore(model, checkpoint, run)
         with blamed(outside(config)):
             loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
-    return Evaluation(config, checkpoint.progress.epoch, loss, confusion, data.split.class_names)
+    epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
+    return Evaluation(config, epoch, epochs, best, loss, confusion, data.split.class_names)

@@ -1,5 +1,7 @@
 """What a run tells whoever listens: a terminal, a notebook, nobody."""
 
+from collections.abc import Callable
+
 from bdfa_np.trainer import EpochRecord
 
 
@@ -19,6 +21,13 @@ class Listener:
 
     def line(self, text: str) -> None:
         """Hear a line of the run's log."""
+
+    def training_begins(self, so_far: Callable[[], tuple[float, float]]) -> None:
+        """Hear that training begins.
+
+        ``so_far()`` gives the mean loss and the error of the running epoch's steps; on a GPU it waits until they are
+        computed, so it is to be asked a few times a second at most, and not before the epoch's first step.
+        """
 
     def epoch_begins(self, number: int, epochs: int, steps: int) -> None:
         """Hear that an epoch of so many training steps begins; ``epochs`` is -1 without a bound."""

@@ -24,12 +24,13 @@ from bdfa_np.options.config import Config
 from bdfa_np.rules import RULES
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
-from bdfa_np.runs.checkpoint import COLUMNS, Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.runs.history import columns, lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.system.files import remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
 
-CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING = FILES = (
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST = FILES = (
     "config.toml",
     "metrics.csv",
     "ErrorRate.log",
@@ -38,6 +39,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING =
     "Log.txt",
     "curves.png",
     "preprocessing.h5",
+    "best.h5",
 )
 
 
@@ -45,6 +47,7 @@ class RunFolder:
     """A folder that holds one run, with all its files, each replaced as a whole.
 
     The checkpoint is the truth; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` are written from it.
+    ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on.
 
     Parameters
     ----------
@@ -155,6 +158,26 @@ class RunFolder:
         """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""
         return read_checkpoint(self.path / CHECKPOINT)
 
+    def read_best(self) -> Checkpoint:
+        """Return the checkpoint after the epoch with the lowest error on the part tested on.
+
+        Raises
+        ------
+        RunError
+            If there is none, or it cannot be read.
+        """
+        config, _ = self.read_config()
+        if not config.keep_best:
+            raise RunError(f"{self.path} has no {BEST}: it was trained without --keep-best, and has the last net alone")
+        last = self.read_checkpoint()
+        if not last.history:
+            raise RunError(f"{self.path} has no {BEST} yet: no epoch is done")
+        if _is_best(last):
+            return last  # which a run stopped between the two writes has in its checkpoint alone
+        best = read_checkpoint(self.path / BEST)
+        best.preprocessing = last.preprocessing  # a resume may have written that anew
+        return best
+
     def read_preprocessing(self, checkpoint: Checkpoint) -> Preprocessing | None:
         """Return what is done to a raw sample; None of a run begun before that was kept.
 
@@ -201,14 +224,16 @@ class RunFolder:
         }
         replace_text(self.path / CONFIG, tomli_w.dumps(document))
 
-    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
-        """Write the checkpoint, then the readable files that follow from it."""
+    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
+        """Write the checkpoint, then the files that follow from it."""
         write_checkpoint(self.path / CHECKPOINT, checkpoint)
-        self.write_readable(checkpoint, class_names)
+        self.write_follows(checkpoint, class_names, config)
 
-    def write_readable(self, checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
-        """Write ``metrics.csv``, ``ErrorRate.log``, ``confusion.csv`` and ``Log.txt``."""
-        replace_text(self.path / METRICS, metrics_csv(checkpoint.history))
+    def write_follows(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
+        """Write ``best.h5`` if this is the best epoch and it is wanted, and the files that a person reads."""
+        if config.keep_best and _is_best(checkpoint):
+            write_checkpoint(self.path / BEST, checkpoint)
+        replace_text(self.path / METRICS, metrics_csv(checkpoint.history, config.tested_on))
         replace_text(self.path / ERROR_RATE, error_rate_log(checkpoint.history))
         replace_text(self.path / CONFUSION, confusion_csv(checkpoint.confusion.tolist(), class_names))
         self.write_log()
@@ -216,6 +241,11 @@ class RunFolder:
     def write_log(self) -> None:
         """Write ``Log.txt`` from the lines collected so far."""
         replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+
+
+def _is_best(checkpoint: Checkpoint) -> bool:
+    """Return whether the last epoch's error on the part tested on is the lowest so far."""
+    return bool(checkpoint.history) and lowest(checkpoint.history).epoch == checkpoint.progress.epoch
 
 
 def _check_document(document: dict[str, Any]) -> None:
@@ -270,17 +300,17 @@ def versions_for(config: Config) -> dict[str, str]:
     return {**versions(), **net, **rule}
 
 
-def metrics_csv(history: Sequence[EpochRecord]) -> str:
-    """Return ``metrics.csv``: a row an epoch, every digit of every figure."""
+def metrics_csv(history: Sequence[EpochRecord], tested_on: str) -> str:
+    """Return ``metrics.csv``: a row an epoch, every digit of every figure; see `columns` for ``tested_on``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns(tested_on))
     writer.writerows(asdict(record).values() for record in history)
     return text.getvalue()
 
 
 def error_rate_log(history: Sequence[EpochRecord]) -> str:
-    """Return ``ErrorRate.log``, as the Torch program's logger wrote it."""
+    """Return ``ErrorRate.log``, as the Torch program's logger wrote it: its test error may be of validation images."""
     rows = [f"{record.train_error:11.4e}\t{record.test_error:11.4e}\t\n" for record in history]
     return "".join(["Training Error\tTest Error\t\n", *rows])
 

@@ -1,15 +1,69 @@
-"""What training has come to, epoch by epoch."""
+"""What the figures of a run's epochs say together: which epoch was best, and whether the net has learnt at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, overload
 
+from bdfa_np.runs.checkpoint import COLUMNS
+from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
 if TYPE_CHECKING:
     import pandas
+
+FIRST_JUDGED = 5
+"""Nothing is said of a run before so many epochs: some nets stand still for a few and then learn."""
+RECENT = 2
+"""The last epochs, in which the loss must have fallen below all before."""
+FALL = 5e-4
+"""By how much, relatively. On a plateau the loss wavers by a tenth of it; nets that leave one fall faster before."""
+CLOSE = 0.01
+"""A point of error; where the largest class leaves fewer than ten points to gain, a tenth of them."""
+
+
+def columns(tested_on: str) -> tuple[str, ...]:
+    """Return what the figures of an epoch are called in tables.
+
+    Parameters
+    ----------
+    tested_on : {"test", "validation"}
+        The part that the run tests on after each epoch: ``test_error`` becomes ``validation_error``.
+
+    Returns
+    -------
+    tuple of str
+        A name for each field of `EpochRecord`, in their order.
+    """
+    return tuple(f"{tested_on}_{name.removeprefix('test_')}" if name.startswith("test_") else name for name in COLUMNS)
+
+
+def lowest(history: Sequence[EpochRecord]) -> EpochRecord:
+    """Return the epoch with the lowest error on the part tested on; the first of several."""
+    return min(history, key=lambda record: record.test_error)
+
+
+def learns_nothing(history: Sequence[EpochRecord], largest_share: float) -> bool:
+    """Return whether a net is no better than a constant answer and no longer on its way to be.
+
+    Its error judges the first, its training loss the second: the loss of a net that leaves a plateau falls before
+    its error does.
+
+    Parameters
+    ----------
+    history : sequence of EpochRecord
+        All epochs so far.
+    largest_share : float
+        The share of the largest class among the samples tested on: always guessing it is wrong in the others.
+    """
+    if len(history) < FIRST_JUDGED or largest_share == 1:
+        return False
+    of_constant = 1 - largest_share
+    if history[-1].test_error < of_constant - min(CLOSE, 0.1 * of_constant):
+        return False
+    losses = [record.train_loss for record in history]
+    return min(losses[-RECENT:]) > (1 - FALL) * min(losses[:-RECENT])
 
 
 class History(Sequence[EpochRecord]):
@@ -19,10 +73,13 @@ class History(Sequence[EpochRecord]):
     ----------
     records : sequence of EpochRecord
         One for each epoch done, in their order.
+    tested_on : {"test", "validation"}, default "test"
+        The part that the run tested on after each epoch, and what its figures are called in tables.
     """
 
-    def __init__(self, records: Sequence[EpochRecord]) -> None:
+    def __init__(self, records: Sequence[EpochRecord], tested_on: str = "test") -> None:
         self._records = tuple(records)
+        self.tested_on = tested_on
 
     @overload
     def __getitem__(self, index: int) -> EpochRecord: ...
@@ -30,7 +87,7 @@ class History(Sequence[EpochRecord]):
     def __getitem__(self, index: slice) -> History: ...
     def __getitem__(self, index: int | slice) -> EpochRecord | History:
         """Return an epoch's record; the first epoch's is ``[0]``, the last one's ``[-1]``."""
-        return History(self._records[index]) if isinstance(index, slice) else self._records[index]
+        return History(self._records[index], self.tested_on) if isinstance(index, slice) else self._records[index]
 
     def __len__(self) -> int:
         """Return the number of epochs."""
@@ -41,18 +98,19 @@ class History(Sequence[EpochRecord]):
         return iter(self._records)
 
     def column(self, name: str) -> list[Any]:
-        """Return one figure of every epoch, for example ``history.column("test_error")``.
+        """Return one figure of every epoch, for example ``history.column("train_error")``.
 
         Raises
         ------
-        AttributeError
+        KeyError
             If there is no such figure.
         """
-        return [getattr(record, name) for record in self._records]
+        return [row[name] for row in self.rows()]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures of every epoch by their names."""
-        return [asdict(record) for record in self._records]
+        names = columns(self.tested_on)
+        return [dict(zip(names, astuple(record), strict=True)) for record in self._records]
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a table of pandas', a row an epoch.
@@ -66,10 +124,13 @@ class History(Sequence[EpochRecord]):
             import pandas
         except ImportError:
             raise ImportError("to_pandas() needs pandas: pip install pandas; rows() does without") from None
-        return pandas.DataFrame(self.rows(), columns=list(EpochRecord.__dataclass_fields__)).set_index("epoch")
+        return pandas.DataFrame(self.rows(), columns=list(columns(self.tested_on))).set_index("epoch")
 
     def __repr__(self) -> str:
         if not self._records:
             return "History(no epoch done)"
         last = self._records[-1]
-        return f"History({last.epoch} epochs: train error {last.train_error:.2%}, test error {last.test_error:.2%})"
+        return (
+            f"History({counted(last.epoch, 'epoch')}: train error {last.train_error:.2%}, "
+            f"{self.tested_on} error {last.test_error:.2%})"
+        )

@@ -1,24 +1,29 @@
-"""Models from run folders, as their last checkpoint left them."""
+"""Models from run folders, as their last epoch or their best one left them."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from bdfa_np.errors import RunError
 from bdfa_np.model import Model, build_model
+from bdfa_np.network import Sequential
 from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 
 
-def load_run(path: str | os.PathLike[str]) -> Model:
-    """Build the model of a run folder, as its last checkpoint left it.
+def load_run(path: str | os.PathLike[str], *, best: bool = False) -> Model:
+    """Build the model of a run folder, as its last epoch left it, or its best one.
 
     Parameters
     ----------
     path : path
         A run folder that ``bdfa train`` wrote.
+    best : bool, default False
+        Whether to take the net of the lowest validation error, which ``--keep-best`` keeps, not the last one.
 
     Returns
     -------
@@ -27,13 +32,13 @@ def load_run(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     RunError
-        If there is no usable run.
+        If there is no usable run, or its best net was not kept.
     """
     folder = RunFolder(Path(path))
     config, document = folder.read_config()
     data = document["data"]
     model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
-    checkpoint = folder.read_checkpoint()
+    checkpoint = folder.read_best() if best else folder.read_checkpoint()
     restore(model, checkpoint, folder.path)
     return replace(model, preprocessing=folder.read_preprocessing(checkpoint))
 
@@ -42,6 +47,19 @@ def model_for(config: Config, data: RunData) -> Model:
     """Build a configuration's model for its data, whose preprocessing it is given."""
     model = build_model(config, data.split.input_shape, len(data.split.class_names))
     return replace(model, preprocessing=data.prepared.preprocessing)
+
+
+@contextlib.contextmanager
+def weights_of(network: Sequential, checkpoint: Checkpoint) -> Iterator[None]:
+    """Give a network a checkpoint's weights and running statistics for a while, then its own again."""
+    weights, carried = network.weights.state(), network.state()
+    try:
+        network.weights.load_state(checkpoint.weights)
+        network.load_state(checkpoint.layers)
+        yield
+    finally:
+        network.weights.load_state(weights)
+        network.load_state(carried)
 
 
 def load_weights(model: Model, path: Path) -> str:

@@ -1,7 +1,8 @@
 """Runs without a terminal: started or resumed, trained and saved until the epochs are done or somebody interrupts."""
 
+import contextlib
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ from bdfa_np.runs.curves import check_drawing, draw_curves
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder, versions_for
-from bdfa_np.runs.loading import load_weights, model_for, restore
+from bdfa_np.runs.history import learns_nothing, lowest
+from bdfa_np.runs.lines import (
+    CHOSEN_ON_TEST,
+    FinalTest,
+    ending,
+    epoch_heading,
+    epoch_line,
+    halved_line,
+    heading,
+    learns_nothing_lines,
+)
+from bdfa_np.runs.loading import load_weights, model_for, restore, weights_of
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
-from bdfa_np.trainer import EpochRecord
+from bdfa_np.trainer import EpochRecord, evaluate
 
 CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir")
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
@@ -182,26 +195,6 @@ def fallback_notes(config: Config) -> list[str]:
     return [note] if note else []
 
 
-def heading(model: Model, data: RunData) -> list[str]:
-    """Return the lines that say what is about to be trained."""
-    config = model.config
-    shape = "x".join(map(str, data.split.input_shape))
-    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
-    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
-    images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
-    images += ", yuv" if config.format == "yuv" else ""
-    images += ", augmented" if config.augment else ""
-    prepared = data.origin()
-    threads = f", {config.threads} threads" if model.backend.name == "numpy" else ""
-    return [
-        f"{data.split.description}, {shape}, {len(data.split.class_names)} classes, {images}",
-        *([prepared] if prepared else []),
-        f"{net} {config.nonlin}, {rule}, {config.criterion}, "
-        f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
-        f"{model.backend.describe()}{threads}",
-    ]
-
-
 class Session:
     """One sitting at a run: ties a model and its data to a run folder and to whoever listens.
 
@@ -220,6 +213,8 @@ class Session:
     ----------
     history : list of EpochRecord
         One for each epoch done.
+    final_test : FinalTest or None
+        With ``validate``, what the net that is kept comes to on the test images, once all epochs are done.
     """
 
     def __init__(self, folder: RunFolder, model: Model, data: RunData, listener: Listener) -> None:
@@ -234,6 +229,7 @@ class Session:
             listener.step,
         )
         self.history: list[EpochRecord] = []
+        self.final_test: FinalTest | None = None
         self._epochs_saved = 0
         self._preprocessing = ""
 
@@ -252,45 +248,90 @@ class Session:
         self.history = checkpoint.history
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
-        self.folder.write_readable(checkpoint, self.data.split.class_names)
+        self.folder.write_follows(checkpoint, self.data.split.class_names, self.model.config)
 
     def run(self, lines: Sequence[str]) -> None:
         """Train until the configured epochs are done; each is saved before the next begins."""
-        config, trainer, listener = self.model.config, self.trainer, self.listener
+        config, listener = self.model.config, self.listener
         done_before = len(self.history)
         self.folder.write_config(config, self.data.description(), self.model.backend.name)
-        for line in [*lines, f"run folder: {self.folder.path}"]:
-            self._line(line)
+        self._lines([*lines, f"run folder: {self.folder.path}"])
         try:
-            listener.epoch_begins(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
-            for record in self._epochs(config.epochs):
-                self.history.append(record)
-                listener.epoch_ends(record)
-                self._line(epoch_line(record, config.epochs))
-                self._save()
-                if record.epoch != config.epochs and not trainer.progress.stop_reason:
-                    listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
+            if self.trainer.goes_on(config.epochs):
+                self._lines(epoch_heading(config.tested_on, config.epochs))
+                self._train()
+                self._test_what_is_kept()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{self.folder.path} holds {self._epochs_saved} whole epochs; "
+                f"{self.folder.path} holds {counted(self._epochs_saved, 'whole epoch')}; "
                 f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
             ) from None
         finally:
             listener.ends()
-        self._line(self._ending(done_before))
+        self._lines(self._ending(done_before))
         self.folder.write_log()
+
+    def _train(self) -> None:
+        config, trainer, listener = self.model.config, self.trainer, self.listener
+        listener.training_begins(trainer.so_far)
+        listener.epoch_begins(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
+        rate = trainer.optimizer.learning_rate
+        for record in self._epochs(config.epochs):
+            self.history.append(record)
+            listener.epoch_ends(record)
+            self._lines([epoch_line(record, config.epochs), *self._remarks(rate)])
+            rate = trainer.optimizer.learning_rate
+            self._stop_without_improvement()
+            self._save()
+            if trainer.goes_on(config.epochs):
+                listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
 
     def _epochs(self, epochs: int) -> Iterator[EpochRecord]:
         """Train epoch by epoch; a mistake in a user's rule or net is told as theirs."""
         with blamed(outside(self.model.config)):
             yield from self.trainer.run(epochs)
 
-    def _line(self, text: str) -> None:
-        self.folder.log_lines.append(text)
-        self.listener.line(text)
+    def _remarks(self, rate: float) -> Iterator[str]:
+        """Yield what is to be said after an epoch's line; ``rate`` is the learning rate before it, without decay."""
+        after = self.trainer.optimizer.learning_rate
+        if after == rate / 2:
+            yield halved_line(rate, after)
+        counts = self.trainer.confusion.counts
+        share = counts.sum(axis=1).max() / counts.sum()
+        # Once in a run, resumed or not.
+        if learns_nothing(self.history, share) and not any(
+            learns_nothing(self.history[:epochs], share) for epochs in range(len(self.history))
+        ):
+            yield from learns_nothing_lines(self.history[-1].test_error, self.model.config.tested_on)
+
+    def _stop_without_improvement(self) -> None:
+        config, progress = self.model.config, self.trainer.progress
+        since = progress.epoch - lowest(self.history).epoch
+        if config.patience is not None and since >= config.patience and not progress.stop_reason:
+            chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
+            progress.stop_reason = f"no lower {config.tested_on} error in {counted(since, 'epoch')}{chosen}"
+
+    def _test_what_is_kept(self) -> None:
+        """Test on the data set's own test images, once, where the epochs were tested on others."""
+        config, network = self.model.config, self.model.network
+        if not config.validate:
+            return
+        data = self.data.with_real_test_set()
+        kept = lowest(self.history).epoch if config.keep_best else self.history[-1].epoch
+        is_last = kept == self.history[-1].epoch
+        in_place = contextlib.nullcontext() if is_last else weights_of(network, self.folder.read_best())
+        with in_place, blamed(outside(config)):
+            loss, confusion = evaluate(network, self.model.loss, data.test_batches(config.batch_size))
+        self.final_test = FinalTest(kept, confusion.error_rate, loss, confusion.total)
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        for text in lines:
+            self.folder.log_lines.append(text)
+            self.listener.line(text)
 
     @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint
     def _save(self) -> None:
+        config = self.model.config
         checkpoint = Checkpoint(
             **self.model.state(),
             progress=self.trainer.progress,
@@ -298,33 +339,15 @@ class Session:
             history=self.history,
             preprocessing=self._preprocessing,
         )
-        self.folder.write_epoch(checkpoint, self.data.split.class_names)
-        if self.model.config.visualize and self.history:
-            config = self.model.config
+        self.folder.write_epoch(checkpoint, self.data.split.class_names, config)
+        if config.visualize and self.history:
             title = f"{config.dataset}, {Path(config.network).stem}, {config.gradient}"
-            draw_curves(self.folder.path / CURVES, self.history, title)
+            draw_curves(self.folder.path / CURVES, self.history, title, config.tested_on)
         self._epochs_saved = len(self.history)
 
-    def _ending(self, done_before: int) -> str:
+    def _ending(self, done_before: int) -> list[str]:
         reason = self.trainer.progress.stop_reason
         if len(self.history) == done_before:
             why = f"it ended since {reason}" if reason else "give a larger --epochs to go on"
-            return f"nothing to do: the run has its {done_before} epochs already; {why}"
-        best = min(self.history, key=lambda record: record.test_error)
-        last = self.history[-1]
-        return (
-            f"done{f' ({reason})' if reason else ''}: test error {last.test_error:.2%} after {last.epoch} epochs, "
-            f"lowest {best.test_error:.2%} after {best.epoch}"
-        )
-
-
-def epoch_line(record: EpochRecord, epochs: int) -> str:
-    """Return an epoch's line in the log."""
-    of = f"/{epochs}" if epochs > 0 else ""
-    return (
-        f"epoch {record.epoch}{of}: "
-        f"train error {record.train_error:7.2%} (running mean {record.train_error_mean:7.2%}) "
-        f"loss {record.train_loss:.4f} | "
-        f"test error {record.test_error:7.2%} loss {record.test_loss:.4f} | "
-        f"lr {record.lr:.3g} | {record.seconds:.1f} s"
-    )
+            return [f"nothing to do: the run has its {counted(done_before, 'epoch')} already; {why}"]
+        return ending(self.model.config, self.history, reason, self.final_test, self.folder.path)

@@ -21,6 +21,7 @@ from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 from bdfa_np.runs.history import History
 from bdfa_np.runs.loading import load_run
 from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.system.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +31,10 @@ class TrainingResult:
     Attributes
     ----------
     model : Model
-        The trained net with its rule, loss and optimizer; it predicts and is tested from raw values.
+        The trained net with its rule, loss and optimizer; it predicts and is tested from raw values. With
+        ``keep_best``, that of the lowest validation error.
     history : History
-        A row an epoch; it need not be in memory only: ``to_pandas()``.
+        A row an epoch.
     folder : pathlib.Path or None
         The run folder, where one was asked for.
     notes : tuple of str
@@ -54,9 +56,10 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         config, how = self.config, "interrupted after " if self.interrupted else ""
-        figures = f", test error {self.history[-1].test_error:.2%}" if self.history else ""
+        figures = f", {config.tested_on} error {self.history[-1].test_error:.2%}" if self.history else ""
         where = f", in {self.folder}" if self.folder else ""
-        return f"TrainingResult({config.dataset}, {config.gradient}, {how}{len(self.history)} epochs{figures}{where})"
+        epochs = counted(len(self.history), "epoch")
+        return f"TrainingResult({config.dataset}, {config.gradient}, {how}{epochs}{figures}{where})"
 
 
 def train(
@@ -135,8 +138,11 @@ def train(
             model, history, interrupted = load_run(folder), RunFolder(folder).read_checkpoint().history, True
         else:
             model, history, interrupted = session.model, session.history, False
+        if model.config.keep_best and history:
+            model = load_run(folder, best=True)
+    config = model.config
     kept = None if save is None else folder
-    return TrainingResult(model, History(history), kept, tuple(bar.notes), interrupted)
+    return TrainingResult(model, History(history, config.tested_on), kept, tuple(bar.notes), interrupted)
 
 
 def _options(config: Config | None, options: Mapping[str, Any]) -> dict[str, Any]:

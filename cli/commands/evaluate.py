@@ -1,15 +1,15 @@
 """``bdfa evaluate``: test what a run has trained."""
 
-from collections.abc import Sequence
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option, existing_run_argument
 
 if TYPE_CHECKING:
-    from bdfa_np.metrics import ConfusionMatrix
+    from bdfa_np.runs.evaluation import Evaluation
 
 
 @click.command(
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Examples:
   bdfa evaluate runs/dfa
   bdfa evaluate runs/dfa --split validation
+  bdfa evaluate runs/dfa --best
   bdfa evaluate runs/dfa --backend cupy --device 1""",
 )
 @existing_run_argument
@@ -29,40 +30,51 @@ Examples:
     show_default=True,
     help="The data set's test images, or those that --validate held out of the training images.",
 )
+@click.option("--best", is_flag=True, help="Test the net of the lowest validation error, which --keep-best keeps.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the whole confusion matrix to a file.",
+)
 @config_options("datapath", "cache_dir", "threads", "backend", "device")
 @debug_option
-def evaluate(
-    run: Path, part: str, datapath: str | None, cache_dir: str | None, threads: int | None, backend: str, device: int
-) -> None:
+def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: Any) -> None:
     """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
 
-    All images of the part are used, also where the run itself was given a --test-limit.
+    All images of the part are used, also where the run itself was given a --test-limit. A confusion matrix that is
+    wider than the terminal is summed up: each class's error, and which classes are most often taken for which.
     """
+    from bdfa_np.cli.confusion import confusion_lines
     from bdfa_np.cli.display import Display
     from bdfa_np.runs.evaluation import evaluate_run
+    from bdfa_np.runs.folder import confusion_csv
     from bdfa_np.runs.session import fallback_notes
+    from bdfa_np.system.files import replace_text
+    from bdfa_np.system.text import counted
 
-    given = {"datapath": datapath, "cache_dir": cache_dir, "threads": threads, "backend": backend, "device": device}
-    found = evaluate_run(run, part, given, Display())
+    found = evaluate_run(run, part, given, Display(), best=best)
     confusion, config = found.confusion, found.config
-    click.echo(f"{run} after {found.epoch} epochs, on {confusion.total:,} {part} images of {config.dataset}")
+    images = counted(confusion.total, f"{part} image")
+    click.echo(f"{run} after {counted(found.epoch, 'epoch')}, on {images} of {config.dataset}")
+    click.echo(net_line(found))
     for note in fallback_notes(config):
         click.echo(note)
     click.echo(f"error {confusion.error_rate:.2%}   loss {found.loss:.4f}")
     click.echo()
-    click.echo(table(confusion, found.class_names))
+    for line in confusion_lines(confusion, found.class_names, shutil.get_terminal_size().columns):
+        click.echo(line)
+    if csv_file is not None:
+        replace_text(csv_file, confusion_csv(confusion.counts.tolist(), found.class_names))
 
 
-def table(confusion: "ConfusionMatrix", class_names: Sequence[str]) -> str:
-    """Return the confusion matrix as text, with each class's error in the last column."""
-    header = ["true \\ predicted", *class_names, "error"]
-    rows = [
-        [name, *map(str, counts), f"{rate:.2%}"]
-        for name, counts, rate in zip(
-            class_names, confusion.counts.tolist(), confusion.class_error_rates(), strict=True
-        )
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
-    )
+def net_line(found: "Evaluation") -> str:
+    """Return the line that says which of a run's nets was tested."""
+    from bdfa_np.runs.lines import CHOSEN_ON_TEST
+    from bdfa_np.system.text import counted
+
+    if not found.best:
+        return "net: the last one"
+    chosen = f", {CHOSEN_ON_TEST}" if found.config.on_test else ""
+    of = f"the lowest {found.config.tested_on} error of {counted(found.epochs, 'epoch')}"
+    return f"net: the best one, of {of}{chosen}"

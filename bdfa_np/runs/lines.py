@@ -1,0 +1,151 @@
+"""What a run says, in lines of at most 80 columns (paths aside): on a terminal, and in its ``Log.txt``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bdfa_np.model import Model
+from bdfa_np.options.config import Config
+from bdfa_np.runs.data import RunData
+from bdfa_np.runs.history import lowest
+from bdfa_np.system.text import counted
+from bdfa_np.trainer import EpochRecord
+
+CHOSEN_ON_TEST = "chosen on test images"
+
+
+@dataclass(frozen=True)
+class FinalTest:
+    """What the net that a run with ``validate`` keeps comes to on the data set's own test images.
+
+    Attributes
+    ----------
+    epoch : int
+        After which epoch that net is: the best one's with ``keep_best``, else the last.
+    error, loss : float
+        The error as a fraction, and the mean loss.
+    images : int
+        How many test images there are.
+    """
+
+    epoch: int
+    error: float
+    loss: float
+    images: int
+
+
+def heading(model: Model, data: RunData) -> list[str]:
+    """Return the lines that say what is about to be trained."""
+    config = model.config
+    shape = "x".join(map(str, data.split.input_shape))
+    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
+    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
+    images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
+    images += ", yuv" if config.format == "yuv" else ""
+    images += ", augmented" if config.augment else ""
+    prepared = data.origin()
+    threads = f", {counted(config.threads, 'thread')}" if model.backend.name == "numpy" else ""
+    return [
+        data.split.description,
+        f"{shape}, {len(data.split.class_names)} classes, {images}",
+        *([prepared] if prepared else []),
+        f"{net} {config.nonlin}, {rule}, {config.criterion}",
+        f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
+        f"{model.backend.describe()}{threads}",
+        *choices(config),
+    ]
+
+
+def choices(config: Config) -> list[str]:
+    """Return what a run says beforehand of the net that it keeps, and of when it stops."""
+    chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
+    lines = []
+    if config.keep_best:
+        lines.append(f"keeps the net of the lowest {config.tested_on} error{chosen}")
+    if config.patience is not None:
+        lines.append(
+            f"stops after {counted(config.patience, 'epoch')} without a lower {config.tested_on} error{chosen}"
+        )
+    return lines
+
+
+def epoch_heading(tested_on: str, epochs: int) -> list[str]:
+    """Return the lines over the epochs' figures: what the running mean is, and a heading for each column."""
+    space = " " * len(_label(max(epochs, 1), epochs))
+    return [
+        "mean: running mean of the training error, m = 0.75 m + 0.25 error, from m = 1",
+        f"{space} {'training':^24}  {tested_on:^16}".rstrip(),
+        f"{space} {'error':>7} {'mean':>7} {'loss':>8}  {'error':>7} {'loss':>8}  {'lr':>8} {'seconds':>7}",
+    ]
+
+
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """Return an epoch's line in the log."""
+    return (
+        f"{_label(record.epoch, epochs)} "
+        f"{record.train_error:7.2%} {record.train_error_mean:7.2%} {record.train_loss:8.4f}  "
+        f"{record.test_error:7.2%} {record.test_loss:8.4f}  "
+        f"{record.lr:8.3g} {record.seconds:7.1f}"
+    )
+
+
+def _label(epoch: int, epochs: int) -> str:
+    """Return what an epoch's line begins with, as wide as the last epoch's."""
+    if epochs <= 0:
+        return f"{f'epoch {epoch}:':<11}"
+    return f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"
+
+
+def halved_line(before: float, after: float) -> str:
+    """Return the line of a learning rate that has been halved."""
+    return f"learning rate halved: {before:.3g} to {after:.3g}"
+
+
+def learns_nothing_lines(error: float, tested_on: str) -> list[str]:
+    """Return the note on a net that gives no better answers than a constant one, and on what to try."""
+    return [
+        f"note: {tested_on} error {error:.2%} is about what always guessing the largest class gives,",
+        "  and the loss no longer falls. Try a tenth or ten times the --lr, another --nonlin or",
+        "  --optimization; --gradient bp shows whether this net can learn these data at all",
+    ]
+
+
+def ending(
+    config: Config, history: Sequence[EpochRecord], reason: str, tested: FinalTest | None, folder: Path
+) -> list[str]:
+    """Return the lines that a run ends with.
+
+    Parameters
+    ----------
+    config : Config
+        The run's options.
+    history : sequence of EpochRecord
+        All its epochs.
+    reason : str
+        Why it ended by itself; empty where all epochs are done.
+    tested : FinalTest, optional
+        What the net that is kept comes to on the test images, where these are not the part tested on.
+    folder : Path
+        The run folder.
+    """
+    best, last = lowest(history), history[-1]
+    lines = [f"ended early: {reason}"] if reason else []
+    found = f"{config.tested_on} error {last.test_error:.2%} after {counted(last.epoch, 'epoch')}"
+    if config.on_test:
+        lines.append(f"done: {found}; {CHOSEN_ON_TEST}: {best.test_error:.2%} after {best.epoch}")
+    else:
+        lines.append(f"done: {found}, lowest {best.test_error:.2%} after {best.epoch}")
+    if config.keep_best:
+        chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
+        lines.append(f"best.h5: the net after {counted(best.epoch, 'epoch')}{chosen} (bdfa evaluate {folder} --best)")
+    elif best.epoch != last.epoch:
+        how = "--on-test --keep-best" if config.on_test else f"{'' if config.validate else '--validate '}--keep-best"
+        lines.append(f"the net after {counted(best.epoch, 'epoch')} was not kept: train with {how} to keep the best")
+    if tested is not None:
+        which = "best" if config.keep_best else "last"
+        lines.append(
+            f"test error {tested.error:.2%} of the {which} net, after {counted(tested.epoch, 'epoch')}, "
+            f"on {counted(tested.images, 'test image')}"
+        )
+    seconds = sum(record.seconds for record in history)
+    return [*lines, f"{seconds:,.1f} s in all, run folder: {folder}"]
