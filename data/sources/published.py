@@ -99,6 +99,10 @@ class Published:
 
         return locate(self.entry, self.datapath, self.progress, self.extra)
 
+    def notes(self) -> tuple[str, ...]:
+        """Return nothing: of a published data set all is read."""
+        return ()
+
     def checksums(self) -> dict[str, str]:
         """Return the SHA-256 of the uncompressed content of each of its files, as they should be.
 
