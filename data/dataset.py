@@ -35,7 +35,7 @@ class Dataset:
     checksums : dict of str to str, optional
         SHA-256 of the uncompressed content of each file that was read; empty by default.
     notes : tuple of str, optional
-        What is to be said of how it was read.
+        Lines on what was left out, altered or decided in reading that its owner may not expect; empty by default.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """The way to a data set by its name."""
 
 import os
+from dataclasses import replace
 
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.sources.find import find_source
@@ -34,7 +35,7 @@ def load_dataset(
     Returns
     -------
     Dataset
-        The checked data set, with the SHA-256 of what was read.
+        The checked data set, with the SHA-256 of what was read. Its notes tell what was left out or altered.
 
     Raises
     ------
@@ -44,4 +45,6 @@ def load_dataset(
         If the name is unknown, or files are missing and cannot be downloaded, or are unreadable, damaged, altered
         or of another kind.
     """
-    return find_source(name, extra=extra, datapath=datapath, progress=progress).read(resize)
+    source = find_source(name, extra=extra, datapath=datapath, progress=progress)
+    dataset, left_out = source.read(resize), source.notes()
+    return replace(dataset, notes=left_out + dataset.notes) if left_out else dataset

@@ -45,6 +45,8 @@ class PreparedData:
         Rows and columns that they were scaled to.
     fitted : Normalization, ZCA or None
         What is, or was, done to the images; None where the prepared file alone has it.
+    notes : tuple of str
+        Lines on what was altered in reading that the data's owner may not expect; see `bdfa_np.data.Dataset`.
     path : pathlib.Path or None
         The prepared file; None for a data set that needs none.
     hit : bool
@@ -63,6 +65,7 @@ class PreparedData:
     format: str = "rgb"
     resize: int | None = None
     fitted: Normalization | ZCA | None = None
+    notes: tuple[str, ...] = ()
     path: Path | None = None
     hit: bool = False
     seconds: float = 0.0
@@ -173,6 +176,7 @@ def read_prepared(file: CacheFile) -> PreparedData:
         format=str(asked["format"]),
         resize=asked.get("resize"),
         fitted=fitted,
+        notes=tuple(json.loads(attributes["notes"])),
         path=file.path,
         hit=file.hit,
     )

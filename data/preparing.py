@@ -37,7 +37,8 @@ def prepare(
     progress : bool, default False
         Whether to draw progress bars on standard error.
     note : callable, optional
-        Called with a line about anything out of the ordinary, such as a damaged file that is prepared anew.
+        Called with a line about anything out of the ordinary, such as a damaged file that is prepared anew, or files
+        in a folder that are no images.
 
     Returns
     -------
@@ -68,8 +69,13 @@ def prepare(
     if checksums is None or not cache.path(source.name, specification(recipe, source.name, checksums)).exists():
         checksums = source.checksums()
 
+    for text in source.notes():
+        note(text)
+
     def build(writer: CacheWriter) -> None:
         dataset = source.read(recipe.resize)
+        for text in dataset.notes:  # before an error that they may be the reason of
+            note(text)
         if dataset.checksums != checksums:
             raise DataError(f"{dataset.name}: its files changed while they were read: try again")
         recipe.check(dataset.input_shape)
@@ -82,4 +88,6 @@ def prepare(
         advice = "make room, or name" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "name"
         place, reason = error.filename or cache.folder, error.strerror or error
         raise DataError(f"{place}: {reason}: {advice} another folder with --cache-dir") from error
+    for text in prepared.notes if prepared.hit else ():
+        note(text)
     return replace(prepared, seconds=perf_counter() - start)

@@ -91,6 +91,7 @@ def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
         raw=RawValues.of(parts["train"][0]),
         resize=recipe.resize,
         fitted=fitted,
+        notes=dataset.notes,
     )
 
 
@@ -137,6 +138,7 @@ def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
         format=recipe.format,
         resize=recipe.resize,
         fitted=fitted,
+        notes=dataset.notes,
     )
 
 
@@ -176,7 +178,13 @@ def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progre
             counted = _counted(blocks, advance)
             writer.images(part, images.shape, np.float32 if ready else np.uint8, counted, labels)
     writer.attributes(
-        {"name": dataset.name, "class_names": json.dumps(dataset.class_names), "available": available, "ready": ready}
+        {
+            "name": dataset.name,
+            "class_names": json.dumps(dataset.class_names),
+            "notes": json.dumps(dataset.notes),
+            "available": available,
+            "ready": ready,
+        }
     )
 
 

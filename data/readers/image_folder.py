@@ -1,27 +1,20 @@
-"""Reader of a folder of images: decoding PNG and JPEG files into arrays."""
+"""Reader of a folder of images: its pictures in one array a part."""
 
 import hashlib
-import io
 import math
-import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.preprocess.resizing import resize_images
-from bdfa_np.data.readers.reading import open_data_file, read_up_to
+from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_file
 from bdfa_np.data.sources.image_listing import ImageListing
 from bdfa_np.errors import DataError
 from bdfa_np.system.memory import beyond_memory
 from bdfa_np.system.progress import bar
-
-_LARGEST_FILE = 2**30
-_ADVICE = "remove it, or put a good copy in its place"
-_GREY_MODES = ("1", "L", "LA")
-_GREY_16_BITS = ("I;16", "I")
 
 
 def read_folder(listing: ImageListing, resize: int | None = None, progress: bool = False) -> Dataset:
@@ -39,9 +32,9 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
     Returns
     -------
     Dataset
-        Images of uint8, shape (N, H, W, C), sorted by class and name. C is 1 if every image is grey, else 3. Images
-        are turned upright as their EXIF data say, transparency is dropped, of 16 bits the upper 8 are kept. The data
-        set is called as the folder.
+        Images of uint8, shape (N, H, W, C), sorted by class and name, each as
+        `bdfa_np.data.readers.picture_file.decode_picture` has it. C is 1 if every image is grey, else 3. The data set
+        is called as the folder, and its notes say what was done to images that their owner may not expect.
 
     Raises
     ------
@@ -52,56 +45,35 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
     """
     stack = _Stack(listing.path, {part: len(files) for part, files in listing.files.items()})
     sums: dict[Path, str] = {}
+    remarked: dict[Remark, list[Path]] = defaultdict(list)
     with bar(f"reading {listing.name}", sum(map(len, listing.files.values())), progress) as advance:
         for part, files in listing.files.items():
             for index, (_, file) in enumerate(files):
-                content = _read_file(file)
+                content = read_file(file)
                 sums[file] = hashlib.sha256(content).hexdigest()
-                pixels = _decode(file, content)
+                picture = decode_picture(file, content)
+                for remark in picture.remarks:
+                    remarked[remark].append(file)
+                pixels = picture.pixels
                 if resize is not None:
                     [pixels] = resize_images(pixels[np.newaxis], resize)
                 stack.put(part, index, file, pixels)
                 advance(len(sums))
     train, test = ((stack.images[part], np.array([label for label, _ in listing.files[part]])) for part in stack.images)
-    return Dataset(listing.name, *train, *test, listing.classes, listing.combined(sums))
+    notes = _summary(remarked, listing.path)
+    return Dataset(listing.name, *train, *test, listing.classes, listing.combined(sums), notes)
 
 
-def _read_file(file: Path) -> bytearray:
-    with open_data_file(file) as stream:
-        content, _ = read_up_to(stream, _LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise DataError(f"{file}: is larger than {_LARGEST_FILE} bytes, too large for an image: {_ADVICE}")
-    return content
-
-
-def _decode(file: Path, content: bytearray) -> NDArray[np.uint8]:
-    """Return an image's pixels, upright: (H, W, 1) if it is grey, else (H, W, 3)."""
-    try:
-        # Pillow warns of flaws that do not touch the pixels, and of images that are suspiciously large.
-        with warnings.catch_warnings(action="ignore"):
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _open(content) as image:
-                # Looks at every checksum of a PNG file, where decoding passes over some, and spends the open image.
-                image.verify()
-            with _open(content) as image:
-                return _pixels(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
-        raise DataError(f"{file}: is not a PNG or JPEG image: {_ADVICE}") from error
-    except Exception as error:  # of damaged files Pillow's readers raise errors of nearly any kind
-        raise DataError(f"{file}: cannot be decoded ({error!r}): {_ADVICE}") from error
-
-
-def _open(content: bytearray) -> Image.Image:
-    return Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
-
-
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode in _GREY_16_BITS:
-        # As Pillow does with colours of 16 bits.
-        return (np.asarray(image)[..., np.newaxis] >> 8).astype(np.uint8)
-    if image.mode in _GREY_MODES:
-        return np.asarray(image.convert("L"))[..., np.newaxis]
-    return np.asarray(image.convert("RGB"))
+def _summary(remarked: dict[Remark, list[Path]], path: Path) -> tuple[str, ...]:
+    """Return a line on each kind of remark, in the order of their kinds."""
+    lines = []
+    for remark in Remark:
+        files = remarked[remark]
+        if files:
+            count = f"{len(files):,} image{'' if len(files) == 1 else 's'}"
+            first = f"the first is {files[0].relative_to(path)}" if len(files) > 1 else f"{files[0].relative_to(path)}"
+            lines.append(f"{count} {remark.value} ({first})")
+    return tuple(lines)
 
 
 class _Stack:

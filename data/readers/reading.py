@@ -14,6 +14,7 @@ from bdfa_np.errors import DataError
 Stream = io.BufferedReader | gzip.GzipFile
 
 BYTES_PER_READ = 2**20
+_GZIP_MAGIC = b"\x1f\x8b"
 ADVICE = "delete it, so that it is fetched again, or put a good copy in its place"
 
 
@@ -121,6 +122,65 @@ def file_sha256(path: Path) -> str:
     """
     with open_data_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of what a file holds, decompressed where it is gzipped, in lower-case hexadecimal.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable, damaged or not a regular file.
+    """
+    digest = hashlib.sha256()
+    with open_data_file(path) as file, decompressed(file) as stream:
+        broke_off = False
+        while not broke_off:
+            content, broke_off = read_up_to(stream, BYTES_PER_READ)
+            digest.update(content)
+            if not content:
+                return digest.hexdigest()
+    raise DataError(f"{path}: truncated: the end of its gzip data, with their checksum, is missing: {ADVICE}")
+
+
+def is_gzipped(path: Path) -> bool:
+    """Return whether a file's first bytes, not its name, say that it is gzipped.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable or not a regular file.
+    """
+    with open_data_file(path) as file:
+        return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+@contextmanager
+def decompressed(file: io.BufferedReader) -> Iterator[Stream]:
+    """Read an open file from its beginning, decompressed if its first bytes say that it is gzipped.
+
+    Parameters
+    ----------
+    file : io.BufferedReader
+        The file.
+
+    Yields
+    ------
+    io.BufferedReader or gzip.GzipFile
+        At the content's beginning.
+    """
+    packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    file.seek(0)
+    if not packed:
+        yield file
+        return
+    with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+        yield stream
 
 
 def check_sha256(path: Path, sha256: str, expected: str) -> None:

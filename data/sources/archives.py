@@ -1,11 +1,14 @@
-"""Unpacking the tar archives that data sets are published in."""
+"""Unpacking the tar and zip archives that data sets are published in."""
 
 import hashlib
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Collection
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 from bdfa_np.data.readers.reading import BYTES_PER_READ, check_sha256, open_data_file
 from bdfa_np.data.sources.kinds import Archive
@@ -16,7 +19,7 @@ TEMPORARY_PREFIX = ".fetching-"
 
 
 def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -> None:
-    """Take files from a gzipped tar archive.
+    """Take files from an archive.
 
     A file appears in the folder under its name once it is there as a whole. Its reader checks its content.
 
@@ -27,7 +30,7 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
     path : pathlib.Path
         Where it is. No byte of it is interpreted before its checksum is that of the published one.
     names : collection of str
-        The names of those of ``archive.files`` that are wanted.
+        The names, in the archive, of those of ``archive.files`` that are wanted.
     folder : pathlib.Path
         Where they go; created if it is not there.
 
@@ -44,15 +47,28 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
             folder.mkdir(parents=True, exist_ok=True)
             with (
                 tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY_PREFIX) as temporary,
-                tarfile.open(fileobj=packed, mode="r:gz") as members,
+                closing(_members(archive, packed, wanted)) as members,
             ):
-                while wanted and (member := members.next()):
-                    content = members.extractfile(member) if member.name in wanted else None
-                    if content is None:
-                        continue
-                    name = wanted.pop(member.name)
+                for member, content in members:
+                    name = wanted.pop(member)
                     with (Path(temporary) / name).open("xb") as out:
                         shutil.copyfileobj(content, out, BYTES_PER_READ)
                     (Path(temporary) / name).replace(folder / name)
         except OSError as error:
             raise DataError(f"{path}: cannot be unpacked into {folder}: {error.strerror or error}") from error
+
+
+def _members(archive: Archive, packed: IO[bytes], wanted: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the names and contents of the files in an archive that are wanted, until nothing is wanted any more."""
+    if archive.name.endswith(".zip"):
+        with zipfile.ZipFile(packed) as files:
+            for info in files.infolist():
+                if info.filename in wanted:
+                    with files.open(info) as content:
+                        yield info.filename, content
+        return
+    with tarfile.open(fileobj=packed, mode="r:gz") as members:
+        while wanted and (member := members.next()):
+            stream = members.extractfile(member) if member.name in wanted else None
+            if stream is not None:
+                yield member.name, stream

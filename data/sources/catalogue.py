@@ -3,6 +3,8 @@
 A new data set is one entry here, and a reader if its format is a new one.
 """
 
+from bdfa_np.data.sources.cifar import CIFAR
+from bdfa_np.data.sources.emnist import EMNIST
 from bdfa_np.data.sources.kinds import Archive, ArchivedFile, BundledFile, Entry, Publication, RemoteFile
 
 _DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
@@ -27,42 +29,36 @@ _FASHION_MNIST_MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 
-_CIFAR_LICENCE = "none is stated; its page (https://www.cs.toronto.edu/~kriz/cifar.html) asks for the citation"
-
-_CIFAR_CITATION = (
-    "A. Krizhevsky, Learning multiple layers of features from tiny images, technical report, "
-    "University of Toronto, 2009; {} was collected by A. Krizhevsky, V. Nair and G. Hinton"
+_KMNIST_MIRRORS = (
+    "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
 )
 
-_CIFAR_PLACE = "https://www.cs.toronto.edu/~kriz/"
-
-# As its fine_label_names.txt has them, in the order of their labels.
-_CIFAR100_CLASSES = (
-    "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle "
-    "caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant "
-    "flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man "
-    "maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree "
-    "plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper "
-    "snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train "
-    "trout tulip turtle wardrobe whale willow_tree wolf woman worm"
+_QMNIST_MIRRORS = (
+    "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",
+    "https://github.com/facebookresearch/qmnist/raw/master/",
 )
-
 
 _IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def _idx_files(
-    mirrors: tuple[str, ...], contents: tuple[str, ...], archives: tuple[str, ...]
+    mirrors: tuple[str, ...],
+    contents: tuple[str | None, ...],
+    archives: tuple[str, ...],
+    names: tuple[str, ...] = _IDX_NAMES,
 ) -> tuple[RemoteFile, ...]:
-    """Return the four files; of each the SHA-256 unpacked, and as it is published."""
+    """Return the four files; of each the SHA-256 unpacked, where it is known, and as it is published."""
     return tuple(
-        RemoteFile(name, content, archive, tuple(f"{mirror}{name}.gz" for mirror in mirrors))
-        for name, content, archive in zip(_IDX_NAMES, contents, archives, strict=True)
+        RemoteFile(
+            name,
+            content,
+            archive,
+            tuple(f"{mirror}{name}.gz" for mirror in mirrors),
+            other_names=(name.replace("-idx", ".idx"),),
+        )
+        for name, content, archive in zip(names, contents, archives, strict=True)
     )
-
-
-def _cifar_archive(name: str, sha256: str, folder: str, *files: ArchivedFile) -> Archive:
-    return Archive(name, sha256, (f"{_CIFAR_PLACE}{name}",), folder, files)
 
 
 def _svhn_file(part: str, sha256: str) -> RemoteFile:
@@ -70,58 +66,6 @@ def _svhn_file(part: str, sha256: str) -> RemoteFile:
     url = f"http://ufldl.stanford.edu/housenumbers/{name}"
     return RemoteFile(name, sha256, sha256, (url,), suffix="", part="extra" if part == "extra" else "")
 
-
-def _cifar100_file(name: str, images: int) -> ArchivedFile:
-    return ArchivedFile(name, images * (2 + 3 * 32 * 32), None)
-
-
-_CIFAR10_BINARY = tuple(
-    ArchivedFile(name, 10_000 * (1 + 3 * 32 * 32), sha256)
-    for name, sha256 in (
-        ("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
-        ("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
-        ("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
-        ("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
-        ("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
-        ("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
-    )
-)
-
-_CIFAR10_PYTHON = tuple(
-    ArchivedFile(name, size, sha256)
-    for name, size, sha256 in (
-        (
-            "data_batch_1",
-            31_035_704,
-            "54636561a3ce25bd3e19253c6b0d8538147b0ae398331ac4a2d86c6d987368cd",
-        ),
-        (
-            "data_batch_2",
-            31_035_320,
-            "766b2cef9fbc745cf056b3152224f7cf77163b330ea9a15f9392beb8b89bc5a8",
-        ),
-        (
-            "data_batch_3",
-            31_035_999,
-            "0f00d98ebfb30b3ec0ad19f9756dc2630b89003e10525f5e148445e82aa6a1f9",
-        ),
-        (
-            "data_batch_4",
-            31_035_696,
-            "3f7bb240661948b8f4d53e36ec720d8306f5668bd0071dcb4e6c947f78e9682b",
-        ),
-        (
-            "data_batch_5",
-            31_035_623,
-            "d91802434d8376bbaeeadf58a737e3a1b12ac839077e931237e0dcd43adcb154",
-        ),
-        (
-            "test_batch",
-            31_035_526,
-            "f53d8d457504f7cff4ea9e021afcf0e0ad8e24a91f3fc42091b8adef61157831",
-        ),
-    )
-)
 
 CATALOGUE = (
     Entry(
@@ -205,71 +149,73 @@ CATALOGUE = (
         ),
     ),
     Entry(
-        name="cifar10",
-        title="CIFAR-10",
-        image_shape=(32, 32, 3),
-        class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-        train_images=50_000,
+        name="kmnist",
+        title="KMNIST",
+        image_shape=(28, 28, 1),
+        class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        train_images=60_000,
         test_images=10_000,
-        licence=_CIFAR_LICENCE,
-        citation=_CIFAR_CITATION.format("CIFAR-10"),
+        licence="CC BY-SA 4.0 (http://codh.rois.ac.jp/kmnist/)",
+        citation="T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto and D. Ha, Deep learning for "
+        "classical Japanese literature, arXiv:1812.01718, 2018; the KMNIST dataset was created by ROIS-DS CODH from "
+        "the Kuzushiji dataset, doi:10.20676/00000341",
         publications=(
             Publication(
-                "bdfa_np.data.readers.cifar:load_cifar10",
-                archive=_cifar_archive(
-                    "cifar-10-binary.tar.gz",
-                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-                    "cifar-10-batches-bin",
-                    *_CIFAR10_BINARY,
-                ),
-            ),
-            Publication(
-                "bdfa_np.data.readers.cifar:load_pickles",
-                archive=_cifar_archive(
-                    "cifar-10-python.tar.gz",
-                    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-                    "cifar-10-batches-py",
-                    *_CIFAR10_PYTHON,
+                "bdfa_np.data.readers.idx:load_idx_dataset",
+                # The sums are those that TensorFlow Datasets and torchvision have.
+                files=_idx_files(
+                    _KMNIST_MIRRORS,
+                    (None, None, None, None),
+                    (
+                        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+                    ),
                 ),
             ),
         ),
     ),
     Entry(
-        name="cifar100",
-        title="CIFAR-100",
-        image_shape=(32, 32, 3),
-        class_names=tuple(_CIFAR100_CLASSES.split()),
-        train_images=50_000,
-        test_images=10_000,
-        licence=_CIFAR_LICENCE,
-        citation=_CIFAR_CITATION.format("CIFAR-100"),
+        name="qmnist",
+        title="QMNIST",
+        image_shape=(28, 28, 1),
+        class_names=_DIGITS,
+        train_images=60_000,
+        test_images=60_000,
+        licence="none is stated for the digits; the licence of their repository "
+        "(https://github.com/facebookresearch/qmnist) is for its software",
+        citation="C. Yadav and L. Bottou, Cold case: the lost MNIST digits, NeurIPS, 2019",
         publications=(
             Publication(
-                "bdfa_np.data.readers.cifar:load_cifar100",
-                archive=_cifar_archive(
-                    "cifar-100-binary.tar.gz",
-                    "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-                    "cifar-100-binary",
-                    _cifar100_file("train.bin", 50_000),
-                    _cifar100_file("test.bin", 10_000),
-                ),
-            ),
-            Publication(
-                "bdfa_np.data.readers.cifar:load_pickles",
-                archive=_cifar_archive(
-                    "cifar-100-python.tar.gz",
-                    "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
-                    "cifar-100-python",
-                    ArchivedFile(
-                        "train", 155_249_918, "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b"
+                "bdfa_np.data.readers.qmnist:load_qmnist",
+                # Those of the labels are of the files in its repository, all others those that torchvision has.
+                files=_idx_files(
+                    _QMNIST_MIRRORS,
+                    (
+                        None,
+                        "bb1b6e1ec7b04fd5696f1ed50b5f58f8ef195118edd5c93c81783df9740b8ac5",
+                        None,
+                        "92d0ccb8c25f9c6534270fb4be7e1d24a1c6d315edfc8a638bfbd31c70f362dd",
                     ),
-                    ArchivedFile(
-                        "test", 31_049_707, "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864"
+                    (
+                        "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d",
+                        "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
+                        "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375",
+                        "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
+                    ),
+                    (
+                        "qmnist-train-images-idx3-ubyte",
+                        "qmnist-train-labels-idx2-int",
+                        "qmnist-test-images-idx3-ubyte",
+                        "qmnist-test-labels-idx2-int",
                     ),
                 ),
             ),
         ),
     ),
+    *EMNIST,
+    *CIFAR,
     Entry(
         name="svhn",
         title="SVHN",

@@ -12,7 +12,7 @@ import filelock
 
 from bdfa_np.data.folders import user_folder
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
-from bdfa_np.data.sources.kinds import Entry, File, Publication, RemoteFile
+from bdfa_np.data.sources.kinds import ArchivedFile, Entry, File, Publication, RemoteFile
 from bdfa_np.errors import DataError
 
 Located = tuple[Publication, list[tuple[File, Path]]]
@@ -41,11 +41,11 @@ def default_folder() -> Path:
 def locate(entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True) -> Located:
     """Return the files of a data set and what they are, after downloading those that are not there.
 
-    Each file is looked for first in the subfolder of the data set's name, last in the folder itself; between them,
-    if its publisher packs it into a folder, in folders of that name in both. Files that are published one by one
-    may be there as they are published, or unpacked; an archive that is there is unpacked rather than downloaded.
-    Where the files of the first publication are not all there, but those of another, or its archive, the other is
-    taken. What is missing goes into the subfolder.
+    Each file is looked for first in the data set's subfolder, last in the folder itself; between them, if its
+    publisher packs it into a folder, in folders of that name in both. Files that are compressed one by one may be
+    there as they are published, or unpacked; an archive that is there is unpacked rather than downloaded. Where the
+    files of the first publication are not all there, but those of another, or its archive, the other is taken. What
+    is missing goes into the subfolder.
 
     Parameters
     ----------
@@ -137,8 +137,7 @@ def _look(files: Iterable[File], folders: tuple[Path, ...]) -> dict[str, Path]:
     """Return the paths of those of the files that are there, by name."""
     found = {}
     for file in files:
-        names = (file.name, f"{file.name}{file.suffix}") if isinstance(file, RemoteFile) else (file.name,)
-        path = _find(names, folders)
+        path = _find(file.names, folders)
         if path is not None:
             found[file.name] = path
     return found
@@ -170,7 +169,7 @@ def _complete(
 
 def _folders(entry: Entry, publication: Publication, folder: Path) -> tuple[Path, ...]:
     """Return the folders that the files are looked for in; what is missing goes into the first."""
-    home = folder / entry.name
+    home = folder / entry.subfolder
     if publication.archive is None:
         return home, folder
     return home, folder / publication.archive.folder, home / publication.archive.folder, folder
@@ -203,13 +202,14 @@ def _fetch(
     home = folders[0]
     for file in missing:
         if isinstance(file, RemoteFile):
-            yield file.name, _download(f"{file.name}{file.suffix}", file.sha256_archive, file.urls, home, progress)
+            yield file.name, _download(file.published_name, file.sha256_archive, file.urls, home, progress)
     archive = publication.archive
-    if archive is not None and missing:
+    packed = [file for file in missing if isinstance(file, ArchivedFile)]
+    if archive is not None and packed:
         # It stays there: a file that was damaged and deleted then comes back without a network.
         path = _find((archive.name,), folders) or _download(archive.name, archive.sha256, archive.urls, home, progress)
-        unpack(archive, path, [file.name for file in missing], home)
-        yield from ((file.name, home / file.name) for file in missing)
+        unpack(archive, path, [file.published_name for file in packed], home)
+        yield from ((file.name, home / file.published_name) for file in packed)
 
 
 class _DownloadError(Exception):

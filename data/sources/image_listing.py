@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bdfa_np.data.class_names import check_class_names
@@ -10,7 +11,8 @@ from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.errors import DataError
 
 _PARTS = ("train", "test")
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_KINDS = "PNG, JPEG, WebP, BMP or TIFF files"
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,32 @@ class ImageListing:
         The classes' names.
     files : dict of str to list of (int, pathlib.Path)
         Of ``"train"`` and ``"test"``, the label and path of every image, class by class, in the order of their names.
+    left_out : dict of str to int, optional
+        How many files of each kind lie there that are not read, such as ``".txt"`` and ``"hidden"``.
+    other_folders : tuple of str, optional
+        The names of folders beside those of the parts, which are not read.
     """
 
     path: Path
     classes: tuple[str, ...]
     files: dict[str, list[tuple[int, Path]]]
+    left_out: dict[str, int] = field(default_factory=dict)
+    other_folders: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The folder's name."""
         # The path "." has no name of its own.
         return Path(os.path.abspath(self.path)).name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on what is left out, such as ``"3 files left out: 2 .txt, 1 .gif"``."""
+        count = sum(self.left_out.values())
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(self.left_out).most_common())
+        files = (f"{count:,} file{'' if count == 1 else 's'} left out: {kinds}",) if count else ()
+        folders = tuple(f"the folder {name!a} left out: {' and '.join(_PARTS)} are read" for name in self.other_folders)
+        return files + folders
 
     def checksums(self) -> dict[str, str]:
         """Return what tells these images from any others, without decoding them.
@@ -80,20 +97,22 @@ def list_images(path: Path) -> ImageListing:
     ----------
     path : pathlib.Path
         A folder with the folders ``train`` and ``test``, and in each a folder a class with its images, such as
-        ``train/cat/001.png``. The classes are those of ``train``, sorted; ``test`` may lack some. Files other than
-        ``.png``, ``.jpg`` and ``.jpeg``, in any case, and whatever is hidden are ignored.
+        ``train/cat/001.png``. The classes are those of ``train``, sorted; ``test`` may lack some. Files that do not
+        end in ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.bmp``, ``.tif`` or ``.tiff``, in any case, and whatever is
+        hidden are left out and counted.
 
     Returns
     -------
     ImageListing
-        The classes and the images.
+        The classes and the images, and what is left out.
 
     Raises
     ------
     DataError
         If a folder is missing or unreadable, a class has no images, or images lie outside the classes' folders.
     """
-    folders = {part: _class_folders(path, part) for part in _PARTS}
+    left_out: Counter[str] = Counter()
+    folders = {part: _class_folders(path, part, left_out) for part in _PARTS}
     classes = tuple(folders["train"])
     check_class_names(f"{path / 'train'}", classes)
     for name in folders["test"]:
@@ -103,46 +122,62 @@ def list_images(path: Path) -> ImageListing:
             )
     labels = {name: label for label, name in enumerate(classes)}
     files = {
-        part: [(labels[name], file) for name, folder in folders[part].items() for file in _images(folder)]
+        part: [(labels[name], file) for name, folder in folders[part].items() for file in _images(folder, left_out)]
         for part in _PARTS
     }
     trained = {label for label, _ in files["train"]}
     for label, name in enumerate(classes):
         if label not in trained:
-            raise DataError(f"{path / 'train' / name}: holds no images: put PNG or JPEG files into it, or remove it")
+            raise DataError(f"{path / 'train' / name}: holds no images: put {_KINDS} into it, or remove it")
     if not files["test"]:
-        raise DataError(f"{path / 'test'}: holds no images: put PNG or JPEG files into the folders of its classes")
-    return ImageListing(path, classes, files)
+        raise DataError(f"{path / 'test'}: holds no images: put {_KINDS} into the folders of its classes")
+    beside = [(name, is_folder) for name, is_folder in _entries(path, left_out) if name not in _PARTS]
+    left_out.update(_kind(name) for name, is_folder in beside if not is_folder)
+    return ImageListing(path, classes, files, dict(left_out), tuple(name for name, is_folder in beside if is_folder))
 
 
-def _class_folders(path: Path, part: str) -> dict[str, Path]:
+def _class_folders(path: Path, part: str, left_out: Counter[str]) -> dict[str, Path]:
     folder = path / part
     found = {}
-    for name, is_folder in _entries(folder):
+    for name, is_folder in _entries(folder, left_out):
         if is_folder:
             found[name] = folder / name
         elif name.lower().endswith(_SUFFIXES):
             raise DataError(f"{folder / name}: lies outside the folders of the classes: move it into one")
+        else:
+            left_out[_kind(name)] += 1
     if not found:
         raise DataError(f"{folder}: holds no folders: it needs one a class, with the images in it")
     return found
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, left_out: Counter[str]) -> list[Path]:
     found = []
-    for name, is_folder in _entries(folder):
+    for name, is_folder in _entries(folder, left_out):
         if is_folder:
             raise DataError(f"{folder / name}: is a folder in that of a class: put the images into {folder} itself")
         if name.lower().endswith(_SUFFIXES):
             found.append(folder / name)
+        else:
+            left_out[_kind(name)] += 1
     return found
 
 
-def _entries(folder: Path) -> list[tuple[str, bool]]:
-    """Return the names in a folder, sorted and without the hidden ones, and which of them are folders."""
+def _kind(name: str) -> str:
+    """Return what a file that is left out is counted as: its ending, where it has one that can be shown."""
+    ending = Path(name).suffix.lower()
+    return ending if len(ending) > 1 and ending.isprintable() else "without an ending"
+
+
+def _entries(folder: Path, left_out: Counter[str]) -> list[tuple[str, bool]]:
+    """Return the names in a folder, sorted, and which of them are folders; the hidden ones are counted and left out."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        with os.scandir(folder) as scanned:
+            entries = list(scanned)
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        if len(shown) < len(entries):
+            left_out["hidden"] += len(entries) - len(shown)
+        return sorted((entry.name, entry.is_dir()) for entry in shown)
     except OSError as error:
         # The error may be of an entry, such as a link to itself.
         where = error.filename or folder

@@ -1,6 +1,7 @@
 """What can be said of a data set before any of it is read: its ways of publication, files, checksums and addresses."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bdfa_np.errors import ConfigError
 
@@ -13,8 +14,8 @@ class RemoteFile:
     ----------
     name : str
         The uncompressed file's name; the published one's is ``name + suffix``.
-    sha256_content : str
-        SHA-256 of the uncompressed content.
+    sha256_content : str or None
+        SHA-256 of the uncompressed content; None where none is published.
     sha256_archive : str
         SHA-256 of the file as it is published.
     urls : tuple of str
@@ -23,14 +24,28 @@ class RemoteFile:
         What the published file's name ends in; "" where it is published uncompressed.
     part : str, default ""
         The part of the data set that it belongs to, if that part can be left out: "extra".
+    other_names : tuple of str, optional
+        Names by which the uncompressed file goes besides.
     """
 
     name: str
-    sha256_content: str
+    sha256_content: str | None
     sha256_archive: str
     urls: tuple[str, ...]
     suffix: str = ".gz"
     part: str = ""
+    other_names: tuple[str, ...] = ()
+
+    @property
+    def published_name(self) -> str:
+        """The published file's name."""
+        return f"{self.name}{self.suffix}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called where it lies, as it is published or uncompressed."""
+        known = (self.name, *self.other_names)
+        return tuple(dict.fromkeys(f"{name}{suffix}" for name in known for suffix in ("", self.suffix)))
 
 
 @dataclass(frozen=True)
@@ -40,26 +55,42 @@ class ArchivedFile:
     Parameters
     ----------
     name : str
-        The file's name, without a folder.
+        The uncompressed file's name, without a folder; the one in the archive is ``name + suffix``.
     size : int
-        Its size in bytes.
+        The size in bytes of the file in the archive.
     sha256_content : str or None
-        SHA-256 of the file; None where none is published, so that the archive's is what is checked.
+        SHA-256 of the uncompressed content; None where none is published, so that another sum is what is checked.
+    suffix : str, default ""
+        What the name of the file in the archive ends in besides, where it is compressed by itself.
+    sha256_archive : str or None
+        SHA-256 of the file in the archive, where it is compressed by itself.
     """
 
     name: str
     size: int
     sha256_content: str | None
+    suffix: str = ""
+    sha256_archive: str | None = None
+
+    @property
+    def published_name(self) -> str:
+        """The name of the file in the archive."""
+        return f"{self.name}{self.suffix}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called where it lies, as it was in the archive or uncompressed."""
+        return tuple(dict.fromkeys((self.name, self.published_name)))
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A gzipped tar archive that is downloaded when files are not there.
+    """A gzipped tar archive, or a zip archive, that is downloaded when files are not there.
 
     Parameters
     ----------
     name : str
-        The archive's name.
+        The archive's name, which ends in ``.zip`` if it is one.
     sha256 : str
         SHA-256 of the archive.
     urls : tuple of str
@@ -91,6 +122,12 @@ class BundledFile:
 
     name: str
     sha256_content: str
+    suffix: ClassVar[str] = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called where it lies."""
+        return (self.name,)
 
 
 File = RemoteFile | ArchivedFile | BundledFile
@@ -147,7 +184,8 @@ class Entry:
     Parameters
     ----------
     name : str
-        The name on the command line, in lower case; also the subfolder that its files are looked for in.
+        The name on the command line, in lower case; also the subfolder that its files are looked for in, unless
+        ``shared_folder`` names another.
     title : str
         The name in sentences.
     image_shape : tuple of int
@@ -161,6 +199,8 @@ class Entry:
     publications : tuple of Publication
         The ways in which it is published. The first is the one that is downloaded; another is read where all of its
         files, or its archive, are there and the first's are not.
+    shared_folder : str, optional
+        The subfolder that its files are looked for in, where it is published in one archive with others.
     """
 
     name: str
@@ -172,6 +212,12 @@ class Entry:
     licence: str
     citation: str
     publications: tuple[Publication, ...]
+    shared_folder: str | None = None
+
+    @property
+    def subfolder(self) -> str:
+        """The folder, in that of all data sets, that its files are looked for in first and fetched into."""
+        return self.shared_folder or self.name
 
     @property
     def has_extra(self) -> bool:

@@ -97,6 +97,17 @@ class Own:
             )
         return self.path
 
+    def notes(self) -> tuple[str, ...]:
+        """Return lines on what lies in a folder and is left out.
+
+        Raises
+        ------
+        DataError
+            As `locate`.
+        """
+        located = self.locate()
+        return () if isinstance(located, Path) else located.notes
+
     def checksums(self) -> dict[str, str]:
         """Return what tells its content from any other's, without interpreting it.
 

@@ -99,20 +99,28 @@ class Published:
 
         return locate(self.entry, self.datapath, self.progress, self.extra)
 
+    def notes(self) -> tuple[str, ...]:
+        """Return nothing: of a published data set all is read."""
+        return ()
+
     def checksums(self) -> dict[str, str]:
         """Return the SHA-256 of the uncompressed content of each of its files, as they should be.
 
-        Where none is published, it is that of the file that was found.
+        Where none is published, it is that of what was found.
 
         Raises
         ------
         DataError
             As `locate`, or if such a file cannot be read.
         """
-        from bdfa_np.data.readers.reading import file_sha256  # as above
+        from bdfa_np.data.readers.reading import content_sha256, file_sha256  # as above
 
         _, files = self.locate()
-        return {file.name: file.sha256_content or file_sha256(path) for file, path in files}
+        # Files that are not published compressed are hashed as they lie, whatever their first bytes.
+        return {
+            file.name: file.sha256_content or (content_sha256 if file.suffix else file_sha256)(path)
+            for file, path in files
+        }
 
     def read(self, resize: int | None = None) -> "Dataset":
         """Read and check all of it.

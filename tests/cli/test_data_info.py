@@ -91,6 +91,17 @@ def test_info_of_ones_own_data_has_a_line_a_channel_and_its_size_after_resizing(
     assert "samples of 4x4x3 uint8" in bdfa("data", "info", path, "--resize", 4).out
 
 
+def test_info_notes_what_is_left_out_of_a_folder_and_what_was_done_to_images(bdfa, tmp_path):
+    for name in ("train/cat", "train/dog", "test/cat"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.fromarray(np.full((4, 4), 0x1234, np.uint16)).save(tmp_path / "pets" / name / "1.tif")
+    (tmp_path / "pets/train/cat/1.gif").write_bytes(b"")
+    assert bdfa("data", "info", "./pets").err.splitlines() == [
+        "note: 1 file left out: 1 .gif",
+        "note: 3 images of 16 bits, of which the upper 8 are kept (the first is train/cat/1.tif)",
+    ]
+
+
 def test_info_draws_samples_and_replaces_a_picture_in_one_step(bdfa, monkeypatch):
     Path("sheet.png").write_text("old")
     outcome = bdfa("data", "info", "mnist-5k", "--png", "sheet.png")

@@ -185,7 +185,8 @@ def test_list_has_every_data_set_and_says_where_its_files_are(bdfa, mirror):
     assert [line.split()[0] for line in lines[1 : 1 + len(ENTRIES)]] == list(ENTRIES)
     assert lines[1].split() == ["mnist", "28x28x1", "10", "60,000", "10,000", str(mirror)]
     assert lines[2].endswith("with the package")
-    assert lines[4].split(maxsplit=5) == ["cifar10", "32x32x3", "10", "50,000", "10,000", "to be downloaded"]
+    cifar10 = lines[1 + list(ENTRIES).index("cifar10")]
+    assert cifar10.split(maxsplit=5) == ["cifar10", "32x32x3", "10", "50,000", "10,000", "to be downloaded"]
 
 
 def test_list_refuses_a_data_folder_that_does_not_exist(bdfa):

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from bdfa_np.data import Batches, load_dataset, prepare
 from bdfa_np.data.cache.store import Cache
@@ -273,6 +274,31 @@ def test_a_damaged_file_is_said_and_prepared_anew(own, make):
     assert str(first.path) in note
     assert "damaged" in note
     assert second.parts["train"][0].tobytes() == first.parts["train"][0].tobytes()
+
+
+def test_what_was_done_to_images_and_what_is_left_out_is_noted_each_time(make, tmp_path):
+    pets = tmp_path / "pets"
+    for name in ("train/cat", "train/dog", "test/cat"):
+        (pets / name).mkdir(parents=True)
+        Image.new("RGBA", (4, 4), (0, 0, ord(name[-1]), 128)).save(pets / name / "1.png")
+    on_white = "3 images of one colour alone once transparent pixels were put on white: draw on another background"
+    for count in range(3):
+        prepared, notes = make(pets)
+        assert notes[count > 0 :][0].startswith(on_white)
+        assert notes[:-1] == [f"{count} file{'s' if count > 1 else ''} left out: {count} .txt"][: count > 0]
+        assert prepared.hit == (count > 0)
+        (pets / "train" / f"{count}.txt").write_text("")
+
+
+def test_notes_come_before_an_error_that_they_are_the_reason_of(make, tmp_path):
+    for name in ("train/cat", "train/dog", "test/cat"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGBA", (4, 4), (0, 0, ord(name[-1]), 0)).save(tmp_path / "pets" / name / "1.png")
+    notes = []
+    with pytest.raises(DataError, match="at least two values"):
+        prepare(Recipe(str(tmp_path / "pets")), cache_dir=tmp_path / "prepared", note=notes.append)
+    assert len(notes) == 1
+    assert "of one colour alone once transparent pixels were put on white" in notes[0]
 
 
 def test_data_that_change_while_they_are_read_are_not_stored_under_the_old_sum(own, make, monkeypatch):

@@ -42,6 +42,8 @@ def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | Non
     source = find_source(name, extra=not no_extra, datapath=datapath, progress=sys.stderr.isatty())
     dataset = source.read(resize)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for text in (*source.notes(), *dataset.notes):
+        click.echo(f"note: {text}", err=True)
     for text in description(dataset, source.terms):
         console.print(text)
     table = Table("class", box=None, pad_edge=False)

@@ -32,8 +32,10 @@ def data_list(datapath: str | None, cache_dir: str | None) -> None:
         shape = "x".join(map(str, known.image_shape))
         counts = f"{len(known.class_names)}", f"{known.train_images:,}", f"{known.test_images:,}"
         rows.append((known.name, shape, *counts, where(known, None if datapath is None else Path(datapath))))
-    for name, samples, classes, training, test, files in rows:
-        console.print(f"{name:<13}  {samples:<7}  {classes:>7}  {training:>8}  {test:>6}  {files}")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for *cells, files in rows:
+        aligned = (f"{cell:{'<' if column < 2 else '>'}{widths[column]}}" for column, cell in enumerate(cells))
+        console.print("  ".join((*aligned, files)))
     folder = cache_folder(cache_dir)
     entries = Cache(folder).entries()
     console.print(f"\nprepared, in {folder}:" if entries else f"\nnothing is prepared in {folder}")
