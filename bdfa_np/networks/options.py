@@ -11,8 +11,8 @@ class Settings(Protocol):
 
     Attributes
     ----------
-    initial : {"zero", "uniform"}
-        How weights start, as `Linear` and `Conv2d` take it.
+    initial : {"uniform", "zero", "xavier", "kaiming", "orthogonal"}
+        How weights start, as `Linear` and `Conv2d` take it: what ``--init`` says, else what the rule allows.
     """
 
     @property

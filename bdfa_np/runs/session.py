@@ -150,6 +150,11 @@ def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{spelled} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
                 f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
             )
+    if before.schedule == "cosine" and given.get("epochs", before.epochs) != before.epochs:
+        raise ConfigError(
+            f"--epochs {given['epochs']} differs from the run's {before.epochs}, at which its --schedule cosine has "
+            "come to 0: resume it without --epochs, or begin another run from its weights with --load"
+        )
     return {name: given[name] for name in CHANGEABLE if name in given}
 
 
