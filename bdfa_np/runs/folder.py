@@ -139,7 +139,7 @@ class RunFolder:
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
             _check_document(document)
-            config = Config.from_mapping(document["options"])
+            config = Config.from_mapping(as_begun(document["options"]))
             _check_same_code(config, document, self.path)  # before any of it is run
             config = config.resolve()
         except (FileNotFoundError, NotADirectoryError):
@@ -216,6 +216,18 @@ class RunFolder:
     def write_log(self) -> None:
         """Write ``Log.txt`` from the lines collected so far."""
         replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+
+
+def as_begun(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's options, with what was the case before there was an option that says so."""
+    if keeps_its_input(options):
+        return {**options, "input_dropout": 0.0}
+    return dict(options)
+
+
+def keeps_its_input(options: Mapping[str, Any]) -> bool:
+    """Return whether these are the options of a ``conv`` with dropout begun when it dropped nothing of its input."""
+    return "input_dropout" not in options and options.get("network") == "conv" and options.get("dropout") == 1
 
 
 def _check_document(document: dict[str, Any]) -> None:

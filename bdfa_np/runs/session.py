@@ -18,7 +18,7 @@ from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing, draw_curves
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import CURVES, RunFolder, versions_for
+from bdfa_np.runs.folder import CURVES, RunFolder, keeps_its_input, versions_for
 from bdfa_np.runs.loading import load_weights, model_for, restore
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.threads import limited_threads
@@ -126,6 +126,8 @@ def resume_run(
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
+            if keeps_its_input(document["options"]):
+                lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")
             for package, now in versions_for(config).items():
                 then = document.get("versions", {}).get(package)
                 if then != now:

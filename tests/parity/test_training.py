@@ -64,7 +64,7 @@ def test_every_option_that_changes_a_step_is_in_some_case():
         "cuda_graph",
         "gpu_memory",
     }
-    of_shape_alone = {"init", "num_layers", "feedback_alpha", "visualize"}
+    of_shape_alone = {"init", "input_dropout", "num_layers", "feedback_alpha", "visualize"}
     from_outside = {"rule_options"}
     default = Config().resolve()
     met = set()
