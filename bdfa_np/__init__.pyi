@@ -17,6 +17,7 @@ from .layers import Tanh as Tanh
 from .losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Loss as Loss
+from .losses import MeanSquaredError as MeanSquaredError
 from .metrics import ConfusionMatrix as ConfusionMatrix
 from .metrics import alignment_angle as alignment_angle
 from .model import Model as Model
@@ -29,6 +30,7 @@ from .optim import Adadelta as Adadelta
 from .optim import Adagrad as Adagrad
 from .optim import Adam as Adam
 from .optim import Adamax as Adamax
+from .optim import AdamW as AdamW
 from .optim import Optimizer as Optimizer
 from .optim import RMSprop as RMSprop
 from .optim import Rprop as Rprop

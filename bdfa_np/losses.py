@@ -22,12 +22,12 @@ class LossResult:
     targets : array (N, K)
         ``t``: 1 at the label, 0 elsewhere.
     outputs : array (N, K)
-        The net's raw outputs ``o``: the logits under ``bce``, log-probabilities under ``ce``.
+        The net's raw outputs ``o``: the logits under ``bce`` and ``mse``, log-probabilities under ``ce``.
     probabilities : array (N, K)
-        ``ŷ``.
+        ``ŷ``; under ``mse`` the outputs themselves.
     scale : float
-        What every entry of ``e`` is multiplied by: 1 under ``bce``, 1/N under ``ce``. A rule that sends something else
-        in place of ``e`` multiplies it by the same.
+        What every entry of ``e`` is multiplied by: 1 under ``bce``, 1/N under ``ce`` and ``mse``. A rule that
+        sends something else in place of ``e`` multiplies it by the same.
     """
 
     terms: Array
@@ -149,5 +149,29 @@ class CrossEntropy(Loss):
         return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities, scale=1 / len(o))
 
 
-LOSSES: dict[str, type[Loss]] = {"bce": BinaryCrossEntropy, "ce": CrossEntropy}
+class MeanSquaredError(Loss):
+    """``mse``: the mean over the N·K entries of ``(o - t)²``; its error is ``e = (o - t) / N``, and ``ŷ`` is ``o``.
+
+    ``e`` is K/2 times the gradient of the loss reported, so that it has the scale of ``ce``'s. The outputs are taken
+    as they are: no probabilities, of any size and sign.
+    """
+
+    name = "mse"
+
+    @staticmethod
+    @formula
+    def mse(o, t, *, batch_size, share):
+        """Return ``(o - t) / N`` and ``(o - t)² / K``."""
+        difference = o - t
+        return difference / batch_size, share * (difference * difference)
+
+    def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
+        """Return the two, entry by entry."""
+        xp, o, t = self.backend.xp, logits, targets
+        error, terms = xp.empty_like(o), xp.empty_like(o)
+        self.backend.elementwise(self.mse, (o, t), (error, terms), batch_size=len(o), share=1 / o.shape[1])
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=o, scale=1 / len(o))
+
+
+LOSSES: dict[str, type[Loss]] = {"bce": BinaryCrossEntropy, "ce": CrossEntropy, "mse": MeanSquaredError}
 """By the names that ``--criterion`` takes."""

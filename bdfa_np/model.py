@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bdfa_np import schedules
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
@@ -19,9 +21,11 @@ from bdfa_np.network import Sequential
 from bdfa_np.networks import build_network, network_file
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
+from bdfa_np.options.training import milestones
 from bdfa_np.random_streams import Streams
 from bdfa_np.rules import Rule
 from bdfa_np.rules.find import make_rule, rule_file
+from bdfa_np.schedules import Schedule
 
 # Who imports this does not wait for NumPy: what trains is imported in use.
 if TYPE_CHECKING:
@@ -85,9 +89,11 @@ class Model:
             optimizer=self.optimizer,
             train=train,
             test=test,
-            epoch_step=config.epoch_step,
+            epoch_step=-1 if config.schedule == "step" else config.epoch_step,
+            schedule=configured_schedule(config),
             eps=config.eps,
             acc_gradient=config.acc_gradient,
+            clip_norm=config.clip_norm,
             constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
             augment=Augmentation(self.backend, self.streams, network.input_shape) if config.augment else None,
             on_batch=on_batch,
@@ -297,6 +303,20 @@ def assemble(config: Config, network: Sequential) -> Model:
     optimizer = kind(rule.trained, config.lr, **{option: getattr(config, option) for option in kind.options})
     loss = LOSSES[config.criterion](network.backend)
     return Model(config, network.backend, network.streams, network, rule, loss, optimizer)
+
+
+def configured_schedule(config: Config) -> Schedule | None:
+    """Return what a configuration multiplies the rates by, from epoch to epoch; None where they stay."""
+    found: list[Schedule] = []
+    if config.warmup:
+        found.append(partial(schedules.warmup, epochs=config.warmup))
+    if config.schedule == "step":
+        found.append(partial(schedules.step, every=config.epoch_step, gamma=config.gamma))
+    elif config.schedule == "multistep":
+        found.append(partial(schedules.multistep, milestones=milestones(config.milestones), gamma=config.gamma))
+    elif config.schedule == "cosine":
+        found.append(partial(schedules.cosine, epochs=config.epochs))
+    return partial(schedules.product, schedules=found) if found else None
 
 
 def outside(config: Config) -> dict[str, Path | None]:

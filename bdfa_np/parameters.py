@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from itertools import groupby
 from math import prod
+from typing import TYPE_CHECKING
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.layers.base import ParameterSpec
 from bdfa_np.random_streams import Streams
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ParameterVector:
@@ -117,8 +121,7 @@ class ParameterVector:
     def draw(self, streams: Streams, stream: str) -> None:
         """Set the initial values; each parameter has a generator of its own, keyed by its name."""
         for name, spec in self.specs.items():
-            drawn = streams.generator(stream, name).uniform(-1, 1, spec.shape) * spec.bound + spec.constant
-            self._views[name][...] = self.backend.asarray(drawn)
+            self._views[name][...] = self.backend.asarray(drawn(spec, streams.generator(stream, name)))
 
     def state(self) -> dict[str, Array]:
         """Return copies of all parameters on the host, by name."""
@@ -133,6 +136,26 @@ class ParameterVector:
             If names or shapes differ from the vector's own; nothing is changed then.
         """
         copy_named(self._views, state, self.backend)
+
+
+def drawn(spec: ParameterSpec, generator: "np.random.Generator") -> Array:
+    """Return a parameter's initial values, on the host."""
+    if spec.orthogonal:
+        return orthogonal(prod(spec.shape[:-1]), spec.shape[-1], generator).reshape(spec.shape)
+    return generator.uniform(-1, 1, spec.shape) * spec.bound + spec.constant
+
+
+def orthogonal(rows: int, columns: int, generator: "np.random.Generator") -> Array:
+    """Return a matrix with orthonormal columns, or rows where these are fewer, each as likely as any other.
+
+    It is Q of a matrix of normal numbers; R's signs make it unique, and its distribution uniform (Mezzadri,
+    arXiv math-ph/0609050).
+    """
+    import numpy as np
+
+    Q, R = np.linalg.qr(generator.normal(size=(max(rows, columns), min(rows, columns))))
+    Q *= np.sign(np.diagonal(R))
+    return Q if rows >= columns else Q.T
 
 
 def size_of(specs: Mapping[str, ParameterSpec]) -> int:

@@ -16,6 +16,7 @@ from bdfa_np.metrics import ConfusionMatrix, Tally
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
 from bdfa_np.rules.base import Rule
+from bdfa_np.schedules import Schedule
 
 STOP_AT_MEAN_ERROR = 1e-4
 """Training ends once the running mean of the training error is at most this."""
@@ -149,10 +150,17 @@ class Trainer:
     epoch_step : int, default -1
         Halve the learning rate every k epochs (k > 0), or whenever an epoch's training error reaches or
         exceeds its running mean (0), or never (-1).
+    schedule : callable, optional
+        Takes the whole epochs done; what it returns multiplies the rate of every optimizer, the rule's own among
+        them, for the epoch that follows. See `bdfa_np.schedules`.
     eps : float, default 0
         Magnitude of the adversarial regularisation; see `step`.
     acc_gradient : bool, default False
         Whether the clean pass's exact parameter gradients are kept and added to.
+    clip_norm : float, optional
+        The largest norm of a batch's gradient, of all weights and biases as one vector and before weight decay; a
+        larger one is scaled back to it (Pascanu, Mikolov and Bengio, arXiv 1211.5063, algorithm 1), and what the rule
+        trains on the same gradient, `Rule.clipped`, by the same factor.
     constraint : MaxNorm, optional
         Applied before every training step.
     augment : Augment, optional
@@ -182,8 +190,10 @@ class Trainer:
         train: BatchSource,
         test: BatchSource,
         epoch_step: int = -1,
+        schedule: Schedule | None = None,
         eps: float = 0.0,
         acc_gradient: bool = False,
+        clip_norm: float | None = None,
         constraint: MaxNorm | None = None,
         augment: Augment | None = None,
         on_batch: Callable[[int], None] | None = None,
@@ -196,8 +206,10 @@ class Trainer:
         self.train = train
         self.test = test
         self.epoch_step = epoch_step
+        self.schedule = schedule
         self.eps = eps
         self.acc_gradient = acc_gradient
+        self.clip_norm = clip_norm
         self.constraint = constraint
         self.augment = augment
         self.on_batch = on_batch
@@ -264,6 +276,10 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.learning_rate /= 2
 
+    def _follow(self, scale: float) -> None:
+        for optimizer in self.optimizers:
+            optimizer.scale = scale
+
     def _learn(self, x: Array, labels: Array) -> None:
         """Leave a batch's gradients for the optimizer, and let the rule train its feedback."""
         self.network.forget_gradients()
@@ -274,6 +290,9 @@ class Trainer:
         self.tally.add(logits, result)
         self.rule.backward(result)
         self.rule.train_feedback(result)
+        if self.clip_norm is not None:
+            gradients = [vector.gradients for vector in self.rule.clipped if vector.gradients is not None]
+            self.network.backend.clip_norm(gradients, self.clip_norm)
 
     def _adversarial(self, x: Array, labels: Array) -> Array:
         """Return the batch moved along the sign of its exact gradient, not clipped."""
@@ -288,6 +307,8 @@ class Trainer:
     def _run_epoch(self) -> EpochRecord:
         start = perf_counter()
         progress = self.progress
+        if self.schedule is not None:
+            self._follow(self.schedule(progress.epoch))
         epoch, rate = progress.epoch + 1, self.optimizer.rate
         train_loss, train_error = self._train_epoch(epoch)
         test_loss, confusion = evaluate(self.network, self.loss, self.test)

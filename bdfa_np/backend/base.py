@@ -182,6 +182,13 @@ class Backend(ABC):
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
 
     @abstractmethod
+    def clip_norm(self, vectors: Sequence[Array], bound: float) -> None:
+        """Scale vectors in place, all by one factor, by which the norm of the first comes down to at most ``bound``.
+
+        They are contiguous. The squares are summed in float64.
+        """
+
+    @abstractmethod
     def elementwise(
         self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float
     ) -> None:

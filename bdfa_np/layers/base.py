@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from bdfa_np.backend.base import Array, Backend
@@ -13,7 +14,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """A parameter's shape and initial values: uniform in ``constant ± bound``.
+    """A parameter's shape and initial values: uniform in ``constant ± bound``, or orthogonal.
 
     Parameters
     ----------
@@ -23,28 +24,50 @@ class ParameterSpec:
         Half the width of the interval; 0 gives the constant itself.
     constant : float, default 0
         Middle of the interval.
+    orthogonal : bool, default False
+        Whether the array, as a matrix of its last axis by all others, is drawn from all those with orthonormal
+        columns, or rows where these are fewer; bound and constant play no part then.
     """
 
     shape: Shape
     bound: float = 0.0
     constant: float = 0.0
+    orthogonal: bool = False
 
 
-INITIAL = ("uniform", "zero")
-"""How a layer's weights may start."""
+INITIAL = ("uniform", "zero", "xavier", "kaiming", "orthogonal")
+"""How a layer's weights may start; see `initial_values`."""
 
 
-def initial_bound(initial: str, fan_in: int) -> float:
-    """Return the bound of a layer's initial weights: 1/√fan_in, or 0.
-
-    Raises
-    ------
-    ValueError
-        If ``initial`` is not one of `INITIAL`.
-    """
+def check_initial(initial: str) -> None:
+    """Raise ValueError unless ``initial`` is one of `INITIAL`."""
     if initial not in INITIAL:
         raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
-    return fan_in**-0.5 if initial == "uniform" else 0.0
+
+
+def initial_values(initial: str, shape: Shape, bias: bool) -> dict[str, ParameterSpec]:
+    """Return how ``W`` and, where there is one, ``b`` of a layer start.
+
+    ``uniform``: both within ±1/√fan_in. Under all others ``b`` is 0, and ``W`` is 0 (``zero``), uniform within
+    ±√(6/(fan_in + fan_out)) (``xavier``; Glorot and Bengio, AISTATS 2010, eq. 16) or ±√(6/fan_in) (``kaiming``; He et
+    al., arXiv 1502.01852, eq. 10), or has orthonormal columns or rows (``orthogonal``; Saxe et al., arXiv 1312.6120).
+
+    Parameters
+    ----------
+    initial : str
+        One of `INITIAL`.
+    shape : tuple of int
+        Shape of ``W``: (fan_in, fan_out), or (k, k, C_in, C_out), whose fan_in and fan_out are k·k·C_in and k·k·C_out.
+    bias : bool
+        Whether there is a ``b``.
+    """
+    *kernel, into, out = shape
+    fan_in, fan_out = prod(kernel) * into, prod(kernel) * out
+    bounds = {"uniform": fan_in**-0.5, "xavier": (6 / (fan_in + fan_out)) ** 0.5, "kaiming": (6 / fan_in) ** 0.5}
+    specs = {"W": ParameterSpec(shape, bounds.get(initial, 0.0), orthogonal=initial == "orthogonal")}
+    if bias:
+        specs["b"] = ParameterSpec((out,), bounds["uniform"] if initial == "uniform" else 0.0)
+    return specs
 
 
 class Layer:

@@ -3,7 +3,7 @@
 from math import prod
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers.base import Layer, ParameterSpec, Shape, initial_bound
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, check_initial, initial_values
 
 
 class Conv2d(Layer):
@@ -21,8 +21,8 @@ class Conv2d(Layer):
         Zeros put on each side.
     bias : bool, default True
         Whether there is a ``b``.
-    initial : {"uniform", "zero"}, default "uniform"
-        Initial ``W`` and ``b``, as of `Linear`; fan_in is k·k·C_in.
+    initial : {"uniform", "zero", "xavier", "kaiming", "orthogonal"}, default "uniform"
+        Initial ``W`` and ``b``, as of `Linear`; fan_in is k·k·C_in, fan_out k·k·C_out.
 
     Raises
     ------
@@ -51,7 +51,7 @@ class Conv2d(Layer):
         super().__init__()
         if min(channels, kernel_size, stride) < 1 or padding < 0:
             raise ValueError("Conv2d needs channels, kernel_size and stride of 1 or more, and padding of 0 or more")
-        initial_bound(initial, 1)  # refuses an unknown one here, where the user wrote it
+        check_initial(initial)  # refuses an unknown one here, where the user wrote it
         self.channels = channels
         self.kernel_size = kernel_size
         self.stride = stride
@@ -70,18 +70,17 @@ class Conv2d(Layer):
             )
         return (*sides, self.channels)
 
-    def _weight_spec(self, initial: str) -> ParameterSpec:
-        shape = (self.kernel_size, self.kernel_size, self.input_shape[2], self.channels)
-        return ParameterSpec(shape, initial_bound(initial, fan_in=prod(shape[:3])))
+    @property
+    def _weight_shape(self) -> Shape:
+        return (self.kernel_size, self.kernel_size, self.input_shape[2], self.channels)
 
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return ``W`` and, unless switched off, ``b``."""
-        W = self._weight_spec(self.initial)
-        return {"W": W, "b": ParameterSpec((self.channels,), W.bound)} if self.bias else {"W": W}
+        return initial_values(self.initial, self._weight_shape, self.bias)
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
-        return self._weight_spec("uniform")
+        return initial_values("uniform", self._weight_shape, bias=False)["W"]
 
     def multiply_adds(self) -> int:
         """Return k·k·C_in for each entry of the output."""

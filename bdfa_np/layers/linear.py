@@ -3,7 +3,7 @@
 from math import prod
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers.base import Layer, ParameterSpec, Shape, initial_bound
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, check_initial, initial_values
 
 
 class Linear(Layer):
@@ -15,9 +15,10 @@ class Linear(Layer):
         Number of outputs.
     bias : bool, default True
         Whether there is a ``b``.
-    initial : {"uniform", "zero"}, default "uniform"
-        Initial ``W`` and ``b``: uniform within ±1/√fan_in, or zero, which a net of tanh or sigmoid units may
-        start from when its errors do not travel through ``W`` (Nøkland, arXiv 1609.01596, section 3).
+    initial : {"uniform", "zero", "xavier", "kaiming", "orthogonal"}, default "uniform"
+        Initial ``W`` and ``b``, as `initial_values` of `bdfa_np.layers.base` has them: ``uniform`` is within
+        ±1/√fan_in; from ``zero`` a net of tanh or sigmoid units may start when its errors do not travel through ``W``
+        (Nøkland, arXiv 1609.01596, section 3).
 
     Raises
     ------
@@ -36,7 +37,7 @@ class Linear(Layer):
         super().__init__()
         if units < 1:
             raise ValueError(f"Linear needs at least one unit, not {units}")
-        initial_bound(initial, 1)  # refuses an unknown one here, where the user wrote it
+        check_initial(initial)  # refuses an unknown one here, where the user wrote it
         self.units = units
         self.bias = bias
         self.initial = initial
@@ -49,17 +50,11 @@ class Linear(Layer):
 
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return ``W`` and, unless switched off, ``b``."""
-        (fan_in,) = self.input_shape
-        bound = initial_bound(self.initial, fan_in)
-        specs = {"W": ParameterSpec((fan_in, self.units), bound)}
-        if self.bias:
-            specs["b"] = ParameterSpec((self.units,), bound)
-        return specs
+        return initial_values(self.initial, (*self.input_shape, self.units), self.bias)
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
-        (fan_in,) = self.input_shape
-        return ParameterSpec((fan_in, self.units), initial_bound("uniform", fan_in))
+        return initial_values("uniform", (*self.input_shape, self.units), bias=False)["W"]
 
     def multiply_adds(self) -> int:
         """Return fan_in · units."""

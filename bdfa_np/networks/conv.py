@@ -15,13 +15,19 @@ from bdfa_np.layers import (
     Shape,
 )
 from bdfa_np.network import Sequential
-from bdfa_np.networks.options import BATCHNORM, BIAS, DROPOUT, NONLIN, Settings
+from bdfa_np.networks.options import BATCHNORM, BIAS, DROPOUT, INPUT_DROPOUT, NONLIN, Settings
 from bdfa_np.random_streams import Streams
 
 CHANNELS = (96, 128, 256)
 UNITS = (2048, 2048)
 
-OPTIONS = (NONLIN, DROPOUT, Option("batchnorm", 0, BATCHNORM, choices=(0, 1, 2), torch="-batchnorm"), BIAS)
+OPTIONS = (
+    NONLIN,
+    DROPOUT,
+    INPUT_DROPOUT,
+    Option("batchnorm", 0, BATCHNORM, choices=(0, 1, 2), torch="-batchnorm"),
+    BIAS,
+)
 """The options that this net has."""
 
 
@@ -29,9 +35,10 @@ def build(config: Settings, input_shape: Shape, num_classes: int, rng: Streams, 
     """Build the net for images (H, W, C); each side must be at least 15 for the three poolings to fit.
 
     ``dropout`` 1 drops 0.25 after the first two blocks' non-linearity and 0.5 after the later layers'; 2 leaves
-    out the latter. ``batchnorm`` 1 normalises every block, 2 the second alone.
+    out the latter. What is dropped of the input is ``input_dropout``. ``batchnorm`` 1 normalises every block, 2 the
+    second alone.
     """
-    layers: list[Layer] = []
+    layers: list[Layer] = [Dropout(config.input_dropout)] if config.input_dropout else []
 
     def end_of_block(number: int, drop: float, epsilon: float, pool: list[Layer]) -> list[Layer]:
         tail: list[Layer] = []

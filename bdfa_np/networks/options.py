@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from bdfa_np.declaration import Option
+from bdfa_np.declaration import Option, fraction
 from bdfa_np.layers import NON_LINEARITIES
 
 
@@ -11,8 +11,8 @@ class Settings(Protocol):
 
     Attributes
     ----------
-    initial : {"zero", "uniform"}
-        How weights start, as `Linear` and `Conv2d` take it.
+    initial : {"uniform", "zero", "xavier", "kaiming", "orthogonal"}
+        How weights start, as `Linear` and `Conv2d` take it: what ``--init`` says, else what the rule allows.
     """
 
     @property
@@ -27,9 +27,25 @@ NONLIN = Option("nonlin", "tanh", "Hidden non-linearity.", choices=tuple(NON_LIN
 DROPOUT = Option(
     "dropout",
     0,
-    "1: mlp drops 0.1 of the input and 0.5 of hidden layers, conv 0.25 and 0.5; 2: only mlp's input, conv's 0.25.",
+    "1: drops 0.1 of the input and 0.5 of hidden layers, of conv's first two 0.25; 2: only mlp's input, conv's 0.25.",
     choices=(0, 1, 2),
     torch="-dropout",
+)
+
+
+def dropped_of_the_input(config: Settings) -> float:
+    """Return the share of the input that ``dropout`` drops."""
+    return 0.1 if config.dropout == 1 or (config.dropout == 2 and config.network == "mlp") else 0.0
+
+
+INPUT_DROPOUT = Option(
+    "input_dropout",
+    None,
+    "Share of the input that is dropped.  [default: as --dropout says]",
+    kind=float,
+    check=fraction,
+    follows=dropped_of_the_input,
+    follows_from=("network", "dropout"),
 )
 BATCHNORM = "1: batch normalisation before every hidden non-linearity; 2: in conv's second block alone."
 """What the option of this name means; which values there are is each net's own."""

@@ -1,15 +1,15 @@
-"""Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``.
+"""Optimizers: a few lines each over flat vectors, by the formulas of Torch7's package ``optim``; AdamW by PyTorch's.
 
 What an optimizer does to one parameter is written once, as its `update`; the backend applies it to whole vectors.
 """
 
-from bdfa_np.optim.adaptive import Adadelta, Adagrad, Adam, Adamax, RMSprop
+from bdfa_np.optim.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, RMSprop
 from bdfa_np.optim.base import Optimizer
 from bdfa_np.optim.gradient_descent import ASGD, NAG, SGD
 from bdfa_np.optim.rprop import Rprop
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    kind.name: kind for kind in (SGD, NAG, RMSprop, Adam, Adamax, Adagrad, Adadelta, ASGD, Rprop)
+    kind.name: kind for kind in (SGD, NAG, RMSprop, Adam, AdamW, Adamax, Adagrad, Adadelta, ASGD, Rprop)
 }
 """By the names that ``--optimization`` takes."""
 
@@ -25,6 +25,7 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamW",
     "Adamax",
     "Optimizer",
     "RMSprop",

@@ -182,6 +182,53 @@ class Adam(Optimizer):
         }
 
 
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay, as PyTorch's ``AdamW`` (Loshchilov and Hutter, arXiv 1711.05101, algorithm 2).
+
+    ``w *= 1 - rate · λ``, ``m = β₁ m + (1 - β₁) g``, ``v = β₂ v + (1 - β₂) g²``,
+    ``w -= rate / (1 - β₁ᵗ) · m / (√(v / (1 - β₂ᵗ)) + ε)`` with β₁ = 0.9, β₂ = 0.999, ε = 1e-8. The penalty is no part
+    of the gradient, so ``m`` and ``v`` know nothing of it. ε is added after the bias correction, other than in `Adam`.
+
+    Parameters
+    ----------
+    vectors : sequence of ParameterVector
+        What is trained.
+    learning_rate : float, default 1e-4
+        The rate; may be changed between steps.
+    weight_decay : float, default 0
+        λ; PyTorch's default is 0.01.
+    """
+
+    name = "adamw"
+    decoupled = True
+    state_names = ("m", "v")
+    beta1 = 0.9
+    beta2 = 0.999
+    epsilon = 1e-8
+
+    @staticmethod
+    @formula
+    def update(w, m, v, g, *, keep, rate, beta1, gain1, beta2, gain2, correction, epsilon):
+        """Shrink the weights, then descend along the running mean, scaled by the root of the running mean square."""
+        m = beta1 * m + gain1 * g
+        v = beta2 * v + gain2 * (g * g)
+        return keep * w - rate * (m / (correction * maths.sqrt(v) + epsilon)), m, v
+
+    def constants(self) -> dict[str, float]:
+        """Return what is kept of a weight, the rate with its bias correction, β₁, 1 - β₁, β₂, 1 - β₂, √v's, and ε."""
+        t = self.steps + 1
+        return {
+            "keep": 1 - self.rate * self.weight_decay,
+            "rate": self.rate / (1 - self.beta1**t),
+            "beta1": self.beta1,
+            "gain1": 1 - self.beta1,
+            "beta2": self.beta2,
+            "gain2": 1 - self.beta2,
+            "correction": 1 / sqrt(1 - self.beta2**t),
+            "epsilon": self.epsilon,
+        }
+
+
 class Adamax(Optimizer):
     """Adamax, as Torch7's ``optim.adamax`` (Kingma and Ba, arXiv 1412.6980, section 7.1).
 

@@ -32,16 +32,20 @@ class Optimizer:
 
     name: str
     options: frozenset[str]
-    """Which of ``momentum``, ``lr_decay`` and ``weight_decay`` its constructor takes."""
+    """Which of ``momentum``, ``dampening``, ``lr_decay`` and ``weight_decay`` its constructor takes."""
     default_learning_rate: float
     """The rate of a run that gives none, as of a constructor's call that gives none."""
     needs_momentum: bool
     """Whether there is nothing to compute without a momentum: its constructor demands one."""
     follows_rate: bool = True
     """Whether a rate that is changed between steps makes a difference."""
+    decoupled: bool = False
+    """Whether weight decay shrinks the weights themselves, in `update`, and is not added to the gradient."""
     state_names: tuple[str, ...] = ()
     lr_decay: float = 0.0
     """The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``, in the optimizers that have it."""
+    scale: float = 1.0
+    """What a schedule multiplies the rate by; it follows from the epoch alone, and is no part of the saved state."""
 
     def __init_subclass__(cls) -> None:
         """Read from the constructor what the command line has to know of it."""
@@ -76,8 +80,8 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """The rate of the next step, decay included."""
-        return self.learning_rate / (1 + self.steps * self.lr_decay)
+        """The rate of the next step, decay and schedule included."""
+        return self.scale * self.learning_rate / (1 + self.steps * self.lr_decay)
 
     def look_ahead(self) -> None:
         """Move the weights to where the next step's gradient is to be taken: call it before every forward pass.
@@ -86,12 +90,12 @@ class Optimizer:
         """
 
     def step(self) -> None:
-        """Update every vector from its gradients; weight decay is added to the gradients in place."""
+        """Update every vector from its gradients; weight decay that is not decoupled is added to these in place."""
         update, constants = self.step_formula(), self.constants()
         for vector, state in zip(self._vectors, self._state, strict=True):
             w, g, backend = vector.values, vector.gradients, vector.backend
             assert g is not None
-            if self.weight_decay:
+            if self.weight_decay and not self.decoupled:
                 backend.elementwise(decayed, (g, w), (g,), weight_decay=self.weight_decay)
             backend.elementwise(update, (w, *state.values(), g), (w, *state.values()), **constants)
         self.steps += 1

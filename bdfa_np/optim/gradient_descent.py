@@ -16,9 +16,10 @@ def descend(w, g, *, rate):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, as Torch7's ``optim.sgd``: dampening equals the momentum.
+    """Stochastic gradient descent, as Torch7's ``optim.sgd``, whose dampening equals the momentum unless given.
 
-    ``m = g`` at the first step, then ``m = μ m + (1 - μ) g``; ``w -= rate · m``.
+    ``m = g`` at the first step, then ``m = μ m + (1 - τ) g``; ``w -= rate · m``. With τ = 0 it is PyTorch's ``SGD``,
+    whose steps along a constant gradient grow to 1/(1 - μ) times those of τ = μ.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class SGD(Optimizer):
         The rate; may be changed between steps.
     momentum : float, default 0
         μ; without it there is no state.
+    dampening : float, optional
+        τ; the momentum unless given.
     lr_decay : float, default 0
         The rate of a step is ``learning_rate / (1 + steps taken · lr_decay)``.
     weight_decay : float, default 0
@@ -43,6 +46,7 @@ class SGD(Optimizer):
         learning_rate: float = 1e-4,
         *,
         momentum: float = 0.0,
+        dampening: float | None = None,
         lr_decay: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
@@ -50,12 +54,13 @@ class SGD(Optimizer):
             self.state_names = ()
         super().__init__(vectors, learning_rate, weight_decay=weight_decay)
         self.momentum = momentum
+        self.dampening = momentum if dampening is None else dampening
         self.lr_decay = lr_decay
 
     @staticmethod
     @formula
     def update(w, m, g, *, rate, momentum, gain):
-        """Descend along the gradient's running mean."""
+        """Descend along the gradient's running mean; without dampening, along its running sum."""
         m = momentum * m + gain * g
         return w - rate * m, m
 
@@ -67,8 +72,8 @@ class SGD(Optimizer):
         """Return the rate and, where there is momentum, the shares of the mean and of the gradient."""
         if not self.momentum:
             return {"rate": self.rate}
-        momentum = self.momentum if self.steps else 0.0
-        return {"rate": self.rate, "momentum": momentum, "gain": 1 - momentum}
+        momentum, dampening = (self.momentum, self.dampening) if self.steps else (0.0, 0.0)
+        return {"rate": self.rate, "momentum": momentum, "gain": 1 - dampening}
 
 
 class NAG(Optimizer):
@@ -188,7 +193,7 @@ class ASGD(Optimizer):
     @property
     def rate(self) -> float:
         """The rate η of the next step."""
-        return self.learning_rate / math.pow(1 + self.decay * self.learning_rate * self.steps, self.alpha)
+        return self.scale * self.learning_rate / math.pow(1 + self.decay * self.learning_rate * self.steps, self.alpha)
 
     @staticmethod
     @formula

@@ -10,6 +10,7 @@ from bdfa_np.networks import NETWORKS, find_network
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.options import OPTIONS as OF_OPTIMIZERS
 from bdfa_np.options.data import OPTIONS as DATA
+from bdfa_np.options.initial import INIT
 from bdfa_np.options.machine import OPTIONS as MACHINE
 from bdfa_np.options.training import LOSS, OPTIMIZER, TRAINING
 from bdfa_np.rules import RULES
@@ -82,8 +83,12 @@ def _of_optimizers() -> list[Option]:
     }
     found = owned("optimization", declared, lambda name, option: option.name in OPTIMIZERS[name].options)
     message = "--optimization {decider} has no {flag}, only {owners}: leave it out"
+
+    def worded(condition: Condition) -> Condition:
+        return replace(condition, message=message) if condition.decider == "optimization" else condition
+
     return [
-        replace(option, conditions=tuple(replace(one, message=message) for one in option.conditions))
+        replace(option, conditions=tuple(map(worded, option.conditions)))
         for option in sorted(found, key=lambda option: [one.name for one in OF_OPTIMIZERS].index(option.name))
     ]
 
@@ -99,6 +104,7 @@ HEADINGS: dict[str, tuple[Option, ...]] = {
         ),
         Option("models_folder", "./Models/", "Folder of your own nets.", torch="-modelsFolder"),
         *_of_networks(),
+        INIT,
     ),
     "Learning rule": (
         Option(

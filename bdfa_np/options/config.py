@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ConfigError
-from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, own_values
+from bdfa_np.options.initial import initial
 from bdfa_np.options.training import choosing_problem
 from bdfa_np.rules.find import find_rule
 
@@ -136,9 +136,8 @@ class Config:
 
     @property
     def initial(self) -> str:
-        """How a net's weights start: ``"zero"`` where rule and non-linearity allow it, else ``"uniform"``."""
-        from_zero = find_rule(self.gradient).starts_at_zero and not NON_LINEARITIES[self.nonlin].dead_at_zero
-        return "zero" if from_zero else "uniform"
+        """How a net's weights start: as ``init`` says, else at zero where rule and non-linearity allow it."""
+        return self.init or initial(self.gradient, self.nonlin)
 
     def recipe(self) -> Recipe:
         """Return what is to be done to the images before training.

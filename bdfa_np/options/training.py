@@ -1,11 +1,14 @@
 """Options of training that belong to no single rule, net or optimizer."""
 
+from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 from bdfa_np.constraints import OFF
 from bdfa_np.declaration import Condition, Option, at_least, flag, not_negative, positive
 from bdfa_np.losses import LOSSES
 from bdfa_np.optim import NOT_CARRIED_OVER, OPTIMIZERS
+from bdfa_np.schedules import SCHEDULES
 
 
 def epochs(value: int) -> str | None:
@@ -13,10 +16,121 @@ def epochs(value: int) -> str | None:
     return "must be 1 or more, or -1 for no bound" if value < -1 or value == 0 else None
 
 
+def milestones(text: str) -> tuple[int, ...]:
+    """Return the epochs that ``--milestones`` names.
+
+    Raises
+    ------
+    ValueError
+        If they are no whole numbers of 1 or more, each larger than the one before.
+    """
+    found = tuple(int(word) for word in text.split(","))
+    if any(after <= before for before, after in pairwise((0, *found))):
+        raise ValueError("not rising from 1")
+    return found
+
+
+def wrong_milestones(text: str) -> str | None:
+    """Say what is wrong unless this lists epochs."""
+    try:
+        milestones(text)
+    except ValueError:
+        return "must be whole numbers of 1 or more that rise, with commas between, as in 100,150,200"
+    return None
+
+
+def divisor(value: float) -> str | None:
+    """Say what is wrong unless a rate may be divided by this to fall."""
+    if isfinite(value) and value > 1:
+        return None
+    return "must be a finite number greater than 1, by which the rate is divided (PyTorch's gamma of 0.1 is 10 here)"
+
+
+FOLLOWS_RATE = Condition(
+    "optimization",
+    lambda optimization, _: OPTIMIZERS[optimization].follows_rate,
+    reason=", which adapts its steps itself",
+)
+NO_DECAY = Condition(
+    "lr_decay",
+    lambda decay, _: not decay,
+    message="{flag} and --lr-decay both change the rate: leave one of them out",
+)
+SCHEDULE = (
+    Option(
+        "schedule",
+        None,
+        "Rate by epochs: step: divided by --gamma every --epoch-step; multistep: at --milestones; cosine: to 0 at "
+        "--epochs.",
+        kind=str,
+        choices=SCHEDULES,
+        conditions=(
+            FOLLOWS_RATE,
+            NO_DECAY,
+            Condition(
+                "epoch_step",
+                lambda epochs, schedule: schedule != "step" or epochs > 0,
+                message="--schedule step divides the rate every --epoch-step epochs: give one of 1 or more",
+            ),
+            Condition(
+                "milestones",
+                lambda epochs, schedule: schedule != "multistep" or epochs is not None,
+                message="--schedule multistep divides the rate at --milestones: give them, as in 100,150,200",
+            ),
+            Condition(
+                "epochs",
+                lambda epochs, schedule: schedule != "cosine" or epochs > 0,
+                message="--schedule cosine comes to 0 at --epochs: give a number greater than 0",
+            ),
+        ),
+        source="cosine: Loshchilov and Hutter, arXiv 1608.03983, eq. 5",
+    ),
+    Option(
+        "gamma",
+        None,
+        "What step and multistep divide the rate by.  [default: 10]",
+        kind=float,
+        check=divisor,
+        follows=10.0,
+        conditions=(
+            Condition(
+                "schedule",
+                lambda schedule, _: schedule in ("step", "multistep"),
+                ("step", "multistep"),
+                message="{flag} is of --schedule step and multistep: leave it out, or give one of them",
+            ),
+        ),
+    ),
+    Option(
+        "milestones",
+        None,
+        "multistep: after how many epochs, as in 100,150,200.",
+        kind=str,
+        check=wrong_milestones,
+        canonical=lambda text: ",".join(map(str, milestones(text))),
+        conditions=(
+            Condition(
+                "schedule",
+                lambda schedule, _: schedule == "multistep",
+                ("multistep",),
+                message="{flag} is of --schedule multistep: leave it out, or give that too",
+            ),
+        ),
+    ),
+    Option(
+        "warmup",
+        0,
+        "Let the rate grow over the first N epochs: 1/N of it, 2/N, ...",
+        check=at_least(0),
+        conditions=(FOLLOWS_RATE, NO_DECAY),
+        source="Goyal et al., arXiv 1706.02677, section 2.2",
+    ),
+)
 LOSS = Option(
     "criterion",
     "bce",
-    "Loss. The error of bce is summed over the batch, not divided by its size, as published rates assume.",
+    "Loss. The error of bce is summed over the batch, that of ce and mse divided by its size; published rates assume "
+    "the sum.",
     torch="-criterion",
     choices=tuple(LOSSES),
 )
@@ -76,6 +190,14 @@ TRAINING = (
             ),
         ),
     ),
+    Option(
+        "clip_norm",
+        None,
+        "Scale the gradient of all weights and biases back to at most this norm.",
+        kind=float,
+        check=positive,
+        source="Pascanu, Mikolov and Bengio, arXiv 1211.5063, algorithm 1",
+    ),
     Option("batch_size", 64, "Images a batch.", torch="-batchSize", check=at_least(1)),
     Option("const_batch_size", False, "Drop an epoch's last, smaller batch.", torch="-constBatchSize", is_flag=True),
     Option(
@@ -118,14 +240,9 @@ TRAINING = (
         "Halve the rate: k>0 every k epochs; 0 whenever the training error stops falling, 8 times; -1 never.",
         torch="-epoch_step",
         check=at_least(-1),
-        conditions=(
-            Condition(
-                "optimization",
-                lambda optimization, _: OPTIMIZERS[optimization].follows_rate,
-                reason=", which adapts its steps itself",
-            ),
-        ),
+        conditions=(FOLLOWS_RATE, Condition("schedule", lambda schedule, _: schedule in (None, "step"))),
     ),
+    *SCHEDULE,
 )
 
 

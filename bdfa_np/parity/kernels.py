@@ -125,6 +125,21 @@ def limit_norms(backend: Backend) -> Results:
     return found
 
 
+def clip_norm(backend: Backend) -> Results:
+    """Clip vectors of few entries and of many: of a norm that is too large, one that is not, and of huge entries."""
+    found: Results = {}
+    for size in (5, 257, 70_001):
+        for title, scale in (("long", 1.0), ("short", 1e-3), ("huge", 1e30)):
+            first, second = (backend.asarray(scale * normal((size,), seed)) for seed in (1, 2))
+            backend.clip_norm([first, second], 0.5 * size**0.5)
+            found |= {f"{title}, {size} entries": first, f"what follows it, {title}, {size} entries": second}
+    spoiled = normal((300,))
+    spoiled[7] = np.nan
+    vector = backend.asarray(spoiled)
+    backend.clip_norm([vector], 1.0)
+    return found | {"no number": vector}
+
+
 def dropout(backend: Backend) -> Results:
     """Look at the masks' properties: each backend draws its own."""
     found: Results = {}
@@ -183,6 +198,7 @@ PROBES: tuple[Probe, ...] = (
     tally,
     row_dots,
     limit_norms,
+    clip_norm,
     dropout,
     feed,
     *IMAGE_PROBES,

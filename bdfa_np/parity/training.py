@@ -46,6 +46,7 @@ SMALL_STEPS = 0.003
 
 OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"criterion": "ce"},
+    {"criterion": "mse"},
     {"nonlin": "sigm"},
     {"nonlin": "relu"},
     {"dropout": 1},
@@ -56,6 +57,10 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"eps": 0.08, "acc_gradient": True},
     {"weight_decay": 0.01},
     {"momentum": 0.9, "lr_decay": 0.1},
+    {"momentum": 0.9, "dampening": 0.0},
+    {"optimization": "adamw", "weight_decay": 0.1},
+    {"clip_norm": 0.1},
+    {"gradient": "bfa", "clip_norm": 0.1},
     {"optimization": "nag", "momentum": 0.9, "weight_decay": 0.01},
     {"max_in_norm": 0.8},
     {"max_out_norm": 0.6},

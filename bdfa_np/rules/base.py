@@ -36,7 +36,8 @@ class Rule(ABC):
     B : dict of str to array
         The same by the names of their layers: ``B["linear2"]``.
     optimizers : list of Optimizer
-        Optimizers of the rule's own, beside the one that trains `trained`: they step and are halved when it is.
+        Optimizers of the rule's own, beside the one that trains `trained`: they step and are halved when it is, and
+        follow the same schedule.
 
     Raises
     ------
@@ -206,6 +207,14 @@ class Rule(ABC):
     @property
     def trained(self) -> list[ParameterVector]:
         """The vectors that the optimizer updates."""
+        return [self.network.weights]
+
+    @property
+    def clipped(self) -> list[ParameterVector]:
+        """The vectors whose gradients ``--clip-norm`` scales: the weights, whose norm decides, and what follows them.
+
+        That is feedback whose gradient is the weights' own. Feedback that learns by an error of its own is left out.
+        """
         return [self.network.weights]
 
     def train_feedback(self, result: LossResult) -> None:

@@ -142,7 +142,7 @@ class RunFolder:
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
             _check_document(document)
-            config = Config.from_mapping(document["options"])
+            config = Config.from_mapping(as_begun(document["options"]))
             _check_same_code(config, document, self.path)  # before any of it is run
             config = config.resolve()
         except (FileNotFoundError, NotADirectoryError):
@@ -246,6 +246,18 @@ class RunFolder:
 def _is_best(checkpoint: Checkpoint) -> bool:
     """Return whether the last epoch's error on the part tested on is the lowest so far."""
     return bool(checkpoint.history) and lowest(checkpoint.history).epoch == checkpoint.progress.epoch
+
+
+def as_begun(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's options, with what was the case before there was an option that says so."""
+    if keeps_its_input(options):
+        return {**options, "input_dropout": 0.0}
+    return dict(options)
+
+
+def keeps_its_input(options: Mapping[str, Any]) -> bool:
+    """Return whether these are the options of a ``conv`` with dropout begun when it dropped nothing of its input."""
+    return "input_dropout" not in options and options.get("network") == "conv" and options.get("dropout") == 1
 
 
 def _check_document(document: dict[str, Any]) -> None:

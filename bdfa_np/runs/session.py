@@ -20,7 +20,7 @@ from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing, draw_curves
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import CURVES, RunFolder, versions_for
+from bdfa_np.runs.folder import CURVES, RunFolder, keeps_its_input, versions_for
 from bdfa_np.runs.history import learns_nothing, lowest
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
@@ -150,6 +150,8 @@ def resume_run(
             restore(model, checkpoint, save)
             lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
+            if keeps_its_input(document["options"]):
+                lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")
             for package, now in versions_for(config).items():
                 then = document.get("versions", {}).get(package)
                 if then != now:
@@ -174,6 +176,11 @@ def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{spelled} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
                 f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
             )
+    if before.schedule == "cosine" and given.get("epochs", before.epochs) != before.epochs:
+        raise ConfigError(
+            f"--epochs {given['epochs']} differs from the run's {before.epochs}, at which its --schedule cosine has "
+            "come to 0: resume it without --epochs, or begin another run from its weights with --load"
+        )
     return {name: given[name] for name in CHANGEABLE if name in given}
 
 

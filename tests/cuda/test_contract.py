@@ -133,6 +133,7 @@ def test_every_net_rule_and_optimizer_trains_as_on_the_cpu(network, rule, optimi
 BOUNDS = {"max_in_norm": 0.3, "max_out_norm": 0.2}
 OPTIONS = [
     {"criterion": "ce"},
+    {"criterion": "mse"},
     {"nonlin": "sigm"},
     {"nonlin": "relu"},
     {"dropout": 1},
@@ -143,6 +144,11 @@ OPTIONS = [
     {"eps": 0.08, "acc_gradient": True, "dropout": 1, "batchnorm": 1, "nonlin": "relu"},
     {"weight_decay": 0.01, "optimization": "adam"},
     {"lr_decay": 0.1, "optimization": "sgd", "momentum": 0.9},
+    {"dampening": 0.0, "optimization": "sgd", "momentum": 0.9},
+    {"weight_decay": 0.1, "optimization": "adamw"},
+    {"clip_norm": 0.1},
+    {"schedule": "cosine", "warmup": 2, "epochs": 3},
+    {"init": "orthogonal"},
     {"augment": True},
     BOUNDS,
     {"gradient": "bdfa", "feedback_target": "label"},
@@ -169,7 +175,15 @@ def test_float32_stays_float32_and_near_the_cpu(network, rule, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("options", [{"optimization": "adam"}, {"dropout": 1, "eps": 0.08, "batchnorm": 1}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimization": "adam"},
+        {"criterion": "mse", "clip_norm": 0.01, "optimization": "adamw"},
+        {"dropout": 1, "eps": 0.08, "batchnorm": 1},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_replayed_steps_give_the_bits_of_steps_that_run_one_by_one(network, rule, options, monkeypatch):

@@ -42,12 +42,12 @@ def test_forward_pass_gives_the_golden_logits(network):
     agree(network.forward(GOLDEN["x"]), GOLDEN["logits"])
 
 
-@pytest.mark.parametrize("criterion", LOSSES)
+@pytest.mark.parametrize("criterion", ["bce", "ce"])
 def test_losses_report_the_golden_values(network, criterion):
     agree(np.array(result_of(network, criterion).value), GOLDEN[f"{criterion}_loss"])
 
 
-@pytest.mark.parametrize("criterion", LOSSES)
+@pytest.mark.parametrize("criterion", ["bce", "ce"])
 @pytest.mark.parametrize("rule", ["bp", "fa", "dfa", "bfa", "bdfa"])
 def test_every_rule_gives_the_golden_parameter_gradients(network, rule, criterion):
     learner = RULES[rule](network)

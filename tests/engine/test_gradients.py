@@ -79,7 +79,8 @@ def test_a_losses_error_is_the_gradient_of_its_value(backend, criterion):
     loss = LOSSES[criterion](backend)
     generator = np.random.default_rng(1)
     logits, labels = generator.normal(size=(6, 5)) * 3, generator.integers(0, 5, size=6)
-    scale = logits.size if criterion == "bce" else 1  # the error of bce is not divided by N, nor by K
+    # The error of bce is not divided by N, nor by K; that of mse is without the square's 2, and not divided by K.
+    scale = {"bce": logits.size, "ce": 1, "mse": 5 / 2}[criterion]
     numeric = scale * central_difference(lambda: loss(logits, labels).value, logits)
     assert relative_error(loss(logits, labels).error, numeric) < TOLERANCE
 
@@ -95,7 +96,7 @@ def test_back_propagation_agrees_with_central_differences_through_a_whole_net(ba
     generator = np.random.default_rng(3)
     x, labels = generator.normal(size=(7, 2, 2, 1)), generator.integers(0, 3, size=7)
     loss = LOSSES[criterion](backend)
-    scale = 7 * 3 if criterion == "bce" else 1
+    scale = {"bce": 7 * 3, "ce": 1, "mse": 3 / 2}[criterion]
     BP(network).backward(loss(network.forward(x), labels))
     numeric = scale * central_difference(lambda: loss(network.forward(x), labels).value, network.weights.values)
     assert relative_error(network.weights.gradients, numeric) < TOLERANCE

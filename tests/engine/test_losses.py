@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bdfa_np.backend.cpu.backend import NumpyBackend
-from bdfa_np.losses import LOSSES, BinaryCrossEntropy, CrossEntropy
+from bdfa_np.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 
 
 def test_bce_of_zero_logits_is_log_two_and_its_error_a_half_towards_the_target(backend):
@@ -30,7 +30,16 @@ def test_ce_of_equal_logits_is_the_log_of_the_number_of_classes(backend):
     np.testing.assert_allclose(result.outputs, -math.log(5))
 
 
-@pytest.mark.parametrize("criterion", LOSSES)
+def test_mse_is_the_mean_square_over_all_entries_and_its_error_the_difference_over_the_batch(backend):
+    o = np.array([[1.0, -1.0, 0.5], [0.0, 3.0, 1.0]])
+    result = MeanSquaredError(backend)(o, np.array([0, 2]))
+    assert result.value == (0 + 1 + 0.25 + 0 + 9 + 0) / 6
+    np.testing.assert_array_equal(result.error, [[0, -0.5, 0.25], [0, 1.5, 0]])
+    np.testing.assert_array_equal(result.outputs, o)
+    np.testing.assert_array_equal(result.probabilities, o)
+
+
+@pytest.mark.parametrize("criterion", ["bce", "ce"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_huge_logits_give_finite_losses_and_errors_of_at_most_one(criterion, dtype):
     loss = LOSSES[criterion](NumpyBackend(dtype))
@@ -75,5 +84,5 @@ def test_an_empty_batch_is_refused(backend):
 def test_the_error_is_probabilities_less_targets_times_the_scale(criterion, backend):
     rng = np.random.default_rng(1)
     result = LOSSES[criterion](backend)(rng.normal(size=(7, 4)), rng.integers(0, 4, 7))
-    assert result.scale == {"bce": 1, "ce": 1 / 7}[criterion]
+    assert result.scale == {"bce": 1, "ce": 1 / 7, "mse": 1 / 7}[criterion]
     np.testing.assert_allclose(result.error, result.scale * (result.probabilities - result.targets), rtol=1e-14)

@@ -12,7 +12,7 @@ from bdfa_np import FA, Linear, Sequential
 from bdfa_np.backend.cpu import compiling
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cpu.elementwise import BLOCK
-from bdfa_np.optim import ASGD, NAG, OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, Adamax, RMSprop, Rprop
+from bdfa_np.optim import ASGD, NAG, OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, RMSprop, Rprop
 
 # Signs that stay, turn and stay turned; a gradient of 0, and one after it.
 GRADIENTS = np.array([[0.5, -2.0], [1.0, 0.25], [-3.0, 0.0], [-2.0, 0.5], [-1.0, 0.75], [0.25, -1.0]])
@@ -64,6 +64,12 @@ def sgd_with_everything(w, g, t, state):
     return w - 0.5 / (1 + (t - 1) * 0.2) * state["m"]
 
 
+def sgd_as_pytorch(w, g, t, state):
+    del t
+    state["m"] = 0.9 * state.get("m", 0.0) + g
+    return w - 0.5 * state["m"]
+
+
 def rmsprop(w, g, t, state):
     del t
     g += 0.1 * w
@@ -77,6 +83,13 @@ def adam(w, g, t, state):
     state["v"] = 0.999 * state.get("v", 0.0) + 0.001 * g * g
     rate = 0.5 / (1 + (t - 1) * 0.2)
     return w - rate * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * state["m"] / (math.sqrt(state["v"]) + 1e-8)
+
+
+def adamw(w, g, t, state):
+    w *= 1 - 0.5 * 0.1
+    state["m"] = 0.9 * state.get("m", 0.0) + 0.1 * g
+    state["v"] = 0.999 * state.get("v", 0.0) + 0.001 * g * g
+    return w - 0.5 * state["m"] / (1 - 0.9**t) / (math.sqrt(state["v"] / (1 - 0.999**t)) + 1e-8)
 
 
 def nag(w, g, t, state):
@@ -132,8 +145,10 @@ def rprop(w, g, t, state):
     [
         (SGD, {}, lambda w, g, _t, _state: w - 0.5 * g),
         (SGD, {"momentum": 0.9, "weight_decay": 0.1, "lr_decay": 0.2}, sgd_with_everything),
+        (SGD, {"momentum": 0.9, "dampening": 0.0}, sgd_as_pytorch),
         (RMSprop, {"weight_decay": 0.1}, rmsprop),
         (Adam, {"weight_decay": 0.1, "lr_decay": 0.2}, adam),
+        (AdamW, {"weight_decay": 0.1}, adamw),
         (NAG, {"momentum": 0.9, "weight_decay": 0.1, "lr_decay": 0.2}, nag),
         (Adamax, {"weight_decay": 0.1}, adamax),
         (Adagrad, {"weight_decay": 0.1, "lr_decay": 0.2}, adagrad),
@@ -141,7 +156,7 @@ def rprop(w, g, t, state):
         (ASGD, {"weight_decay": 0.1}, asgd),
         (Rprop, {}, rprop),
     ],
-    ids=["sgd", "sgd with everything", "rmsprop", "adam", "nag", "adamax", "adagrad", "adadelta", "asgd", "rprop"],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_steps_are_those_of_the_written_formula(backend, kind, options, update):
     vector = make_vector(backend)
@@ -324,7 +339,25 @@ def test_state_saved_half_way_and_loaded_elsewhere_goes_on_bit_for_bit(backend, 
     assert all((ours[key] == theirs[key]).all() for key in ours)
 
 
-@pytest.mark.parametrize("name", ["nag", "adamax", "adagrad", "adadelta", "asgd", "rprop"])
+def test_dampening_that_equals_the_momentum_is_what_is_done_without_it(backend):
+    vectors = [make_vector(backend) for _ in range(2)]
+    optimizers = [SGD(vectors[:1], 0.5, momentum=0.9), SGD(vectors[1:], 0.5, momentum=0.9, dampening=0.9)]
+    paths = [run(optimizer, vector, GRADIENTS) for optimizer, vector in zip(optimizers, vectors, strict=True)]
+    assert (paths[0] == paths[1]).all()
+
+
+def test_adamws_penalty_is_no_part_of_what_adam_scales(backend):
+    vector = make_vector(backend)
+    vector.gradients[...] = 0
+    optimizer = AdamW([vector], 0.5, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.step()
+    np.testing.assert_allclose(vector.values, START * 0.95**3, rtol=1e-15)
+    assert not any(array.any() for array in optimizer.state().values())
+    assert not vector.gradients.any()
+
+
+@pytest.mark.parametrize("name", ["nag", "adamw", "adamax", "adagrad", "adadelta", "asgd", "rprop"])
 def test_a_run_that_is_resumed_comes_to_the_same_bits(bdfa, result, tmp_path, name):
     options = ["--gradient", "bfa", "--optimization", name, *(["--momentum", "0.9"] if name == "nag" else [])]
     bdfa.train(tmp_path / "whole", *options, "--epochs", "2")
@@ -343,8 +376,10 @@ def test_state_of_another_optimizer_or_size_is_refused(backend):
 
 def test_the_options_of_each_optimizer_are_those_of_torch7():
     having = {
-        o: [n for n in OPTIMIZERS if o in OPTIMIZERS[n].options] for o in ("lr_decay", "momentum", "weight_decay")
+        o: [n for n in OPTIMIZERS if o in OPTIMIZERS[n].options]
+        for o in ("lr_decay", "momentum", "dampening", "weight_decay")
     }
+    assert having["dampening"] == ["sgd"]
     assert having["lr_decay"] == ["sgd", "nag", "adam", "adagrad"]
     assert having["momentum"] == ["sgd", "nag"]
     assert having["weight_decay"] == [name for name in OPTIMIZERS if name != "rprop"]
@@ -372,7 +407,7 @@ def test_an_optimizer_shows_and_documents_the_arguments_that_it_takes_and_no_oth
     assert [argument for argument, _ in documented] == list(signature)
     for argument, default in documented:
         expected = signature[argument].default
-        assert (float(default) if default else inspect.Parameter.empty) == expected
+        assert (float(default) if default else None) == (None if expected is inspect.Parameter.empty else expected)
 
 
 def test_a_vector_without_gradients_is_refused(backend):

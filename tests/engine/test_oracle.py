@@ -48,16 +48,18 @@ def torch_forward(torch, model, nonlin):
 
 
 def torch_loss(torch, logits, criterion):
-    """Return the loss whose gradient is the error handed to the rules: bce is summed, ce averaged over the batch."""
+    """Return the loss whose gradient is the error handed to the rules: bce is summed, the others averaged."""
     labels = torch.tensor(LABELS)
     if criterion == "ce":
         return torch.nn.functional.cross_entropy(logits, labels)
     target = torch.nn.functional.one_hot(labels, 10).to(logits.dtype)
+    if criterion == "mse":  # whose error is half the gradient of the sum of squares, a mean over the batch
+        return torch.nn.functional.mse_loss(logits, target, reduction="sum") / (2 * len(logits))
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum")
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("criterion", ["bce", "ce"])
+@pytest.mark.parametrize("criterion", ["bce", "ce", "mse"])
 @pytest.mark.parametrize("nonlin", ["tanh", "sigm", "relu"])
 def test_forward_loss_and_back_propagation_agree_with_autograd(torch, nonlin, criterion, dtype):
     model = make_model("bp", nonlin, criterion, dtype)
@@ -68,13 +70,13 @@ def test_forward_loss_and_back_propagation_agree_with_autograd(torch, nonlin, cr
     result = model.loss(ours, LABELS)
     model.rule.backward(result)
     agree(ours, logits.detach(), TOLERANCE[dtype])
-    agree(result.value * (ours.size if criterion == "bce" else 1), loss.item(), TOLERANCE[dtype])
+    agree(result.value * {"bce": ours.size, "ce": 1, "mse": 10 / 2}[criterion], loss.item(), TOLERANCE[dtype])
     for name, leaf in leaves.items():
         agree(model.network.weights.gradient(name), leaf.grad, TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("criterion", ["bce", "ce"])
+@pytest.mark.parametrize("criterion", ["bce", "ce", "mse"])
 @pytest.mark.parametrize("nonlin", ["tanh", "sigm", "relu"])
 @pytest.mark.parametrize("rule", ["fa", "dfa"])
 def test_feedback_alignment_agrees_with_its_formulas_in_pytorch(torch, rule, nonlin, criterion, dtype):
@@ -94,18 +96,25 @@ def test_feedback_alignment_agrees_with_its_formulas_in_pytorch(torch, rule, non
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw"])
 def test_optimizer_paths_agree_with_pytorchs_where_the_formula_is_the_same(torch, name, weight_decay):
     model = build_model(Config(gradient="bp", num_hidden=20), (4, 4, 1), 3, dtype="float64")
     vector = model.network.weights
     reference = torch.tensor(vector.values, requires_grad=True)
-    kinds = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+    kinds = {
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }
     theirs = kinds[name]([reference], lr=1e-2, weight_decay=weight_decay)
     ours = OPTIMIZERS[name]([vector], 1e-2, weight_decay=weight_decay)
     generator = np.random.default_rng(0)
     for _ in range(20):
         # Adam's epsilon stands elsewhere in Torch7 than in PyTorch: gradients this large make it count for little.
-        gradient = generator.uniform(1e3, 2e3, vector.values.shape) * generator.choice([-1, 1], vector.values.shape)
+        # AdamW's stands where PyTorch has it: so small that it counts for half of the denominator.
+        size = 1e-8 if name == "adamw" else 1e3
+        gradient = size * generator.uniform(1, 2, vector.values.shape) * generator.choice([-1, 1], vector.values.shape)
         vector.gradients[...] = gradient
         reference.grad = torch.tensor(gradient)
         ours.step()
@@ -113,12 +122,14 @@ def test_optimizer_paths_agree_with_pytorchs_where_the_formula_is_the_same(torch
     agree(vector.values, reference.detach(), 1e-9 if name == "adam" else 1e-12)
 
 
-def test_sgd_with_momentum_agrees_with_pytorch_at_the_same_dampening(torch):
+@pytest.mark.parametrize("dampening", [None, 0.0, 0.3])
+def test_sgd_with_momentum_agrees_with_pytorch_at_the_same_dampening(torch, dampening):
     model = build_model(Config(gradient="bp", num_hidden=20), (4, 4, 1), 3, dtype="float64")
     vector = model.network.weights
     reference = torch.tensor(vector.values, requires_grad=True)
-    theirs = torch.optim.SGD([reference], lr=1e-2, momentum=0.9, dampening=0.9, weight_decay=0.01)
-    ours = OPTIMIZERS["sgd"]([vector], 1e-2, momentum=0.9, weight_decay=0.01)
+    theirs_has = 0.9 if dampening is None else dampening
+    theirs = torch.optim.SGD([reference], lr=1e-2, momentum=0.9, dampening=theirs_has, weight_decay=0.01)
+    ours = OPTIMIZERS["sgd"]([vector], 1e-2, momentum=0.9, dampening=dampening, weight_decay=0.01)
     for seed in range(20):
         gradient = np.random.default_rng(seed).normal(size=vector.values.shape)
         vector.gradients[...] = gradient

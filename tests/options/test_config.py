@@ -253,7 +253,7 @@ def test_help_of_the_configuration_explains_every_option_under_its_heading_and_s
     for title, options in HEADINGS.items():
         assert text.index(f"\n{title}:\n") < text.index(f"\n{options[0].name} : ")
     assert "rfb_mag : float, default 0.0\n    Feedback is drawn within ±X; 0: from its size. Only with gradient" in text
-    assert "criterion : {'bce', 'ce'}, default 'bce'" in text
+    assert "criterion : {'bce', 'ce', 'mse'}, default 'bce'" in text
     assert all(" ".join(option.help.split()[:3]) in text for option in OPTIONS.values())
 
 

@@ -136,8 +136,23 @@ def drops(base, changed):
 
 
 def loss_of_a_guess(base, changed):
-    assert base.history[0].train_loss == pytest.approx(np.log(2), rel=1e-4)
-    return changed.history[0].train_loss == pytest.approx(np.log(10), rel=1e-4)
+    assert loss_of(np.log(2))(base)
+    return loss_of(np.log(10))(changed)
+
+
+def loss_of(value):
+    return lambda run: run.history[0].train_loss == pytest.approx(value, rel=1e-4)
+
+
+def starts_orthogonal(base, changed):
+    W = changed.weights["linear1.W"]
+    return np.abs(W.T @ W - np.eye(20)).max() < 1e-3 and differ(base, changed)
+
+
+def clipped(base, changed):
+    steps = [np.linalg.norm(weights(run)) for run in (base, changed)]  # from zero
+    assert steps[0] > 2e-3
+    return steps[1] == pytest.approx(1e-3 * 1e-1, rel=1e-4)
 
 
 def drawn_within_a_thousandth(base, changed):
@@ -246,6 +261,9 @@ TABLE = [
     Row("dropout", f"{MLP} --dropout 1", 2, drops),
     Row("dropout", CONV, 2, drops),
     Row("dropout", f"{CONV} --dropout 1", 2, drops),
+    Row("input_dropout", MLP, 0.5, drops),
+    Row("input_dropout", MLP, 0.1, drops, same_as=f"{MLP} --dropout 2"),
+    Row("input_dropout", f"{CONV} --dropout 1", 0.0, drops),
     Row("batchnorm", MLP, 1, normalises("batchnorm1", "batchnorm2")),
     Row("batchnorm", CONV, 1, normalises(*(f"batchnorm{number}" for number in range(1, 6)))),
     Row("batchnorm", CONV, 2, second_block),
@@ -253,6 +271,11 @@ TABLE = [
     *(Row("gradient", MLP, rule, other_rule) for rule in ("bp", "fa", "dfa", "bfa")),
     *(Row("gradient", CONV, rule, other_rule) for rule in ("bp", "fa", "dfa", "bfa")),
     Row("criterion", f"{MLP} --lr 1e-9", "ce", loss_of_a_guess),
+    Row("criterion", f"{MLP} --lr 1e-9", "mse", lambda _, changed: loss_of(0.1)(changed)),
+    Row("init", MLP, "zero", same),
+    Row("init", STARTED, "orthogonal", starts_orthogonal),
+    Row("init", f"{MLP} --gradient bp", "uniform", same),
+    Row("init", f"{CONV} --gradient bp", "kaiming", differ),
     Row("rfb_mag", f"{MLP} --gradient dfa", 1e-3, drawn_within_a_thousandth),
     *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "centred")),
     Row("feedback_lr", MLP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
@@ -270,6 +293,17 @@ TABLE = [
     Row("weight_decay", STARTED, 1e5, shrinks),
     Row("momentum", SGD, 0.9, differ),
     Row("momentum", ONE_STEP, 0.9, lambda base, changed: not differ(base, changed)),  # the first step has no damping
+    Row("dampening", f"{SGD} --momentum 0.9", 0.9, same),
+    Row("dampening", f"{SGD} --momentum 0.9", 0.0, differ),
+    Row("optimization", f"{MLP} --weight-decay 0.1", "adamw", differ),
+    Row("clip_norm", ONE_STEP, 0.1, clipped),
+    Row("schedule", f"{MLP} --epochs 3", "cosine", rates(1, 0.75, 0.25)),
+    Row("schedule", f"{MLP} --epochs 3 --epoch-step 1", "step", rates(1, 0.1, 0.01)),
+    Row("gamma", f"{MLP} --epochs 3 --schedule step --epoch-step 1", 4.0, rates(1, 1 / 4, 1 / 16)),
+    Row("gamma", f"{MLP} --epochs 3 --schedule step --epoch-step 1", 10.0, same),
+    Row("milestones", f"{MLP} --epochs 3 --schedule multistep --milestones 1", "1,2", rates(1, 0.1, 0.01)),
+    Row("warmup", f"{MLP} --epochs 3", 2, rates(1 / 2, 1, 1)),
+    Row("warmup", f"{MLP} --epochs 3", 0, same),
     Row("max_in_norm", STARTED, 0.05, bounded(0)),
     Row("max_in_norm", STARTED, 400, same),
     Row("max_out_norm", STARTED, 0.05, bounded(1)),

@@ -14,7 +14,7 @@ LARGEST_FOLDER = 20
 ORDER = (
     *("errors", "checkout", "tables", "declaration", "extensions", "random_streams", "system"),
     *("backend", "data"),
-    *("layers", "parameters", "losses", "metrics", "optim"),
+    *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),
     *("rules", "trainer", "predictions", "options", "model"),
     *("parity", "runs", "cli", "__main__"),

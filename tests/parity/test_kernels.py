@@ -223,6 +223,25 @@ def unbounded(original, W, axes, bound):
     original(W, axes, bound * 1.001)
 
 
+def clipped_always(original, vectors, bound):
+    for vector in vectors:
+        np.multiply(vector, bound / np.linalg.norm(vectors[0]), out=vector)
+
+
+def each_by_its_own_norm(original, vectors, bound):
+    for vector in vectors:
+        original([vector], bound)
+
+
+def without_the_last_square(original, vectors, bound):
+    first, *others = vectors
+    last = first[-1]
+    first[-1] = 0
+    norm = np.linalg.norm(first)
+    first[-1] = last
+    original([np.array([norm]), first, *others], bound)
+
+
 def along_the_other_axis(original, W, axes, bound):
     original(W, tuple(axis for axis in (*range(W.ndim - 2), W.ndim - 1, W.ndim - 2) if axis not in axes[-1:]), bound)
 
@@ -236,6 +255,7 @@ FAULTS = {
     "tally": [counted_twice, added_up_wrongly, ties_to_the_last, without_first_bad, last_bad],
     "row_dots": [last_entry(2)],
     "limit_norms": [unbounded, along_the_other_axis],
+    "clip_norm": [clipped_always, each_by_its_own_norm, without_the_last_square],
     "convolve": [last_entry(2)],
     "convolve_weight_gradient": [last_entry(2), added_where_it_should_be_written],
     "convolve_input_gradient": [last_entry(2)],

@@ -160,6 +160,17 @@ class NumpyBackend(Backend):
         if (norms > bound).any():
             W *= np.minimum(1, bound / np.maximum(norms, bound))
 
+    def clip_norm(self, vectors: Sequence[Array], bound: float) -> None:
+        """Sum the squares in blocks that stay in cache."""
+        first, total = vectors[0], 0.0
+        for start in range(0, first.size, elementwise.BLOCK):
+            block = first[start : start + elementwise.BLOCK].astype(np.float64, copy=False)
+            total += float(block @ block)
+        if total > bound**2:
+            factor = self._number(bound / total**0.5)
+            for vector in vectors:
+                np.multiply(vector, factor, out=vector)
+
     def elementwise(
         self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float
     ) -> None:

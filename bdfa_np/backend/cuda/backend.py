@@ -14,7 +14,7 @@ from bdfa_np.backend.cuda.cublas import Cublas
 from bdfa_np.backend.cuda.feed import Feed
 from bdfa_np.backend.cuda.graph import RecordedStep
 from bdfa_np.backend.cuda.importing import import_cupy
-from bdfa_np.backend.cuda.kernels import Kernels
+from bdfa_np.backend.cuda.kernels import THREADS, Kernels
 from bdfa_np.backend.formula import Formula, in_order
 
 COLUMNS_BYTES = 256 * 2**20
@@ -68,6 +68,7 @@ class CupyBackend(Backend):
         """Where a net computes; a stream that can be captured waits for no other by itself."""
         self._feed = Feed(cupy, dtype)
         self._scratch: dict[str, Array] = {}
+        self._squares = cupy.zeros(THREADS, "float64")
         self.later = self.whole_number(0)
         """Added to the number of a training pass: 0 unless a step that was recorded is replayed."""
 
@@ -202,6 +203,14 @@ class CupyBackend(Backend):
         (kept,) = set(range(W.ndim)) - set(axes)
         A, B, C = prod(W.shape[:kept]), W.shape[kept], prod(W.shape[kept + 1 :])
         self._kernels.blocks("limit_norms", B, W, A, B, C, float(bound))
+
+    def clip_norm(self, vectors: Sequence[Array], bound: float) -> None:
+        """Leave as many sums of squares as a block has threads; each block that scales adds them up."""
+        first = vectors[0]
+        sums = self._squares
+        self._kernels.blocks("squares", THREADS, first, sums, first.size)
+        for vector in vectors:
+            self._kernels.each("clip_norm", vector.size, vector, sums, float(bound), vector.size)
 
     def elementwise(
         self, formula: Formula, given: Sequence[Array], out: Sequence[Array], /, **constants: float

@@ -5,7 +5,8 @@
 
 const int THREADS = 256;  // of every block of the kernels that add up over a block
 
-__device__ Real block_sum(Real value, Real* partial) {
+template <typename Sum>
+__device__ Sum block_sum(Sum value, Sum* partial) {
     partial[threadIdx.x] = value;
     __syncthreads();
     for (unsigned int half = THREADS / 2; half > 0; half /= 2) {
@@ -92,6 +93,25 @@ extern "C" __global__ void limit_norms(Real* W, Index A, Index B, Index C, Real 
     if (norm > bound) {
         const Real scale = bound / norm;
         for (Index i = threadIdx.x; i < A * C; i += THREADS) vector[i / C * (B * C) + i % C] *= scale;
+    }
+}
+
+// As many blocks as a block has threads: each leaves the sum of its share of the squares in `sums` (THREADS).
+extern "C" __global__ void squares(const Real* vector, double* sums, Index size) {
+    __shared__ double partial[THREADS];
+    double sum = 0;
+    FOR_EACH(Index, i, size) sum += (double)vector[i] * vector[i];
+    const double whole = block_sum(sum, partial);
+    if (threadIdx.x == 0) sums[blockIdx.x] = whole;
+}
+
+// Every block adds up what `squares` left, in the same order.
+extern "C" __global__ void clip_norm(Real* vector, const double* sums, Real bound, Index size) {
+    __shared__ double partial[THREADS];
+    const double whole = block_sum(sums[threadIdx.x], partial);
+    if (whole > (double)bound * bound) {
+        const Real factor = (Real)(bound / sqrt(whole));
+        FOR_EACH(Index, i, size) vector[i] *= factor;
     }
 }
 

@@ -8,7 +8,7 @@ from bdfa_np.backend.cuda.formula import kernel_source
 from bdfa_np.backend.formula import Formula
 from bdfa_np.layers import ReLU, Sigmoid, Tanh
 from bdfa_np.layers.base import ParameterSpec
-from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy
+from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
@@ -67,6 +67,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "slope of relu": FormulaCase(ReLU.through_slope, (0, 1), (2,)),
     "bce": FormulaCase(BinaryCrossEntropy.bce, (0, 1), (2, 3, 4), {"share": 0.1}, exact=False),
     "ce": FormulaCase(CrossEntropy.ce, (0, 1), (2, 3, 4), {"batch_size": 64.0}, exact=False),
+    "mse": FormulaCase(MeanSquaredError.mse, (0, 1), (2, 3), {"batch_size": 64.0, "share": 0.1}),
     "target torch": FormulaCase(bdfa.replaced_at_label, (0, 1), (2,), {"scale": 0.25}),
     "target mixed": FormulaCase(bdfa.with_share, (0, 1), (2,), {"alpha": 0.25}),
     "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
