@@ -8,7 +8,7 @@ import click
 
 from bdfa_np import __version__
 
-COMMANDS = ("train", "evaluate", "data", "info", "doctor", "completion")
+COMMANDS = ("train", "evaluate", "predict", "data", "info", "doctor", "completion")
 """Each is a module of this package with a command of the same name."""
 
 
@@ -58,6 +58,7 @@ class LazyGroup(click.Group):
 Examples:
   bdfa train --dataset mnist-5k --epochs 10      train on the bundled digits
   bdfa evaluate runs/2026-01-31_12-00-00         test what was trained
+  bdfa predict runs/2026-01-31_12-00-00 7.png    say what a picture of your own is
   bdfa data info cifar10 --png cifar10.png       what a data set holds
   bdfa info                                      versions, threads, backends
   bdfa doctor                                    whether the GPU computes what the CPU does

@@ -79,6 +79,45 @@ def before_and_after(before: NDArray[Any], after: NDArray[Any]) -> Image.Image:
     return _grid(["images", "whitened"], [*_as_bytes([before]), *_as_bytes([after])], len(before))
 
 
+def captioned(images: NDArray[Any], titles: Sequence[str], *, columns: int = 10) -> Image.Image:
+    """Draw images row by row, a title under each.
+
+    Parameters
+    ----------
+    images : ndarray of uint8 or floating, shape (N, H, W, C), C 1 or 3
+        The images; floating-point values are stretched as in `contact_sheet`.
+    titles : sequence of str
+        What stands under each.
+    columns : int, default 10
+        Images in a row.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The picture, in colour; small images are enlarged by a whole number.
+
+    Raises
+    ------
+    DataError
+        If the samples are no images of one or three channels.
+    """
+    _check(images)
+    height, width = images.shape[1:3]
+    scale = max(1, -(-_SMALLEST_SIDE // max(height, width)))
+    font = ImageFont.load_default(_TEXT_SIZE)
+    titles = ["".join(filter(str.isprintable, title))[:_LONGEST_TITLE] for title in titles]
+    across = max(width * scale, *(int(font.getlength(title)) for title in titles)) + _GAP
+    down = height * scale + _TEXT_SIZE + 2 * _GAP
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (_GAP + min(columns, len(images)) * across, _GAP + rows * down), _BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    for number, (image, title) in enumerate(zip(_as_bytes([images])[0], titles, strict=True)):
+        left, top = _GAP + number % columns * across, _GAP + number // columns * down
+        sheet.paste(_enlarged(image, scale), (left, top))
+        pen.text((left, top + height * scale + _GAP), title, _INK, font)
+    return sheet
+
+
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture as PNG, replacing a file at the path in one step.
 
@@ -127,7 +166,11 @@ def _grid(titles: Sequence[str], rows: Sequence[NDArray[np.uint8]], columns: int
         top = _GAP + row * step_down
         pen.text((_GAP, top + height * scale // 2), title, _INK, font, anchor="lm")
         for column, image in enumerate(images):
-            pixels = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
-            enlarged = pixels.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-            sheet.paste(enlarged.convert("RGB"), (margin + column * step_across, top))
+            sheet.paste(_enlarged(image, scale), (margin + column * step_across, top))
     return sheet
+
+
+def _enlarged(image: NDArray[np.uint8], scale: int) -> Image.Image:
+    pixels = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
+    size = pixels.width * scale, pixels.height * scale
+    return pixels.resize(size, Image.Resampling.NEAREST).convert("RGB")

@@ -96,6 +96,8 @@ def load_run_data(
     if dataset is None:
         prepared = prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, progress=progress, note=note)
     else:
+        for text in dataset.notes:
+            note(text)
         recipe.check(dataset.input_shape)
         prepared = in_memory(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))

@@ -57,6 +57,10 @@ class HandedOver:
         """Refuse, as `read` does."""
         raise DataError(self._advice())
 
+    def notes(self) -> tuple[str, ...]:
+        """Return nothing: what there is to say of it, the data set says itself."""
+        return ()
+
     def checksums(self) -> dict[str, str]:
         """Refuse, as `read` does."""
         raise DataError(self._advice())

@@ -11,7 +11,7 @@ from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.errors import DataError
 
 _PARTS = ("train", "test")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _KINDS = "PNG, JPEG, WebP, BMP or TIFF files"
 
 
@@ -142,7 +142,7 @@ def _class_folders(path: Path, part: str, left_out: Counter[str]) -> dict[str, P
     for name, is_folder in _entries(folder, left_out):
         if is_folder:
             found[name] = folder / name
-        elif name.lower().endswith(_SUFFIXES):
+        elif name.lower().endswith(PICTURE_SUFFIXES):
             raise DataError(f"{folder / name}: lies outside the folders of the classes: move it into one")
         else:
             left_out[_kind(name)] += 1
@@ -156,7 +156,7 @@ def _images(folder: Path, left_out: Counter[str]) -> list[Path]:
     for name, is_folder in _entries(folder, left_out):
         if is_folder:
             raise DataError(f"{folder / name}: is a folder in that of a class: put the images into {folder} itself")
-        if name.lower().endswith(_SUFFIXES):
+        if name.lower().endswith(PICTURE_SUFFIXES):
             found.append(folder / name)
         else:
             left_out[_kind(name)] += 1
