@@ -13,7 +13,7 @@ from bdfa_np import schedules
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
-from bdfa_np.data.augmentation import Augmentation
+from bdfa_np.data.augmentation import Augmentation, CropFlip
 from bdfa_np.errors import ConfigError, DataError, RunError
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from bdfa_np.data import Dataset, Preprocessing
     from bdfa_np.predictions import Evaluation, Predictions
-    from bdfa_np.trainer import BatchSource, Trainer
+    from bdfa_np.trainer import Augment, BatchSource, Trainer
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,17 @@ class Model:
             acc_gradient=config.acc_gradient,
             clip_norm=config.clip_norm,
             constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
-            augment=Augmentation(self.backend, self.streams, network.input_shape) if config.augment else None,
+            augment=self._augment(),
             on_batch=on_batch,
             tested_on=config.tested_on,
         )
+
+    def _augment(self) -> Augment | None:
+        """Return what alters training images; a model that knows of no preprocessing has zeros for black."""
+        parts = self.backend, self.streams, self.network.input_shape
+        if self.config.augment == "crop-flip":
+            return CropFlip(*parts, None if self.preprocessing is None else self.preprocessing.blank())
+        return Augmentation(*parts) if self.config.augment else None
 
     def predict(self, x: ArrayLike, *, prepared: bool = False) -> Predictions:
         """Say what samples are.

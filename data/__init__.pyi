@@ -1,4 +1,5 @@
 from .augmentation import Augmentation as Augmentation
+from .augmentation import CropFlip as CropFlip
 from .batches import Batches as Batches
 from .dataset import Dataset as Dataset
 from .load import load_dataset as load_dataset

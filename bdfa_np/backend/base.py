@@ -178,6 +178,18 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def shift_and_mirror(
+        self, images: Array, blank: Array, top: Array, left: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Write a crop of each image (N, H, W, C), of its own size, into ``out``; return it.
+
+        The crop of image n has its first pixel at ``top[n]``, ``left[n]``, which may lie outside; it is mirrored
+        left-right where ``mirrored[n]``. What is not the image's there is that of ``blank`` (H, W, C) at the same
+        place of ``out``. ``top`` and ``left`` are int64, ``mirrored`` bool, all (N,) and on the host; ``out`` must not
+        overlap ``images``.
+        """
+
+    @abstractmethod
     def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
 

@@ -97,9 +97,13 @@ OPTIONS = (
     Option(
         "augment",
         False,
-        "Train on random crops, scaled back, and mirror images: another draw in each epoch.",
+        "Train on random crops, scaled back, and mirror images; crop-flip: crops of images with 4 black pixels around, "
+        "and mirror images. Another draw in each epoch.",
         torch="-augment",
         is_flag=True,
+        also=(str,),
+        choices=("crop-flip",),
+        source="crop-flip: He et al., arXiv 1512.03385, section 4.2",
     ),
     Option(
         "validate",

@@ -135,6 +135,20 @@ def crop_and_mirror(backend: Backend) -> Results:
     return found
 
 
+def shift_and_mirror(backend: Backend) -> Results:
+    """Move images by every distance up to beyond their size, each way, mirrored and not, into one that is not blank."""
+    found = {}
+    for H, W, C in ((5, 4, 3), (1, 1, 2), (8, 3, 1)):
+        shifts = [(row, column) for row in range(-H - 1, H + 2) for column in range(-W - 1, W + 2)] * 2
+        top, left = (np.array(one) for one in zip(*shifts, strict=True))
+        shape = (len(shifts), H, W, C)
+        images, blank = backend.asarray(normal(shape)), backend.asarray(normal((H, W, C), 1))
+        mirrored = np.arange(len(shifts)) >= len(shifts) // 2
+        out = backend.asarray(np.full(shape, np.nan))
+        found[str((H, W, C))] = backend.shift_and_mirror(images, blank, top, left, mirrored, out)
+    return found
+
+
 IMAGE_PROBES = (
     convolve,
     convolve_weight_gradient,
@@ -144,4 +158,5 @@ IMAGE_PROBES = (
     unpool,
     unpool_gradient,
     crop_and_mirror,
+    shift_and_mirror,
 )

@@ -65,6 +65,7 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"max_in_norm": 0.8},
     {"max_out_norm": 0.6},
     {"augment": True},
+    {"augment": "crop-flip"},
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},
     {"gradient": "bdfa", "feedback_target": "centred"},

@@ -43,6 +43,7 @@ def heading(model: Model, data: RunData) -> list[str]:
     images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
     images += ", yuv" if config.format == "yuv" else ""
     images += ", augmented" if config.augment else ""
+    images += f" ({config.augment})" if isinstance(config.augment, str) else ""
     prepared = data.origin()
     threads = f", {counted(config.threads, 'thread')}" if model.backend.name == "numpy" else ""
     return [

@@ -86,6 +86,17 @@ class Preprocessing:
             self.transform(to_yuv(raw[block]) if self.format == "yuv" else raw[block], prepared[block])
         return prepared
 
+    def blank(self) -> NDArray[np.float32]:
+        """Return a black image as the net takes it, (H, W, C): what pads those that are shifted.
+
+        Black is 0 of bytes, and of other numbers the smallest that training images hold.
+        """
+        kind = np.uint8 if self.raw.is_bytes else np.float32
+        black = np.full((1, *self.shape), 0 if self.raw.is_bytes else self.raw.lowest, kind)
+        out = np.empty(black.shape, np.float32)
+        self.transform(to_yuv(black) if self.format == "yuv" else black, out)
+        return out.reshape(self.shape)
+
     def sized(self, samples: NDArray[Any]) -> NDArray[Any]:
         """Return samples in the shape that the net takes, scaled only where training images were too.
 

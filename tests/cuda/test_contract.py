@@ -150,6 +150,7 @@ OPTIONS = [
     {"schedule": "cosine", "warmup": 2, "epochs": 3},
     {"init": "orthogonal"},
     {"augment": True},
+    {"augment": "crop-flip"},
     BOUNDS,
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},

@@ -240,6 +240,7 @@ TABLE = [
     Row("zca_epsilon", WHITE, 1e-5, same),
     Row("zca_epsilon", WHITE, 100.0, differ),
     Row("augment", MLP, True, drops),  # other inputs in as many passes
+    Row("augment", MLP, "crop-flip", drops),
     Row("validate", MLP, True, validates),
     Row("train_limit", MLP, 200, steps(5, 4)),
     Row("test_limit", MLP, 50, fewer_are_tested),

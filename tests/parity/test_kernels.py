@@ -219,6 +219,18 @@ def corner(original, images, top, left, margin, mirrored, out):
     return original(images, 0 * top, left, margin, mirrored, out)
 
 
+def no_mirror_of_a_shift(original, images, blank, top, left, mirrored, out):
+    return original(images, blank, top, left, ~mirrored, out)
+
+
+def blank_is_zero(original, images, blank, top, left, mirrored, out):
+    return original(images, 0 * blank, top, left, mirrored, out)
+
+
+def the_other_way(original, images, blank, top, left, mirrored, out):
+    return original(images, blank, top, -left, mirrored, out)
+
+
 def unbounded(original, W, axes, bound):
     original(W, axes, bound * 1.001)
 
@@ -264,6 +276,7 @@ FAULTS = {
     "unpool": [last_entry(2)],
     "unpool_gradient": [last_entry(2)],
     "crop_and_mirror": [last_entry(5), no_mirror, corner],
+    "shift_and_mirror": [last_entry(5), no_mirror_of_a_shift, blank_is_zero, the_other_way],
     "dropout": [last_entry(3), one_key, no_key, of_the_pass_alone, unscaled, keeps_too_much, unmasked],
     "feed": [one_batch_late, not_copied],
     "elementwise": [at_infinity, flushed, nan_is_zero, last_of_the_usual],

@@ -1,4 +1,4 @@
-"""Crops, scaled back up, and mirror images on the CPU, channels last: whole rows are gathered first, then pixels."""
+"""Crops, scaled back up or padded, and mirror images on the CPU, channels last."""
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +33,22 @@ def interpolate(source: Array, first: Array, second: Array, weight: Array, out: 
     out += between
 
 
+def shift_and_mirror(images: Array, blank: Array, top: Array, left: Array, mirrored: Array, out: Array) -> Array:
+    """See `Backend.shift_and_mirror`."""
+    H, W = images.shape[1:3]
+    out[...] = blank
+    for image, place, row, column, turned in zip(images, out, top.tolist(), left.tolist(), mirrored, strict=True):
+        seen = image[max(row, 0) : max(H + row, 0), max(column, 0) : max(W + column, 0)]
+        first, start = max(-row, 0), max(-column, 0)
+        place = place[:, ::-1] if turned else place  # noqa: PLW2901 - a view of the same pixels
+        place[first : first + len(seen), start : start + seen.shape[1]] = seen
+    return out
+
+
 def crop_and_mirror(
     images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array, workspace: Workspace
 ) -> Array:
-    """See `Backend.crop_and_mirror`."""
+    """See `Backend.crop_and_mirror`; whole rows are gathered first, then pixels."""
     N, H, W, C = images.shape
     scaled, between = workspace("scaled_rows", (N, H, W * C)), workspace("between_lines", (N, H, W * C))
     first, second, weight = neighbours(np.arange(H)[None], top, margin, H, images.dtype)  # (N, H)

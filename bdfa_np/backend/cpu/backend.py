@@ -154,6 +154,12 @@ class NumpyBackend(Backend):
         """Scale the crops' rows and then their columns, of the whole batch at once."""
         return augment.crop_and_mirror(images, top, left, margin, mirrored, out, self._workspace)
 
+    def shift_and_mirror(
+        self, images: Array, blank: Array, top: Array, left: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Put what is seen of each image into a blank one."""
+        return augment.shift_and_mirror(images, blank, top, left, mirrored, out)
+
     def limit_norms(self, W: Array, axes: tuple[int, ...], bound: float) -> None:
         """Scale each vector of ``W`` along ``axes`` back, in place, to a Euclidean norm of at most ``bound``."""
         norms = np.sqrt(np.sum(np.square(W), axis=axes, keepdims=True))

@@ -270,6 +270,14 @@ class CupyBackend(Backend):
         self._kernels.places("crop_and_mirror", out.size, images, draws, out, out.size, *images.shape)
         return out
 
+    def shift_and_mirror(
+        self, images: Array, blank: Array, top: Array, left: Array, mirrored: Array, out: Array
+    ) -> Array:
+        """Bring the draws to the device, and copy entry by entry."""
+        draws = self.xp.asarray(np.stack([top, left, mirrored]).astype(np.int64))
+        self._kernels.places("shift_and_mirror", out.size, images, blank, draws, out, out.size, *images.shape)
+        return out
+
     # Time
 
     @contextlib.contextmanager

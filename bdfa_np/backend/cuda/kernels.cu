@@ -280,3 +280,16 @@ extern "C" __global__ void crop_and_mirror(const Real* images, const Index* draw
         out[i] = at_left + (at_right - at_left) * across;
     }
 }
+
+// `draws` holds a row each of N: top, left, mirrored.
+extern "C" __global__ void shift_and_mirror(const Real* images, const Real* blank, const Index* draws, Real* out,
+                                            int size, int N, int H, int W, int C) {
+    FOR_EACH(int, i, size) {
+        const int n = i / (C * W * H);
+        const int j = i / C % W;
+        const int row = i / (C * W) % H + (int)draws[n];
+        const int column = (draws[2 * N + n] ? W - 1 - j : j) + (int)draws[N + n];
+        const bool inside = row >= 0 && row < H && column >= 0 && column < W;
+        out[i] = inside ? images[((n * H + row) * W + column) * C + i % C] : blank[i % (H * W * C)];
+    }
+}
