@@ -55,8 +55,8 @@ def class_errors(confusion: "ConfusionMatrix", class_names: Sequence[str], width
     longest = max(len(_short(name)) for _, name in shown)
     cells = [f"{_short(name):<{longest}} {rate:7.2%}" for rate, name in shown]
     a_line = max(1, (width - 2 + 3) // (longest + 8 + 3))
-    left_out = f", the worst {len(shown)} of {len(rates)}" if len(rates) > len(shown) else ""
-    title = f"error of each class{left_out}, worst first (the whole matrix: --csv FILE)"
+    left_out = f", {len(shown)} of {len(rates):,}" if len(rates) > len(shown) else ""
+    title = f"error of each class, worst first{left_out} (--csv FILE: all)"
     return [title, *("  " + "   ".join(cells[at : at + a_line]) for at in range(0, len(cells), a_line))]
 
 

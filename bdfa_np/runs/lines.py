@@ -1,11 +1,15 @@
 """What a run says, in lines of at most 80 columns (paths aside): on a terminal, and in its ``Log.txt``."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bdfa_np import __version__
 from bdfa_np.model import Model
+from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
+from bdfa_np.rules.find import find_rule
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.history import lowest
 from bdfa_np.system.text import counted
@@ -34,6 +38,31 @@ class FinalTest:
     images: int
 
 
+def opening(model: Model) -> list[str]:
+    """Return what a log begins with: all options, those that differ from their defaults first, and the layers.
+
+    An option that follows from others where it is not given counts as a default when it has that value.
+    """
+    config = model.config
+    declared = {**OPTIONS, **{option.name: option for option in find_rule(config.gradient).options}}
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for name, option in OPTIONS.items():
+        value = getattr(config, name)
+        usual = value in (option.default, declared[name].resolved(config))
+        if option.type is dict:
+            lines[usual] += [f"  -O {own} = {own_value}" for own, own_value in (value or {}).items()]
+        else:
+            lines[usual].append(f"  {option.flag} {'not given' if value is None else value}")
+    return [
+        f"bdfa-np {__version__}",
+        "options other than the defaults:",
+        *lines[False],
+        "options as they are by default:",
+        *lines[True],
+        "",
+    ]
+
+
 def heading(model: Model, data: RunData) -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
@@ -48,8 +77,8 @@ def heading(model: Model, data: RunData) -> list[str]:
     threads = f", {counted(config.threads, 'thread')}" if model.backend.name == "numpy" else ""
     return [
         data.split.description,
-        f"{shape}, {len(data.split.class_names)} classes, {images}",
         *([prepared] if prepared else []),
+        f"{shape}, {len(data.split.class_names)} classes, {images}",
         f"{net} {config.nonlin}, {rule}, {config.criterion}",
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.describe()}{threads}",
@@ -105,9 +134,9 @@ def halved_line(before: float, after: float) -> str:
 def learns_nothing_lines(error: float, tested_on: str) -> list[str]:
     """Return the note on a net that gives no better answers than a constant one, and on what to try."""
     return [
-        f"note: {tested_on} error {error:.2%} is about what always guessing the largest class gives,",
-        "  and the loss no longer falls. Try a tenth or ten times the --lr, another --nonlin or",
-        "  --optimization; --gradient bp shows whether this net can learn these data at all",
+        f"note: {tested_on} error {error:.2%}, as if the largest class were always guessed, and",
+        "  the loss no longer falls: try a tenth or ten times the --lr, another --nonlin",
+        "  or --optimization; --gradient bp shows whether this net can learn these data",
     ]
 
 
@@ -132,16 +161,16 @@ def ending(
     best, last = lowest(history), history[-1]
     lines = [f"ended early: {reason}"] if reason else []
     found = f"{config.tested_on} error {last.test_error:.2%} after {counted(last.epoch, 'epoch')}"
-    if config.on_test:
-        lines.append(f"done: {found}; {CHOSEN_ON_TEST}: {best.test_error:.2%} after {best.epoch}")
-    else:
-        lines.append(f"done: {found}, lowest {best.test_error:.2%} after {best.epoch}")
+    lowest_found = f"lowest {best.test_error:.2%} after {best.epoch}"
+    chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
+    lines += [f"done: {found}", f"{lowest_found}{chosen}"] if chosen else [f"done: {found}, {lowest_found}"]
     if config.keep_best:
-        chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
-        lines.append(f"best.h5: the net after {counted(best.epoch, 'epoch')}{chosen} (bdfa evaluate {folder} --best)")
+        lines.append(f"best.h5: the net after {counted(best.epoch, 'epoch')}{chosen}")
+        lines.append(f"  bdfa evaluate {shlex.quote(str(folder))} --best")
     elif best.epoch != last.epoch:
-        how = "--on-test --keep-best" if config.on_test else f"{'' if config.validate else '--validate '}--keep-best"
-        lines.append(f"the net after {counted(best.epoch, 'epoch')} was not kept: train with {how} to keep the best")
+        that = f"that net{chosen}," if chosen else f"the net after {counted(best.epoch, 'epoch')}"
+        how = "--keep-best" if config.validate or config.on_test else "--validate --keep-best"
+        lines.append(f"{that} is not kept: {how} keeps the best one")
     if tested is not None:
         which = "best" if config.keep_best else "last"
         lines.append(

@@ -31,6 +31,7 @@ from bdfa_np.runs.lines import (
     halved_line,
     heading,
     learns_nothing_lines,
+    opening,
 )
 from bdfa_np.runs.loading import load_weights, model_for, restore, weights_of
 from bdfa_np.system.interrupts import interrupts_wait
@@ -241,7 +242,8 @@ class Session:
         self._preprocessing = ""
 
     def begin(self) -> None:
-        """Save the untrained net, so that a run stopped in its first epoch can be resumed."""
+        """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log."""
+        self.folder.log_lines += opening(self.model)
         self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
         self._save()
 
@@ -301,7 +303,7 @@ class Session:
     def _remarks(self, rate: float) -> Iterator[str]:
         """Yield what is to be said after an epoch's line; ``rate`` is the learning rate before it, without decay."""
         after = self.trainer.optimizer.learning_rate
-        if after == rate / 2:
+        if after == rate / 2 and self.trainer.schedule is None:  # a schedule's rates are its own, and in every line
             yield halved_line(rate, after)
         counts = self.trainer.confusion.counts
         share = counts.sum(axis=1).max() / counts.sum()

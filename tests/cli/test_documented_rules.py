@@ -17,7 +17,7 @@ def test_a_rule_of_ones_own_learns_is_interrupted_resumed_evaluated_and_used_fro
     file = rules / f"{name}.py"
     whole = bdfa("train", *LEARNS, "--gradient", file, "--epochs", 6, "--save", "whole")
     assert (whole.code, whole.err) == (0, "")
-    assert float(whole.out.splitlines()[-1].split("test error ")[1].split("%")[0]) < 12
+    assert float(whole.out.split("done: test error ")[1].split("%")[0]) < 12
     with bdfa.start("train", *LEARNS, "--gradient", f"{name}.py", "--epochs", 6, "--save", "parts") as process:
         bdfa.read_until(process, "epoch 2/6")
         process.terminate()

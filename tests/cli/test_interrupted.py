@@ -100,7 +100,8 @@ def test_a_signal_ends_a_child_with_one_line_and_nothing_is_lost(bdfa, result, t
             child.kill()  # it has no bound of its own
     done = epochs_done(Path("run"))
     assert child.returncode == 130
-    assert err == f"interrupted: run holds {done} whole epochs; go on with: bdfa train --save run --resume\n"
+    epochs = "1 whole epoch" if done == 1 else f"{done} whole epochs"
+    assert err == f"interrupted: run holds {epochs}; go on with: bdfa train --save run --resume\n"
     bdfa.resume("run", "--epochs", done + 1)
     bdfa.train("whole", *options, "--epochs", done + 1)
     assert result(Path("run")) == result(Path("whole"))

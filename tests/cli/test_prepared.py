@@ -42,7 +42,7 @@ def options_of(run):
 def last_test_error(run):
     with (run / "metrics.csv").open(newline="") as file:
         *_, row = csv.DictReader(file)
-    return float(row["test_error"])
+    return float(row.get("validation_error") or row["test_error"])
 
 
 def printed_error(outcome):

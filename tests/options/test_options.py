@@ -214,6 +214,22 @@ def draws(base, changed):
     return "curves.png" not in base.files and same(base, changed)
 
 
+def keeps_best(base, changed):
+    assert "best.h5" not in base.files
+    return changed.files["best.h5"] == changed.files["checkpoint.h5"] and same(base, changed)
+
+
+def stops_after(epochs):
+    return lambda base, changed: (
+        len(base.history) == 6
+        and base.history[:epochs]
+        == [
+            replace(record, seconds=before.seconds)
+            for record, before in zip(changed.history, base.history, strict=False)
+        ]
+    )
+
+
 @dataclass(frozen=True)
 class Row:
     """A change of one option, what must come of it and, perhaps, which command line must come to the same bits."""
@@ -229,6 +245,7 @@ MIXED = f"{MLP} --feedback-target mixed"
 BFA = f"{MLP} --gradient bfa"
 LINEAR = f"{BFA} --feedback-output linear"
 SIMPLE = f"{MLP} --normalization simple"
+WORSE = f"{MLP} --epochs 6 --gradient bp --lr 1e-9"  # which changes no answer
 WHITE = f"{MLP} --whiten"
 TABLE = [
     Row("resize", MLP, 14, shape("linear1.W", (784, 20), (196, 20))),
@@ -242,6 +259,9 @@ TABLE = [
     Row("augment", MLP, True, drops),  # other inputs in as many passes
     Row("augment", MLP, "crop-flip", drops),
     Row("validate", MLP, True, validates),
+    Row("validate", MLP, 800, validates, same_as=f"{MLP} --validate"),
+    Row("validate", MLP, 0.2, validates, same_as=f"{MLP} --validate"),
+    Row("validate", MLP, 1000, lambda base, changed: differ(base, changed) and " 3000 training" in changed.parts),
     Row("train_limit", MLP, 200, steps(5, 4)),
     Row("test_limit", MLP, 50, fewer_are_tested),
     Row(
@@ -315,6 +335,10 @@ TABLE = [
     Row("const_batch_size", MLP, True, steps(5, 4)),
     Row("const_batch_size", f"{MLP} --batch-size 100", True, same),
     Row("epochs", MLP, 2, goes_on),
+    Row("keep_best", f"{MLP} --validate", True, keeps_best),
+    Row("keep_best", f"{MLP} --on-test --patience 5", True, keeps_best),
+    Row("patience", f"{WORSE} --validate", 2, stops_after(3)),
+    Row("patience", f"{WORSE} --on-test --keep-best", 1, stops_after(2)),
     Row("epoch_step", f"{MLP} --epochs 3", 1, rates(1, 1 / 2, 1 / 4)),
     Row("epoch_step", f"{MLP} --epochs 3", 2, rates(1, 1, 1 / 2)),
     Row(
@@ -328,6 +352,7 @@ ELSEWHERE = {
     *("models_folder", "threads", "backend"),
     *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
     "rule_options",  # in test_options_outside.py
+    "on_test",  # which lets others be given: above, and in tests/validation
 }
 
 
