@@ -43,7 +43,8 @@ def folder_with_mnist() -> Path:
 
 def test_the_names_are_those_of_the_registry():
     assert dataset_names() == (
-        *("mnist", "mnist-5k", "fashion-mnist"),
+        *("mnist", "mnist-5k", "fashion-mnist", "kmnist", "qmnist"),
+        *("emnist-balanced", "emnist-byclass", "emnist-bymerge", "emnist-letters", "emnist-digits", "emnist-mnist"),
         *("cifar10", "cifar100", "svhn", "stl10"),
     )
 
@@ -99,7 +100,7 @@ def test_every_export_can_be_imported():
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(
-        DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k, fashion-mnist, cifar10"
+        DataError, match="unknown data set 'cifar': choose one of mnist, mnist-5k, fashion-mnist, kmnist"
     ):
         load_dataset("cifar")
 

@@ -32,4 +32,5 @@ def data_fetch(name: str, datapath: str | None, no_extra: bool) -> None:
     for _, path in files:
         click.echo(f"{path.stat().st_size / 1e6:9,.1f} MB  {path}")
     counts = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test images"
-    click.echo(f"{source.entry.title}: {counts}, every file as it was published")
+    checked = "every file as it was published" if source.known_checksums else "every file whole"
+    click.echo(f"{source.entry.title}: {counts}, {checked}")

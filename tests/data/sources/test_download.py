@@ -109,6 +109,8 @@ def register(monkeypatch: pytest.MonkeyPatch, places: tuple[str, ...]) -> None:
         for name in CONTENTS
     )
     entry = registry.ENTRIES["mnist"]
+    known = {file.name: file.other_names for file in entry.publications[0].files}
+    files = tuple(dataclasses.replace(file, other_names=known[file.name]) for file in files)
     sources = (dataclasses.replace(entry.publications[0], files=files),)
     monkeypatch.setitem(registry.ENTRIES, "mnist", dataclasses.replace(entry, publications=sources))
 
@@ -143,6 +145,30 @@ def test_files_are_found_in_the_subfolder_and_in_the_folder_gzipped_or_not(tmp_p
     assert dataset.train_images.shape == (30, 28, 28, 1)
     assert dataset.test_labels.tolist() == list(range(10))
     assert dataset.checksums == {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
+
+
+@pytest.mark.parametrize("subfolder", ["mnist", ""])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.usefixtures("no_network")
+def test_files_are_found_under_their_dotted_names(tmp_path, subfolder, suffix):
+    put(tmp_path / subfolder, suffix)
+    for name in CONTENTS:
+        path = tmp_path / subfolder / f"{name}{suffix}"
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert (tmp_path / subfolder / f"train-images.idx3-ubyte{suffix}").exists()
+    assert load_dataset("mnist", tmp_path).checksums == registry.ENTRIES["mnist"].known_checksums()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_files_are_found_where_folders_of_their_names_lie_beside_them(tmp_path):
+    # As an archive of MNIST that goes round unpacks itself.
+    put(tmp_path)
+    for name in CONTENTS:
+        (tmp_path / name).rename(tmp_path / name.replace("-idx", ".idx"))
+        put_into = tmp_path / name
+        put_into.mkdir()
+        (put_into / name).write_bytes(CONTENTS[name])
+    assert len(load_dataset("mnist", tmp_path).train_labels) == 30
 
 
 @pytest.mark.usefixtures("no_network")
