@@ -1,7 +1,7 @@
 """Command-line options made from what is declared, and the commands that take them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
 import click
@@ -269,6 +269,6 @@ def given_options(ctx: click.Context) -> dict[str, Any]:
         for name, value in ctx.params.items()
         if name in OPTIONS and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    if "network" in given:
-        given["network"] = given["network"].removesuffix(".lua")
+    if given.get("network", "").endswith(".lua"):
+        given["network"] = PureWindowsPath(given["network"]).stem  # which takes either system's separators
     return translated(ctx, given)
