@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option, given_options, rule_option, torch_aliases
+from bdfa_np.cli.options import (
+    Command,
+    WeightsPath,
+    config_options,
+    debug_option,
+    given_options,
+    rule_option,
+    torch_aliases,
+)
 from bdfa_np.errors import ConfigError
 
 
@@ -17,9 +25,11 @@ Examples:
   bdfa train --dataset mnist-5k --epochs 10
   bdfa train --gradient dfa --lr 1e-3 --epochs 5 --save runs/dfa
   bdfa train --save runs/dfa --resume --epochs 10
-  bdfa train -dataset MNIST -network mlp.lua -LR 1e-4 -epoch 1    (as the Torch program was called)
+  bdfa train -dataset MNIST -network mlp.lua -LR 1e-4 -epoch 1
+The last line is how the Torch program was called.
 \b
-Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resume).""",
+Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with
+--resume).""",
 )
 @config_options()
 @rule_option
@@ -33,7 +43,7 @@ Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with --resum
 @click.option(
     "--load",
     "-load",
-    type=click.Path(path_type=Path),
+    type=WeightsPath(path_type=Path),
     help="Start from the weights of a run folder or of a checkpoint.h5.",
 )
 @click.option("--dry-run", is_flag=True, help="Show every option with its source and the net's layers; train nothing.")
@@ -72,8 +82,6 @@ def train(
     if resume and save is None:
         raise ConfigError("--resume needs --save RUN, the run to go on with")
     given = given_options(ctx)
-    if str(load) == "none":  # what the Torch program's -load is when it is not given
-        load = None
     from bdfa_np.options.precedence import choose, left_of
 
     if dry_run:
