@@ -27,6 +27,7 @@ Examples:
   bdfa train --save runs/dfa --resume --epochs 10
   bdfa train -dataset MNIST -network mlp.lua -LR 1e-4 -epoch 1
 The last line is how the Torch program was called.
+
 \b
 Exit codes: 0 done, 2 an error you can mend, 130 interrupted (go on with
 --resume).""",

@@ -61,4 +61,4 @@ def test_each_option_is_shown_with_all_its_values(bdfa, monkeypatch):
     joined = "".join(line.strip() for line in out.splitlines())
     for param in group.get_command(click.Context(group), "train").params:
         if isinstance(param.type, click.Choice) and not param.hidden and param.name != "dataset":
-            assert f"[{'|'.join(param.type.choices)}" in joined, param.name
+            assert f"[{'|'.join(map(str, param.type.choices))}" in joined, param.name
