@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from bdfa_np import __version__
+from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
+from bdfa_np.cli.hints import meant
 
-COMMANDS = ("train", "evaluate", "predict", "data", "info", "doctor", "completion")
+COMMANDS = ("train", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
 """Each is a module of this package with a command of the same name."""
 
 
@@ -50,6 +52,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(f"{self._package}.{name}"), self._prefix + name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; of one that there is not, say which may be meant."""
+        name = args[0]
+        if name not in self._names and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'.{meant(name, OTHER_COMMANDS, {one: one for one in self._names})}")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(
     cls=LazyGroup,
@@ -61,8 +72,8 @@ Examples:
   bdfa predict runs/2026-01-31_12-00-00 7.png    say what a picture of your own is
   bdfa data info cifar10 --png cifar10.png       what a data set holds
   bdfa info                                      versions, threads, backends
-  bdfa doctor                                    whether the GPU computes what the CPU does
-Every command explains itself with --help.""",
+  bdfa doctor                                    compare the GPU with the CPU
+Every command explains itself: bdfa help train, or bdfa train --help.""",
 )
 @click.version_option(__version__, prog_name="bdfa", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")

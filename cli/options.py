@@ -1,13 +1,15 @@
 """Command-line options made from what is declared, and the commands that take them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from bdfa_np.cli.hints import OPTIONS as OTHER_OPTIONS
+from bdfa_np.cli.hints import meant
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Option, flag
@@ -19,10 +21,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command that names a misspelled option of the original's single-dash style in full."""
+    """A command that takes options in the original's single-dash style, and whose help fits its terminal."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; where click would complain of ``-d``, complain of ``-dropout``."""
+        """Parse; of an option that there is not, say its whole name, and which one may be meant."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -30,15 +32,24 @@ class Command(click.Command):
             named = error.option_name
             if len(named) == 2:
                 named = next((arg for arg in given if arg.startswith(named)), named)
-            raise click.NoSuchOption(named, possibilities=error.possibilities, ctx=ctx) from None
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option) and not param.hidden]
+            there = {spelling: max(option.opts, key=_as_offered) for option in options for spelling in option.opts}
+            question = meant(named, OTHER_OPTIONS, there)
+            raise click.NoSuchOption(named, f"No such option '{named}'.{question}", ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options of a run under their headings, and the command's own after them."""
+        """Write the options of a run under their headings, and the command's own after them.
+
+        An argument has no row: the usage line and the text say what it is.
+        """
         under: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                under.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
+            if record is not None and isinstance(parameter, click.Option):
+                term, text = record
+                under.setdefault(getattr(parameter, "heading", "Options"), []).append(
+                    (folded(term, formatter.width), text)
+                )
         for title in (*HEADINGS, "Options"):
             if title in under:
                 with formatter.section(title):
@@ -51,6 +62,24 @@ class Command(click.Command):
         except KeyboardInterrupt as interrupt:
             click.echo(": ".join(["interrupted", *map(str, interrupt.args)]), err=True)
             raise click.Abort from None
+
+
+def _as_offered(spelling: str) -> tuple[bool, int]:
+    return spelling.startswith("--"), len(spelling)
+
+
+def folded(term: str, width: int) -> str:
+    """Return an option's spellings and values in as many lines as it takes to break none of them in the middle."""
+    room, indent = width - 4, " " * 6
+    if len(term) <= room:
+        return term
+    spellings, _, values = term.rpartition(" ")
+    lines = [indent]
+    for piece in values.replace("|", "|\n").splitlines():
+        if len(lines[-1] + piece) > room:
+            lines.append(indent + " ")
+        lines[-1] += piece
+    return "\n".join([spellings, *lines])
 
 
 def debug_option(function: Function) -> Function:
@@ -202,11 +231,36 @@ class FlagOrValue(click.ParamType[Any]):
         return f"[{'|'.join(self.option.choices)}]" if self.option.choices else "[N]"
 
 
+class WeightsPath(click.Path):
+    """A path; ``none`` is none, as the Torch program has it: a folder of this name is ``./none``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or None."""
+        return None if value == "none" else super().convert(value, param, ctx)
+
+
+class DeviceNumber(click.ParamType[int]):
+    """A device's number; who names a kind of device is told which option that is."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        try:
+            return int(value)
+        except ValueError:
+            kinds = {"cuda": "cupy", "gpu": "cupy", "cpu": "numpy"}
+            backend = kinds.get(str(value).lower().partition(":")[0])
+            advice = f"; where to compute is --backend {backend}" if backend else ""
+            self.fail(f"{value!r} is not a valid integer{advice}", param, ctx)
+
+
 _TYPES: "dict[str, click.ParamType[Any]]" = {
     "dataset": DatasetName(),
     "gradient": RuleName(),
     "datapath": click.Path(file_okay=False),
     "cache_dir": click.Path(file_okay=False),
+    "device": DeviceNumber(),
 }
 """Of the options whose values are more than a number, a switch, a choice or a text."""
 
@@ -269,6 +323,6 @@ def given_options(ctx: click.Context) -> dict[str, Any]:
         for name, value in ctx.params.items()
         if name in OPTIONS and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    if "network" in given:
-        given["network"] = given["network"].removesuffix(".lua")
+    if given.get("network", "").endswith(".lua"):
+        given["network"] = PureWindowsPath(given["network"]).stem  # which takes either system's separators
     return translated(ctx, given)

@@ -43,12 +43,7 @@ def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[s
     ConfigError
         If the file cannot be read, or the options cannot be used together.
     """
-    from_file = {} if file is None else read_options(file)
-    notes = []
-    for name in sorted(meaningless(given, from_file)):
-        value = from_file.pop(name)
-        if value != OPTIONS[name].default:
-            notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
+    from_file, notes = left_of(file, given)
     merged = {**from_file, **given}
     if rule_options:
         said = parsed(merged.get("gradient", OPTIONS["gradient"].default), rule_options)
@@ -63,6 +58,23 @@ def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[s
         for name in OPTIONS
     }
     return Chosen(config, sources, notes)
+
+
+def left_of(file: Path | None, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a file says beside what the user typed, and a note on each option that is left out of it.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read.
+    """
+    from_file = {} if file is None else read_options(file)
+    notes = []
+    for name in sorted(meaningless(given, from_file)):
+        value = from_file.pop(name)
+        if value != OPTIONS[name].default:
+            notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
+    return from_file, notes
 
 
 def whole(config: Config) -> Config:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import itertools
 import platform
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,14 +54,24 @@ class RunFolder:
     ----------
     path : path
         The folder.
+    numbered : bool, default False
+        Whether a new run takes the next free name, ``NAME_2`` and so on, where there is something of this name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, numbered: bool = False) -> None:
         self.path = Path(path)
+        self.numbered = numbered
         self.log_lines: list[str] = []
+
+    @property
+    def is_vacant(self) -> bool:
+        """Whether it holds no file of a run, or is not there yet."""
+        return not self._files_held()
 
     def check_free(self, *, force: bool) -> None:
         """Raise `RunError` if the folder cannot be used for a new run: it holds one, or is a file."""
+        if self.numbered:
+            return
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"--save {self.path} is a file: name a folder")
         held = self._files_held()
@@ -81,7 +92,7 @@ class RunFolder:
             If a run is in it and ``force`` is false, or another process is training there.
         """
         self.check_free(force=force)
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make()
         with self._locked():
             self.check_free(force=force)
             self._remove_files()
@@ -112,6 +123,22 @@ class RunFolder:
             log = self.path / LOG
             self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
             yield config, document, self.read_checkpoint()
+
+    def _make(self) -> None:
+        """Make the folder; a numbered one is made by this process alone, however many choose a name at once."""
+        if not self.numbered:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        first = self.path
+        for number in itertools.count(2):
+            try:
+                self.path.mkdir()
+            except FileExistsError:
+                self.path = first.with_name(f"{first.name}_{number}")
+            else:
+                self.numbered = False
+                return
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -49,6 +49,7 @@ def start_run(
     *,
     load: Path | None = None,
     force: bool = False,
+    numbered: bool = False,
     notes: Sequence[str] = (),
     listener: Listener | None = None,
     dataset: Dataset | None = None,
@@ -65,6 +66,8 @@ def start_run(
         A run folder or a ``checkpoint.h5`` whose weights the net starts from.
     force : bool, default False
         Whether a run that is in the folder may be replaced.
+    numbered : bool, default False
+        Whether the folder is called ``NAME_2`` and so on where there is something of its name.
     notes : sequence of str, optional
         Lines that go into the log first.
     listener : Listener, optional
@@ -84,7 +87,7 @@ def start_run(
     """
     listener = listener or Listener()
     config = config.resolve()
-    folder = RunFolder(Path(save))
+    folder = RunFolder(Path(save), numbered=numbered)
     folder.check_free(force=force)
     if config.visualize:
         check_drawing()
@@ -107,6 +110,7 @@ def resume_run(
     changes: Mapping[str, Any],
     *,
     rule_options: Sequence[str] = (),
+    notes: Sequence[str] = (),
     listener: Listener | None = None,
     dataset: Dataset | None = None,
 ) -> "Session":
@@ -120,6 +124,8 @@ def resume_run(
         Options that are given anew: of `CHANGEABLE`, or the same as the run's.
     rule_options : sequence of str, optional
         Options of a rule of one's own, as ``name=value``, which must be the run's.
+    notes : sequence of str, optional
+        Lines that go into the log first.
     listener : Listener, optional
         Who hears of it.
     dataset : Dataset, optional
@@ -138,9 +144,9 @@ def resume_run(
     listener = listener or Listener()
     folder = RunFolder(Path(save))
     with folder.resumed() as (before, document, checkpoint):
-        if rule_options:
-            own = {**(before.rule_options or {}), **parsed(before.gradient, rule_options)}
-            changes = {**changes, "rule_options": own}
+        own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
+        if own:
+            changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config = moved(before, _changes(before, changes))
         if config.visualize:
             check_drawing()
@@ -149,7 +155,7 @@ def resume_run(
             data.check_same(document, save)
             model = model_for(config, data)
             restore(model, checkpoint, save)
-            lines = [f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
+            lines = [*notes, f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
             if keeps_its_input(document["options"]):
                 lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")

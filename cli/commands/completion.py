@@ -6,18 +6,18 @@ from click.shell_completion import get_completion_class
 from bdfa_np.cli.options import Command, debug_option
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa completion bash >> ~/.bashrc
+  bdfa completion zsh >> ~/.zshrc
+  bdfa completion fish > ~/.config/fish/completions/bdfa.fish""",
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @debug_option
 def completion(shell: str) -> None:
-    r"""Print the script that teaches a shell to complete bdfa's commands, options and values.
-
-    \b
-    Examples:
-      bdfa completion bash >> ~/.bashrc
-      bdfa completion zsh >> ~/.zshrc
-      bdfa completion fish > ~/.config/fish/completions/bdfa.fish
-    """
+    """Print the script that teaches a shell to complete bdfa's commands, options and values."""
     from bdfa_np.cli.group import bdfa
 
     completion_class = get_completion_class(shell)

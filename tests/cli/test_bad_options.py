@@ -55,7 +55,7 @@ NOT_TOGETHER = [
     ("--optimization adam --momentum 0.9", "--optimization adam has no --momentum"),
     ("--lr-decay 0.1", "--optimization rmsprop has no --lr-decay"),
     ("--resume --force", "--resume and --force exclude each other"),
-    ("--resume", "there is no run in run"),
+    ("--resume --dry-run", "--resume and --dry-run exclude each other"),
 ]
 
 UNKNOWN = [

@@ -142,14 +142,6 @@ def test_a_file_that_is_none_is_refused(bdfa, name, message):
     assert message in bdfa.refused("train", "--config", name)
 
 
-@pytest.mark.parametrize("options", ["--load other", "--config run/config.toml", "--dry-run"])
-def test_a_resume_keeps_its_own_options_and_weights(bdfa, options, run, result):
-    before = result(run)
-    line = bdfa.refused("train", "--save", "run", "--resume", *options.split())
-    assert "--resume goes on with a run's own options and weights: leave out --load, --config, --dry-run" in line
-    assert result(run) == before
-
-
 @pytest.mark.parametrize("dataset", ["mnist", "mnist-5k"])
 def test_a_dry_run_reads_no_data_trains_nothing_and_writes_nothing(bdfa, monkeypatch, dataset):
     for name in ("bdfa_np.data.load_dataset", "bdfa_np.trainer.Trainer.step"):

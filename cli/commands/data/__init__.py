@@ -12,10 +12,10 @@ from bdfa_np.cli.group import LazyGroup
     prefix="data_",
     epilog="""\b
 Examples:
-  bdfa data list                                  what there is, and what is prepared
-  bdfa data prepare cifar10 --whiten              so that training starts at once
-  bdfa data show-zca cifar10 --png whitened.png   images and what whitening makes of them
-  bdfa data clear cifar10                         remove what was prepared""",
+  bdfa data list                         what there is, and what is prepared
+  bdfa data prepare cifar10 --whiten     so that training starts at once
+  bdfa data show-zca cifar10 --png FILE  images, and the same ones whitened
+  bdfa data clear cifar10                remove what was prepared""",
 )
 def data() -> None:
     """List, download, prepare, show and clear data sets."""
