@@ -1,12 +1,17 @@
 """What a model computes in use, as a list of steps that any file format can be written from."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np import __version__
+from bdfa_np.data.preprocess.preprocessing import Preprocessing
+from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers import (
     BatchNorm,
@@ -23,10 +28,6 @@ from bdfa_np.layers import (
     Tanh,
 )
 from bdfa_np.model import Model
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PROBABILITIES = {"ce": "softmax", "bce": "sigmoid"}
 """What makes probabilities of logits, by the loss that a net was trained against."""
@@ -103,8 +104,6 @@ class Inference:
 
     def metadata(self) -> dict[str, str]:
         """Return what a file says of itself, as texts; ``class_names`` is JSON."""
-        import json
-
         said = {
             "description": self.description,
             "bdfa_np": self.version,
@@ -132,20 +131,32 @@ def inference(model: Model) -> Inference:
     ConfigError
         If the net has a layer that is not one of the package's.
     """
-    from bdfa_np import __version__
-
-    network, config = model.network, model.config
+    network, config, preprocessing = model.network, model.config, model.preprocessing
+    bytes_go_in = preprocessing is not None and preprocessing.raw.is_bytes
     return Inference(
         description=f"{Path(config.network).stem}, trained by {Path(config.gradient).stem} against {config.criterion}",
         version=__version__,
-        input="prepared",
-        dtype="float32",
+        input="prepared" if preprocessing is None else "raw",
+        dtype="uint8" if bytes_go_in else "float32",
         input_shape=network.input_shape,
-        preprocessing=(),
+        preprocessing=() if preprocessing is None else tuple(_preparing(preprocessing)),
         layers=tuple(_steps(model)),
         probabilities=PROBABILITIES[config.criterion],
-        class_names=(),
+        class_names=() if preprocessing is None else preprocessing.class_names,
     )
+
+
+def _preparing(preprocessing: Preprocessing) -> Iterator[Step]:
+    """Yield what is done to a sample that has the size which the net takes."""
+    shape = preprocessing.shape
+    if preprocessing.format == "yuv":
+        yield Step("yuv", "yuv", shape, {"weights": WEIGHTS.T})  # in float64, as `to_yuv`; a row for R, G and B each
+    if preprocessing.whitening is not None:
+        mean, P = preprocessing.whitening.in_product_type
+        yield Step("whitening", "whitening", shape, {"mean": mean, "P": P})
+    elif preprocessing.normalization is not None:
+        offset, divisor = preprocessing.normalization.in_type("float32")
+        yield Step("normalization", "normalization", shape, {"offset": offset, "divisor": divisor})
 
 
 def _steps(model: Model) -> Iterator[Step]:

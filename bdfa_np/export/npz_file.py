@@ -1,8 +1,8 @@
 """A net as plain arrays, to be computed with by hand."""
 
-from __future__ import annotations
-
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from bdfa_np.export.inference import Inference
 
@@ -22,8 +22,6 @@ def write_npz(inference: Inference, file: BinaryIO) -> None:
     file : binary file
         Open for writing.
     """
-    import numpy as np
-
     texts = {name: np.array(text) for name, text in inference.metadata().items()}
     arrays: dict[str, Any] = texts | {
         "class_names": np.array(inference.class_names, dtype=str),

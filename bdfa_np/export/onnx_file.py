@@ -1,15 +1,13 @@
 """A net as an ONNX graph, its preprocessing among its nodes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.export.inference import Inference, Step, channels_first
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 OPSET, IR_VERSION = 17, 8
 """Versions of the operators and of the format: of 2022, which any runtime in use reads."""
@@ -87,40 +85,72 @@ class _Graph:
 
     def array(self, name: str, array: NDArray[Any]) -> str:
         """Add an array; return its name."""
-        import numpy as np
         from onnx import numpy_helper
 
-        self.arrays.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.arrays.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
-    def cast(self, x: str, dtype: Any) -> str:
+    def cast(self, x: str, dtype: DTypeLike) -> str:
         """Add a change of type."""
         from onnx import helper
 
-        return self.add("Cast", [x], to=helper.np_dtype_to_tensor_dtype(dtype))
+        return self.add("Cast", [x], to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+Node = Callable[[_Graph, Step, str], str]
+"""Adds a step to a graph: takes the name of the step's input, and returns that of its output."""
+
+
+def _yuv(graph: _Graph, step: Step, x: str) -> str:
+    """As `bdfa_np.data.preprocess.yuv.to_yuv`: in float64, summed in the same order, and rounded once.
+
+    Of grey, V is nothing but rounding, and a normalization makes numbers of ordinary size of it.
+    """
+    x, terms = graph.cast(x, "float64"), []
+    for channel, weights in zip(("R", "G", "B"), step.arrays["weights"], strict=True):
+        place = graph.array(f"yuv.place_of_{channel}", np.array(["RGB".index(channel)], np.int64))
+        alone = graph.add("Gather", [x, place], axis=3)  # (N, H, W, 1)
+        terms.append(graph.add("Mul", [alone, graph.array(f"yuv.{channel}", weights)]))
+    total = graph.add("Add", [graph.add("Add", terms[:2]), terms[2]])
+    return graph.cast(total, "float32")
+
+
+def _normalization(graph: _Graph, step: Step, x: str) -> str:
+    x = graph.cast(x, "float32")
+    for operator, name in (("Sub", "offset"), ("Div", "divisor")):
+        x = graph.add(operator, [x, graph.array(f"normalization.{name}", step.arrays[name])])
+    return x
+
+
+def _whitening(graph: _Graph, step: Step, x: str) -> str:
+    """As `bdfa_np.data.ZCA`: in float64 where float32 does not do."""
+    mean, P = (graph.array(f"whitening.{name}", step.arrays[name]) for name in ("mean", "P"))
+    rows = graph.cast(graph.add("Flatten", [x], axis=1), step.arrays["P"].dtype)
+    white = graph.cast(graph.add("MatMul", [graph.add("Sub", [rows, mean]), P]), "float32")
+    shape = graph.array("whitening.shape", np.array([-1, *step.output_shape], np.int64))
+    return graph.add("Reshape", [white, shape])
 
 
 def _linear(graph: _Graph, step: Step, x: str) -> str:
-    inputs = [x, graph.array(f"{step.name}.W", step.arrays["W"])]
-    if "b" in step.arrays:
-        inputs.append(graph.array(f"{step.name}.b", step.arrays["b"]))
-    return graph.add("Gemm", inputs, output=step.name)
+    return graph.add("Gemm", [x, *_weights(graph, step, step.arrays["W"])], output=step.name)
 
 
 def _conv(graph: _Graph, step: Step, x: str) -> str:
     W = step.arrays["W"]  # (k, k, C_in, C_out)
-    inputs = [x, graph.array(f"{step.name}.W", W.transpose(3, 2, 0, 1))]
-    if "b" in step.arrays:
-        inputs.append(graph.array(f"{step.name}.b", step.arrays["b"]))
     stride, padding = int(step.settings["stride"]), int(step.settings["padding"])
     return graph.add(
         "Conv",
-        inputs,
+        [x, *_weights(graph, step, W.transpose(3, 2, 0, 1))],
         output=step.name,
         kernel_shape=W.shape[:2],
         strides=[stride, stride],
         pads=[padding, padding, padding, padding],
     )
+
+
+def _weights(graph: _Graph, step: Step, W: NDArray[Any]) -> list[str]:
+    bias = [graph.array(f"{step.name}.b", step.arrays["b"])] if "b" in step.arrays else []
+    return [graph.array(f"{step.name}.W", W), *bias]
 
 
 def _pool(graph: _Graph, step: Step, x: str) -> str:
@@ -148,10 +178,10 @@ def _nothing(graph: _Graph, step: Step, x: str) -> str:
     return x
 
 
-Node = Callable[[_Graph, Step, str], str]
-"""Adds a step to a graph: takes the name of the step's input, and returns that of its output."""
-
 _NODES: dict[str, Node] = {
+    "yuv": _yuv,
+    "normalization": _normalization,
+    "whitening": _whitening,
     "linear": _linear,
     "conv": _conv,
     "pool": _pool,

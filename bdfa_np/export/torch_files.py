@@ -5,16 +5,16 @@ may not load in a later version. A state dict does, and nothing in it is run whe
 train the net further has a class to change.
 """
 
-from __future__ import annotations
-
 import pprint
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bdfa_np.export.inference import Inference, Step, channels_first
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Arrays = dict[str, NDArray[Any]]
 
 
 def write_state(inference: Inference, file: BinaryIO) -> None:
@@ -27,14 +27,13 @@ def write_state(inference: Inference, file: BinaryIO) -> None:
     file : binary file
         Open for writing.
     """
-    import numpy as np
     import torch
 
-    state = {name: array for step in inference.preprocessing for name, array in step.arrays.items()}
+    state = {f"{step.name}_{name}": array for step in inference.preprocessing for name, array in step.arrays.items()}
     for step in inference.layers:
         arrays = _STATES[step.kind](step.arrays) if step.kind in _STATES else {}
         state |= {f"{step.name}.{name}": array for name, array in arrays.items()}
-    torch.save({name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}, file)
+    torch.save({name: torch.from_numpy(np.array(array, order="C")) for name, array in state.items()}, file)
 
 
 def code(inference: Inference, state_name: str) -> str:
@@ -111,7 +110,7 @@ def load(path=Path(__file__).with_name({state_name!r})):
 def _buffers(step: Step) -> list[str]:
     """Return the lines that make room for what preprocessing has."""
     return [
-        f'self.register_buffer("{name}", torch.zeros({array.shape}, dtype=torch.{array.dtype}))'
+        f'self.register_buffer("{step.name}_{name}", torch.zeros({array.shape}, dtype=torch.{array.dtype}))'
         for name, array in step.arrays.items()
     ]
 
@@ -141,19 +140,21 @@ _MADE = {
 
 _LINES = {
     "prepared": "x = x.float()",
+    "yuv": "x = sum(x[..., i : i + 1].double() * self.yuv_weights[i] for i in range(3)).float()",
+    "normalization": "x = (x.float() - self.normalization_offset) / self.normalization_divisor",
+    "whitening": "x = ((x.flatten(1).to(self.whitening_P.dtype) - self.whitening_mean) @ self.whitening_P)"
+    ".float().reshape(x.shape)",
     "channels_first": "x = x.permute(0, 3, 1, 2)",
     "channels_last": "x = x.permute(0, 2, 3, 1)  # a sample is flattened in the order of height, width, channels",
 }
 """What is computed where there is no layer to call."""
 
 
-def _renamed(arrays: dict[str, NDArray[Any]], W: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def _renamed(arrays: Arrays, W: NDArray[Any]) -> Arrays:
     return {"weight": W} | ({"bias": arrays["b"]} if "b" in arrays else {})
 
 
-def _state_of_batchnorm(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
+def _state_of_batchnorm(arrays: Arrays) -> Arrays:
     return {
         "weight": arrays["gamma"],
         "bias": arrays.get("beta", 0 * arrays["gamma"]),
@@ -163,7 +164,7 @@ def _state_of_batchnorm(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     }
 
 
-_STATES: dict[str, Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]] = {
+_STATES: dict[str, Callable[[Arrays], Arrays]] = {
     "linear": lambda arrays: _renamed(arrays, arrays["W"].T),
     "conv": lambda arrays: _renamed(arrays, arrays["W"].transpose(3, 2, 0, 1)),
     "batchnorm": _state_of_batchnorm,

@@ -1,7 +1,5 @@
 """From a model to files for other programs."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from importlib import import_module
