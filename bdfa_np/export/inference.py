@@ -1,6 +1,5 @@
 """What a model computes in use, as a list of steps that any file format can be written from."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +28,8 @@ from bdfa_np.layers import (
 )
 from bdfa_np.model import Model
 
-PROBABILITIES = {"ce": "softmax", "bce": "sigmoid"}
-"""What makes probabilities of logits, by the loss that a net was trained against."""
+SCORES = {"ce": "softmax", "bce": "sigmoid"}
+"""What a loss makes of logits, by its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +75,10 @@ class Inference:
         Shape of one sample, (H, W, C) or (d,).
     preprocessing, layers : tuple of Step
         What is done to samples, and then by the net. Feedback sites are left out: they do nothing in use.
-    probabilities : {"softmax", "sigmoid"}
-        What makes probabilities of the logits.
+    scores : {"softmax", "sigmoid"}
+        What the loss makes of the logits: probabilities that sum to 1, or a score for each class by itself.
     class_names : tuple of str
-        The names of the K classes; empty where they are not known.
+        The names of the K classes.
     """
 
     description: str
@@ -89,7 +88,7 @@ class Inference:
     input_shape: Shape
     preprocessing: tuple[Step, ...]
     layers: tuple[Step, ...]
-    probabilities: str
+    scores: str
     class_names: tuple[str, ...]
 
     @property
@@ -102,16 +101,19 @@ class Inference:
         """The bytes that all arrays take."""
         return sum(array.nbytes for step in self.steps for array in step.arrays.values())
 
+    @property
+    def scores_name(self) -> str:
+        """What the scores are called: ``probabilities`` where they sum to 1, else ``scores``."""
+        return "probabilities" if self.scores == "softmax" else "scores"
+
     def metadata(self) -> dict[str, str]:
-        """Return what a file says of itself, as texts; ``class_names`` is JSON."""
-        said = {
+        """Return what a file says of itself."""
+        return {
             "description": self.description,
             "bdfa_np": self.version,
             "input": self.input,
-            "probabilities": self.probabilities,
+            "scores": self.scores,
         }
-        names = json.dumps(self.class_names, ensure_ascii=False)
-        return said | ({"class_names": names} if self.class_names else {})
 
 
 def inference(model: Model) -> Inference:
@@ -141,8 +143,8 @@ def inference(model: Model) -> Inference:
         input_shape=network.input_shape,
         preprocessing=() if preprocessing is None else tuple(_preparing(preprocessing)),
         layers=tuple(_steps(model)),
-        probabilities=PROBABILITIES[config.criterion],
-        class_names=() if preprocessing is None else preprocessing.class_names,
+        scores=SCORES[model.loss.name],
+        class_names=model.class_names,
     )
 
 

@@ -12,7 +12,7 @@ def write_npz(inference: Inference, file: BinaryIO) -> None:
 
     Beside the arrays there are ``preprocessing`` and ``layers``, the names of the steps in order; a layer's kind is its
     name without the number. An array or a setting is found by the step's name, a dot and its own: ``linear1.W``,
-    ``conv1.stride``. ``input``, ``dtype``, ``input_shape``, ``probabilities``, ``class_names``, ``description`` and
+    ``conv1.stride``. ``input``, ``dtype``, ``input_shape``, ``scores``, ``class_names``, ``description`` and
     ``bdfa_np`` are what `Inference` says. Where a layer has no bias, there is one of zeros.
 
     Parameters
@@ -24,7 +24,7 @@ def write_npz(inference: Inference, file: BinaryIO) -> None:
     """
     texts = {name: np.array(text) for name, text in inference.metadata().items()}
     arrays: dict[str, Any] = texts | {
-        "class_names": np.array(inference.class_names, dtype=str),
+        "class_names": np.array(inference.class_names),
         "dtype": np.array(inference.dtype),
         "input_shape": np.array(inference.input_shape),
         "preprocessing": np.array([step.name for step in inference.preprocessing], dtype=str),

@@ -1,5 +1,6 @@
 """A net as an ONNX graph, its preprocessing among its nodes."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
@@ -16,9 +17,9 @@ LARGEST = 2**31 - 2**20
 
 
 def write_onnx(inference: Inference, file: BinaryIO) -> None:
-    """Write a net as an ONNX graph from ``input`` (N, ...) to ``logits`` and ``probabilities``, both (N, K).
+    """Write a net as an ONNX graph from ``input`` (N, ...) to ``logits`` and `Inference.scores_name`, both (N, K).
 
-    What it says of itself (`Inference.metadata`) lies in the model's metadata.
+    What it says of itself (`Inference.metadata`) lies in the model's metadata, and ``class_names``, a list in JSON.
 
     Parameters
     ----------
@@ -44,10 +45,11 @@ def write_onnx(inference: Inference, file: BinaryIO) -> None:
     for step in (*inference.preprocessing, *channels_first(inference.layers)):
         h = _NODES[step.kind](graph, step, h)
     graph.add("Identity", [h], output="logits")
-    graph.add({"softmax": "Softmax", "sigmoid": "Sigmoid"}[inference.probabilities], ["logits"], output="probabilities")
+    names = ("logits", inference.scores_name)
+    graph.add({"softmax": "Softmax", "sigmoid": "Sigmoid"}[inference.scores], ["logits"], output=names[1])
     dtype = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}[inference.dtype]
     (K,) = inference.layers[-1].output_shape
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", K]) for name in ("logits", "probabilities")]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", K]) for name in names]
     made = helper.make_graph(
         graph.nodes,
         "bdfa_np",
@@ -63,7 +65,8 @@ def write_onnx(inference: Inference, file: BinaryIO) -> None:
         producer_version=inference.version,
         doc_string=inference.description,
     )
-    helper.set_model_props(model, inference.metadata())
+    class_names = json.dumps(inference.class_names, ensure_ascii=False)
+    helper.set_model_props(model, {**inference.metadata(), "class_names": class_names})
     onnx.checker.check_model(model, full_check=True)
     file.write(model.SerializeToString())
 

@@ -62,9 +62,8 @@ def code(inference: Inference, state_name: str) -> str:
         class_names=pprint.pformat(inference.class_names, width=100, compact=True),
         made="\n        ".join(made),
         forward="\n        ".join(forward),
-        probabilities={"softmax": "torch.softmax(self(x), dim=1)", "sigmoid": "torch.sigmoid(self(x))"}[
-            inference.probabilities
-        ],
+        scores_name=inference.scores_name,
+        scores={"softmax": "torch.softmax(self(x), dim=1)", "sigmoid": "torch.sigmoid(self(x))"}[inference.scores],
         state_name=state_name,
     )
 
@@ -74,8 +73,8 @@ _MODULE = '''\
 """A net of bdfa-np in PyTorch: its numbers lie in a file beside this one, and it needs no bdfa-np.
 
 net = load()
-logits = net(x)                       # ({shape}), {dtype}, {taken} -> (N, {K})
-probabilities = net.probabilities(x)  # (N, {K})
+logits = net(x)  # of x ({shape}), {dtype}, {taken}: (N, {K})
+{scores_name} = net.{scores_name}(x)
 """
 
 from pathlib import Path
@@ -95,8 +94,8 @@ class Net(nn.Module):
         {forward}
         return x
 
-    def probabilities(self, x):
-        return {probabilities}
+    def {scores_name}(self, x):
+        return {scores}
 
 
 def load(path=Path(__file__).with_name({state_name!r})):

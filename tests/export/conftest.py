@@ -56,9 +56,9 @@ def made(trained):
 def _by_onnx(path, x):
     import onnxruntime
 
-    return dict(
-        zip(("logits", "probabilities"), onnxruntime.InferenceSession(path).run(None, {"input": x}), strict=True)
-    )
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"input": x}), strict=True))
 
 
 def _by_torch(path, x):
@@ -68,8 +68,9 @@ def _by_torch(path, x):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     net = module.load()
+    (other,) = {"probabilities", "scores"} & set(dir(net))
     with torch.no_grad():
-        return {"logits": net(torch.tensor(x)).numpy(), "probabilities": net.probabilities(torch.tensor(x)).numpy()}
+        return {"logits": net(torch.tensor(x)).numpy(), other: getattr(net, other)(torch.tensor(x)).numpy()}
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def model_on(tmp_path, trained):
         prepared = prepare(Recipe(str(path), **recipe), cache_dir=tmp_path / "cache")
         config = Config(gradient="dfa", network=network, num_hidden=30) if network == "mlp" else Config(network=network)
         model, _ = trained(build_model(config, samples.shape[1:], 4))
-        return dataclasses.replace(model, preprocessing=prepared.preprocessing())
+        return dataclasses.replace(model, preprocessing=prepared.preprocessing)
 
     return make
 
