@@ -64,13 +64,17 @@ class Model:
     optimizer: Optimizer
     preprocessing: Preprocessing | None = None
 
-    def trainer(self, train: BatchSource, test: BatchSource, on_batch: Callable[[int], None] | None = None) -> Trainer:
+    def trainer(
+        self, train: BatchSource, test: BatchSource | None, on_batch: Callable[[int], None] | None = None
+    ) -> Trainer:
         """Return what trains these objects as the options say.
 
         Parameters
         ----------
-        train, test : BatchSource
-            The training and test samples.
+        train : BatchSource
+            The training samples.
+        test : BatchSource or None
+            The test samples; None: nothing is tested on.
         on_batch : callable, optional
             Called after every training step with the number of steps done in this epoch.
 

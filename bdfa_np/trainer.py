@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -145,8 +145,10 @@ class Trainer:
     ----------
     network, rule, loss, optimizer
         What is trained, by which rule, against which loss, with which optimizer; they belong together.
-    train, test : BatchSource
-        The training and test samples.
+    train : BatchSource
+        The training samples.
+    test : BatchSource or None
+        The test samples; None: nothing is tested on, and the figures of testing are NaN.
     epoch_step : int, default -1
         Halve the learning rate every k epochs (k > 0), or whenever an epoch's training error reaches or
         exceeds its running mean (0), or never (-1).
@@ -188,7 +190,7 @@ class Trainer:
         loss: Loss,
         optimizer: Optimizer,
         train: BatchSource,
-        test: BatchSource,
+        test: BatchSource | None,
         epoch_step: int = -1,
         schedule: Schedule | None = None,
         eps: float = 0.0,
@@ -311,10 +313,13 @@ class Trainer:
             self._follow(self.schedule(progress.epoch))
         epoch, rate = progress.epoch + 1, self.optimizer.rate
         train_loss, train_error = self._train_epoch(epoch)
-        test_loss, confusion = evaluate(self.network, self.loss, self.test)
-        if not (isfinite(test_loss) and self.network.all_finite() and self.rule.all_finite()):
+        test_loss, confusion = nan, ConfusionMatrix(self.network.output_shape[0])
+        if self.test is not None:
+            test_loss, confusion = evaluate(self.network, self.loss, self.test)
+        usable = self.test is None or isfinite(test_loss)
+        if not (usable and self.network.all_finite() and self.rule.all_finite()):
             of_loss = f"the {self.tested_on} loss is {test_loss}"
-            what = "a weight is no longer a finite number" if isfinite(test_loss) else of_loss
+            what = "a weight is no longer a finite number" if usable else of_loss
             raise TrainingError(
                 f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): try a smaller --lr"
             )

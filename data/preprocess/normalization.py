@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bdfa_np.data.recipe import NORMALIZATIONS
 from bdfa_np.errors import ConfigError, DataError
@@ -120,14 +120,18 @@ class Normalization:
         return {}
 
     def _cast(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return offset and divisor in the type and the shape in which they are needed."""
+        offset, divisor = self.in_type(dtype)
+        if self.kind == "channel":
+            # With an entry for every pixel, NumPy's inner loop is a whole image and not three channels.
+            offset, divisor = (np.ascontiguousarray(np.broadcast_to(part, shape)) for part in (offset, divisor))
+        return offset, divisor
+
+    def in_type(self, dtype: DTypeLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return offset and divisor in the type in which they are computed with."""
         offset, divisor = self.offset.astype(dtype), self.divisor.astype(dtype)
         if self.kind == "scale":
             # The span is a difference of rounded numbers, as each pixel's is: so the largest pixel becomes exactly 1.
             divisor = np.subtract((self.offset + self.divisor).astype(dtype), offset)
-        if self.kind == "channel":
-            # With an entry for every pixel, NumPy's inner loop is a whole image and not three channels.
-            offset, divisor = (np.ascontiguousarray(np.broadcast_to(part, shape)) for part in (offset, divisor))
         return offset, divisor
 
 

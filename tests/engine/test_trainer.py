@@ -30,11 +30,12 @@ class ArrayBatches:
             yield X[chosen], LABELS[chosen]
 
 
-def make_trainer(epoch_step=-1, on_batch=None, augment=None, **options):
+def make_trainer(epoch_step=-1, on_batch=None, augment=None, test=True, **options):
     model = build_model(Config(num_hidden=12, lr=1e-2, **options), X.shape[1:], 4)
     parts = {"network": model.network, "rule": model.rule, "loss": model.loss, "optimizer": model.optimizer}
     hooks = {"augment": augment, "on_batch": on_batch}
-    return Trainer(**parts, train=ArrayBatches(), test=ArrayBatches(), epoch_step=epoch_step, **hooks)
+    test_batches = ArrayBatches() if test else None
+    return Trainer(**parts, train=ArrayBatches(), test=test_batches, epoch_step=epoch_step, **hooks)
 
 
 def scripted(trainer, errors):
@@ -49,6 +50,23 @@ def test_every_rule_learns_to_name_the_brightest_of_four_pixels(gradient):
     records = list(make_trainer(gradient=gradient).run(60))
     assert records[-1].train_loss < 0.6 * records[0].train_loss
     assert records[-1].test_error < 0.2
+
+
+def test_without_test_samples_the_training_is_the_same_and_the_figures_of_testing_are_no_numbers():
+    tested, untested = make_trainer(), make_trainer(test=False)
+    for record, other in zip(tested.run(3), untested.run(3), strict=True):
+        figures = ("epoch", "lr", "train_loss", "train_error", "train_error_mean")
+        assert [getattr(record, name) for name in figures] == [getattr(other, name) for name in figures]
+        assert np.isnan([other.test_loss, other.test_error]).all()
+    assert (tested.network.weights.values == untested.network.weights.values).all()
+    assert untested.confusion.total == 0
+
+
+def test_without_test_samples_a_weight_that_is_no_number_ends_training_and_is_named():
+    trainer = make_trainer(test=False)
+    trainer.on_batch = lambda step: trainer.network.weights.values.fill(np.nan if step == 7 else 0)
+    with pytest.raises(TrainingError, match="a weight is no longer a finite number after epoch 1"):
+        list(trainer.run(1))
 
 
 def test_training_figures_are_means_over_samples_each_seen_before_its_own_update():

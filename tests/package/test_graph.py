@@ -17,7 +17,7 @@ ORDER = (
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),
     *("rules", "trainer", "predictions", "options", "model"),
-    *("parity", "runs", "cli", "__main__"),
+    *("parity", "export", "sklearn", "runs", "cli", "__main__"),
 )
 """Each may import those before it, and no other."""
 
