@@ -71,8 +71,8 @@ def _summary(remarked: dict[Remark, list[Path]], path: Path) -> tuple[str, ...]:
         files = remarked[remark]
         if files:
             count = f"{len(files):,} image{'' if len(files) == 1 else 's'}"
-            first = f"the first is {files[0].relative_to(path)}" if len(files) > 1 else f"{files[0].relative_to(path)}"
-            lines.append(f"{count} {remark.value} ({first})")
+            more = ", ..." if len(files) > 1 else ""
+            lines.append(f"{count} {remark.value}: {files[0].relative_to(path)}{more}")
     return tuple(lines)
 
 

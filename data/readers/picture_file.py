@@ -32,10 +32,10 @@ Pixels = NDArray[np.uint8]
 class Remark(Enum):
     """What was done to a picture that its owner may not expect, worded to follow "1 image" and "5 images"."""
 
-    ON_WHITE = "with transparent pixels, which were put on white"
-    NOTHING_LEFT = "of one colour alone once transparent pixels were put on white: draw on another background"
+    ON_WHITE = "with transparent pixels, put on white"
+    NOTHING_LEFT = "of one colour once put on white"
     SIXTEEN_BITS = "of 16 bits, of which the upper 8 are kept"
-    DARK = "of 16 bits that use less than 12 of them, and so nearly black: stretch the values to the full range"
+    DARK = "of 16 bits, nearly black since less than 12 are used"
     FIRST_FRAME = "of several frames or pages, of which the first is read"
 
 

@@ -248,7 +248,8 @@ def test_a_damaged_file_is_refused_where_only_its_checksum_is_asked_for(tmp_path
 
 
 def test_nothing_of_a_zip_archive_but_the_files_by_their_names_is_written(tmp_path):
-    evil = ["../evil", f"{tmp_path}/evil", "gzip/../../evil", "evil", "gzip/more/evil"]
+    wanted = "emnist-mnist-test-labels-idx1-ubyte.gz"
+    evil = [f"../{wanted}", f"{tmp_path}/{wanted}", f"gzip/../../{wanted}", wanted, f"gzip/more/{wanted}", "gzip/evil"]
     archive = zipped([*((name, b"evil") for name in evil), *((f"gzip/{name}.gz", PACKED[name]) for name in PACKED)])
     path = tmp_path / "gzip.zip"
     path.write_bytes(archive)

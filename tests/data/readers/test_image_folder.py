@@ -175,10 +175,9 @@ def test_what_was_done_to_images_is_summed_up_in_notes(folder):
     folder.write("train/cat/3.png", encoded(GREY.astype(np.uint16) * 257))
     dataset = folder.load()
     assert dataset.notes == (
-        "3 images with transparent pixels, which were put on white (the first is train/cat/2.png)",
-        "1 image of one colour alone once transparent pixels were put on white: draw on another background "
-        "(test/dog/1.png)",
-        "1 image of 16 bits, of which the upper 8 are kept (train/cat/3.png)",
+        "3 images with transparent pixels, put on white: train/cat/2.png, ...",
+        "1 image of one colour once put on white: test/dog/1.png",
+        "1 image of 16 bits, of which the upper 8 are kept: train/cat/3.png",
     )
     np.testing.assert_array_equal(dataset.train_images[1], dataset.test_images[0])
 

@@ -312,7 +312,7 @@ def test_what_was_done_to_a_picture_is_noted_with_its_path(save):
     notes = []
     path = save(np.concatenate([COLOUR, ALPHA], axis=-1))
     read_picture(path, 3, notes.append)
-    assert notes == [f"{path}: an image with transparent pixels, which were put on white"]
+    assert notes == [f"{path}: an image with transparent pixels, put on white"]
 
 
 def test_neither_two_channels_nor_what_is_no_picture_can_be_read(save, tmp_path):
