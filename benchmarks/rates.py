@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--train-limit", type=int)
+    parser.add_argument("--test-limit", type=int)
     asked = vars(parser.parse_args())
     print("| rule | optimizer |" + "".join(f" {rate:g} |" for rate in RATES))
     print("|---|---|" + "--:|" * len(RATES))
