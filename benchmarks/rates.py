@@ -50,12 +50,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--train-limit", type=int)
+    parser.add_argument("--test-limit", type=int)
+    parser.add_argument("--rules", nargs="+", default=RULES)
+    parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS), choices=OPTIMIZERS)
+    parser.add_argument("--rates", nargs="+", type=float, default=RATES)
     asked = vars(parser.parse_args())
-    print("| rule | optimizer |" + "".join(f" {rate:g} |" for rate in RATES))
-    print("|---|---|" + "--:|" * len(RATES))
-    for rule, (optimizer, own) in itertools.product(RULES, OPTIMIZERS.items()):
-        chosen = {**asked, **own, "gradient": rule, "optimization": optimizer}
-        errors = {rate: error_after({**chosen, "lr": rate}) for rate in RATES}
+    rules, optimizers, rates = (asked.pop(name) for name in ("rules", "optimizers", "rates"))
+    print("| rule | optimizer |" + "".join(f" {rate:g} |" for rate in rates))
+    print("|---|---|" + "--:|" * len(rates))
+    for rule, optimizer in itertools.product(rules, optimizers):
+        chosen = {**asked, **OPTIMIZERS[optimizer], "gradient": rule, "optimization": optimizer}
+        errors = {rate: error_after({**chosen, "lr": rate}) for rate in rates}
         print(row(rule, optimizer, errors), flush=True)
 
 

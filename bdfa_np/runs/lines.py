@@ -167,7 +167,7 @@ def ending(
     if config.keep_best:
         lines.append(f"best.h5: the net after {counted(best.epoch, 'epoch')}{chosen}")
         lines.append(f"  bdfa evaluate {shlex.quote(str(folder))} --best")
-    elif best.epoch != last.epoch:
+    elif best.test_error < last.test_error:
         that = f"that net{chosen}," if chosen else f"the net after {counted(best.epoch, 'epoch')}"
         how = "--keep-best" if config.validate or config.on_test else "--validate --keep-best"
         lines.append(f"{that} is not kept: {how} keeps the best one")

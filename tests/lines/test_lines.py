@@ -72,6 +72,11 @@ def test_the_end_without_validation_says_what_would_keep_a_better_net():
     ]
 
 
+def test_of_two_epochs_with_the_same_error_none_is_missed():
+    history = [EpochRecord(number, 0.1, 1, 1, 1, 1, 0.2, 1.0) for number in (1, 2)]
+    assert len(ending(Config(), history, "", None, Path("run"))) == 2
+
+
 def test_the_note_on_a_net_that_learns_nothing_fits_too():
     assert max(map(len, learns_nothing_lines(0.9, "validation"))) <= WIDTH
 
