@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bdfa_np.declaration import Condition, Option, flag
+from bdfa_np.declaration import Condition, Option, flag, whole_path
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.networks import NETWORKS, find_network
 from bdfa_np.optim import OPTIMIZERS
@@ -102,7 +102,7 @@ HEADINGS: dict[str, tuple[Option, ...]] = {
             f"Net to build: {', '.join(NETWORKS)}, a Python file of your own, or its name in --models-folder.",
             torch="-network",
         ),
-        Option("models_folder", "./Models/", "Folder of your own nets.", torch="-modelsFolder"),
+        Option("models_folder", "./Models/", "Folder of your own nets.", torch="-modelsFolder", canonical=whole_path),
         *_of_networks(),
         INIT,
     ),

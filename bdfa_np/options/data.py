@@ -3,7 +3,7 @@
 from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED, ZCA_EPSILON, validation_problem
 from bdfa_np.data.sources.find import find_source
 from bdfa_np.data.sources.registry import dataset_names
-from bdfa_np.declaration import Condition, Option, at_least, positive
+from bdfa_np.declaration import Condition, Option, at_least, positive, whole_path
 from bdfa_np.errors import DataError
 
 
@@ -31,6 +31,7 @@ OPTIONS = (
         "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]",
         kind=str,
         torch="-datapath",
+        canonical=whole_path,
     ),
     Option(
         "cache_dir",
@@ -38,6 +39,7 @@ OPTIONS = (
         "Folder of prepared data. [default: BDFA_CACHE_DIR, else the cache folder]",
         kind=str,
         torch="-preProcDir",
+        canonical=whole_path,
     ),
     Option(
         "no_extra",

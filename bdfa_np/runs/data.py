@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
 from bdfa_np.data.preprocess.pipeline import in_memory
+from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
@@ -57,12 +59,7 @@ class RunData:
 
     def check_same(self, document: Mapping[str, Any], run: object) -> None:
         """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
-        before = document["data"]["checksums"]
-        differing = sorted(name for name, digest in self.prepared.checksums.items() if before.get(name) != digest)
-        if differing:
-            raise DataError(
-                f"the data differ from those of {run}: {', '.join(differing)} (SHA-256): restore the old files"
-            )
+        _check_same(self.prepared.checksums, document, run)
 
 
 def load_run_data(
@@ -103,6 +100,58 @@ def load_run_data(
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
     return data
+
+
+def load_data_of_run(
+    config: Config,
+    document: Mapping[str, Any],
+    run: object,
+    dataset: Dataset | None = None,
+    *,
+    progress: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> RunData:
+    """Load the data that a run was started with, which may lie elsewhere by now.
+
+    Parameters
+    ----------
+    config : Config
+        The run's options, with those that are given anew.
+    document : mapping
+        The whole of its ``config.toml``.
+    run : path
+        Its folder, for messages.
+    dataset, progress, note
+        As in `load_run_data`.
+
+    Raises
+    ------
+    DataError
+        As `load_run_data`, or if the data are gone, or not those that the run was started with.
+    ConfigError
+        As `load_run_data`.
+    """
+    if dataset is None and is_own(config.dataset):
+        if not Path(config.dataset).exists():
+            raise DataError(f"the data of {run} are not in {config.dataset}: say where they are with --dataset PATH")
+        if config.dataset != document["options"].get("dataset"):  # other data need not be prepared to be refused
+            _check_same(find_source(config.dataset).checksums(), document, run)
+    data = load_run_data(config, dataset, progress=progress, note=note)
+    data.check_same(document, run)
+    return data
+
+
+def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:
+    """Raise `DataError` unless these are a run's data; the name of a single file or folder may be another one."""
+    before = document["data"]["checksums"]
+    if len(checksums) == 1 and list(checksums.values()) == list(before.values()):
+        return
+    differing = sorted(name for name, digest in checksums.items() if before.get(name) != digest)
+    if differing:
+        raise DataError(
+            f"the data differ from those of {run}: {', '.join(differing)} (SHA-256): restore the old files, "
+            "or name where they are"
+        )
 
 
 def check_augment(config: Config, input_shape: tuple[int, ...]) -> None:

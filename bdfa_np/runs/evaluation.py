@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
 from bdfa_np.metrics import ConfusionMatrix
 from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
-from bdfa_np.runs.data import load_run_data
+from bdfa_np.runs.cores import within_cores
+from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
@@ -67,7 +69,8 @@ def evaluate_run(
     part : {"test", "validation"}, default "test"
         The data set's test images, or those that ``validate`` held out.
     changes : mapping, optional
-        Where to compute and where the data are: ``backend``, ``device``, ``threads``, ``datapath``, ``cache_dir``.
+        Where to compute and where the data are: ``backend``, ``device``, ``threads``, ``dataset``, ``datapath``,
+        ``cache_dir``. The data set may be the path of the same one elsewhere.
         What the run itself had of CUDA's options plays no part: it may have been on another machine.
     listener : Listener, optional
         Who hears of data that are prepared anew.
@@ -87,10 +90,14 @@ def evaluate_run(
     last = folder.read_checkpoint()
     checkpoint = folder.read_best() if best else last
     given = {name: value for name, value in (changes or {}).items() if value is not None}
+    if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != config.dataset:
+        raise ConfigError(f"--dataset {given['dataset']} differs from the run's {config.dataset}: only a path may")
     config = moved(config, {**cuda_defaults(), "backend": "auto", "threads": None, "test_limit": None, **given})
+    config, capped = within_cores(config)
+    for text in capped:
+        listener.note(text)
     with limited_threads(config.threads):
-        data = load_run_data(config, progress=listener.progress, note=listener.note)
-        data.check_same(document, run)
+        data = load_data_of_run(config, document, run, progress=listener.progress, note=listener.note)
         if part == "test":
             data = data.with_real_test_set()
         model = build_model(config, data.split.input_shape, len(data.split.class_names))

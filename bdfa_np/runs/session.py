@@ -8,6 +8,7 @@ from typing import Any
 
 from bdfa_np.backend.cuda.status import auto_note
 from bdfa_np.data import Dataset
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
@@ -17,8 +18,9 @@ from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import CUDA
 from bdfa_np.runs.checkpoint import Checkpoint
+from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.curves import check_drawing, draw_curves
-from bdfa_np.runs.data import RunData, load_run_data
+from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder, keeps_its_input, versions_for
 from bdfa_np.runs.history import learns_nothing, lowest
@@ -86,7 +88,7 @@ def start_run(
         Whatever a user can mend, in one line.
     """
     listener = listener or Listener()
-    config = config.resolve()
+    config, capped = within_cores(config.resolve())
     folder = RunFolder(Path(save), numbered=numbered)
     folder.check_free(force=force)
     if config.visualize:
@@ -95,7 +97,7 @@ def start_run(
     with limited_threads(config.threads):
         data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
         model = model_for(config, data)
-        lines = [*notes, *heading(model, data), *fallback_notes(config)]
+        lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *fallback_notes(config)]
         if load is not None:
             lines.append(load_weights(model, load))
         with folder.new(force=force):
@@ -147,15 +149,19 @@ def resume_run(
         own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
         if own:
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
-        config = moved(before, _changes(before, changes))
+        config, capped = within_cores(moved(before, _changes(before, changes)))
         if config.visualize:
             check_drawing()
         with limited_threads(config.threads):
-            data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
-            data.check_same(document, save)
+            data = load_data_of_run(config, document, save, dataset, progress=listener.progress, note=listener.note)
             model = model_for(config, data)
             restore(model, checkpoint, save)
-            lines = [*notes, f"resumed after epoch {checkpoint.progress.epoch}", *fallback_notes(config)]
+            lines = [
+                *notes,
+                *(f"note: {text}" for text in capped),
+                f"resumed after epoch {checkpoint.progress.epoch}",
+                *fallback_notes(config),
+            ]
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
             if keeps_its_input(document["options"]):
                 lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")
@@ -177,6 +183,8 @@ def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
             value = canonical(value, given.get("models_folder", before.models_folder))  # noqa: PLW2901
         elif option.canonical is not None:
             value = option.canonical(value)  # noqa: PLW2901
+        if name == "dataset" and is_own(value):
+            continue  # it may have moved: its checksum tells whether it is the same
         if name not in CHANGEABLE and value != getattr(before, name):
             spelled = "-O" if option.type is dict else option.flag
             raise ConfigError(
@@ -188,7 +196,7 @@ def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
             f"--epochs {given['epochs']} differs from the run's {before.epochs}, at which its --schedule cosine has "
             "come to 0: resume it without --epochs, or begin another run from its weights with --load"
         )
-    return {name: given[name] for name in CHANGEABLE if name in given}
+    return {name: given[name] for name in (*CHANGEABLE, "dataset") if name in given}
 
 
 def moved(config: Config, changes: Mapping[str, Any]) -> Config:

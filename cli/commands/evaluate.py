@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option, existing_run_argument
+from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
 
 if TYPE_CHECKING:
     from bdfa_np.runs.evaluation import Evaluation
@@ -37,6 +37,7 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the whole confusion matrix to a file.",
 )
+@click.option("--dataset", type=DatasetName(), help="Where the run's data set of your own is now, if it has moved.")
 @config_options("datapath", "cache_dir", "threads", "backend", "device")
 @debug_option
 def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: Any) -> None:

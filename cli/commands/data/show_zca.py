@@ -32,12 +32,16 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     from bdfa_np.cli.display import Display
     from bdfa_np.data.pictures import before_and_after, save
     from bdfa_np.options.config import Config
+    from bdfa_np.runs.cores import within_cores
     from bdfa_np.runs.data import load_run_data
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.threads import limited_threads
 
     config = Config(dataset=name, whiten=True, **options).resolve()
+    config, capped = within_cores(config)
     display = Display()
+    for text in capped:
+        display.note(text)
     with terminate_like_interrupt(), limited_threads(config.threads):
         prepared = load_run_data(config, progress=display.progress, note=display.note).prepared
         whitened = prepared.parts["test"][0][:images]
