@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from html import escape
 from time import monotonic
 from typing import Any, Protocol
 
@@ -62,18 +63,11 @@ class NotebookDrawing:
     def draw(self, share: float | None, text: str) -> None:
         """Move the bar."""
         value = "" if share is None else f' value="{share:.3f}"'
-        self._handle.update(self._html(f"<progress{value}></progress> <code>{escaped(text)}</code>"))
+        self._handle.update(self._html(f"<progress{value}></progress> <code>{escape(text)}</code>"))
 
     def end(self, text: str) -> None:
         """Leave the words."""
-        self._handle.update(self._html(f"<code>{escaped(text)}</code>" if text else ""))
-
-
-def escaped(text: str) -> str:
-    """Return a text as HTML."""
-    from html import escape
-
-    return escape(text)
+        self._handle.update(self._html(f"<code>{escape(text)}</code>" if text else ""))
 
 
 def drawing(progress: bool | None) -> Drawing | None:

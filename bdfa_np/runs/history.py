@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from bdfa_np.runs.checkpoint import COLUMNS
 from bdfa_np.system.text import counted
+from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
 
 if TYPE_CHECKING:
@@ -125,6 +126,14 @@ class History(Sequence[EpochRecord]):
         except ImportError:
             raise ImportError("to_pandas() needs pandas: pip install pandas; rows() does without") from None
         return pandas.DataFrame(self.rows(), columns=list(columns(self.tested_on))).set_index("epoch")
+
+    def table(self) -> Table:
+        """Return the figures of every epoch as a table."""
+        return Table(columns(self.tested_on), [list(row.values()) for row in self.rows()])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a row an epoch."""
+        return self.table().to_html()
 
     def __repr__(self) -> str:
         if not self._records:

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ class TrainingResult:
     def config(self) -> Config:
         """The resolved options."""
         return self.model.config
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the line, and a row an epoch."""
+        return f"<p>{escape(repr(self))}</p>{self.history.table().to_html()}"
 
     def __repr__(self) -> str:
         config, how = self.config, "interrupted after " if self.interrupted else ""

@@ -184,6 +184,29 @@ def test_the_history_has_a_row_an_epoch(result):
     assert repr(result.history).endswith(f"train error {last.train_error:.2%}, test error {last.test_error:.2%})")
 
 
+def test_a_notebook_shows_a_row_an_epoch(result):
+    table = result.history.table()
+    assert [row[0] for row in table.rows] == [1, 2]
+    assert result.history._repr_html_() == table.to_html()
+    assert result._repr_html_() == f"<p>{result!r}</p>{table.to_html()}"
+
+
+def test_under_validate_the_history_says_validation():
+    found = train(dataset="mnist-5k", validate=True, **OPTIONS | {"epochs": 1, "train_limit": 50})
+    assert list(found.history.rows()[0])[5:7] == ["validation_loss", "validation_error"]
+    assert ", validation error " in repr(found.history)
+    assert ", validation error " in repr(found)
+
+
+def test_with_keep_best_the_model_is_the_best_one():
+    options = OPTIONS | {"lr": 5e-3, "epochs": 4, "train_limit": 300}
+    found = train(dataset="mnist-5k", validate=True, keep_best=True, **options)
+    errors = found.history.column("validation_error")
+    assert errors.index(min(errors)) < 3, "the last epoch is the best: the test would say nothing"
+    held_out = DIGITS.train_images[-800:], DIGITS.train_labels[-800:]
+    assert found.model.evaluate(*held_out).error == min(errors)
+
+
 @pytest.mark.oracle
 def test_the_history_becomes_a_table_of_pandas(result):
     table = result.history.to_pandas()
