@@ -204,11 +204,13 @@ def test_a_list_of_milestones_in_a_file_is_told_what_to_be(bdfa):
 
 
 def test_a_run_says_in_its_heading_what_becomes_of_the_rate(bdfa):
-    for number, (options, line) in enumerate({
-        "--schedule cosine --warmup 2": "lr grows over 2 epochs, falls along a cosine to 0 after 1 epoch",
-        "--schedule step --epoch-step 3": "lr is divided by 10 every 3 epochs",
-        "--schedule multistep --milestones 2,4 --gamma 2": "lr is divided by 2 after epochs 2,4",
-    }.items()):
+    for number, (options, line) in enumerate(
+        {
+            "--schedule cosine --warmup 2": "lr grows over 2 epochs, falls along a cosine to 0 after 1 epoch",
+            "--schedule step --epoch-step 3": "lr is divided by 10 every 3 epochs",
+            "--schedule multistep --milestones 2,4 --gamma 2": "lr is divided by 2 after epochs 2,4",
+        }.items()
+    ):
         assert f"\n{line}\n" in bdfa.train(f"run{number}", *options.split(), "--epochs", 1).out
     assert "\nlr " not in bdfa.train("plain", "--epochs", 1).out
 
