@@ -188,7 +188,8 @@ class Config:
             if name not in OPTIONS:
                 raise ConfigError(f"unknown option '{name}'")
             if not OPTIONS[name].fits(value):
-                raise ConfigError(f"option '{name}' has a value of the wrong type: {value!r}")
+                wanted = OPTIONS[name].wanted
+                raise ConfigError(f"option '{name}' has a value of the wrong type: {value!r}: {wanted} is wanted")
             if isinstance(value, str) and "\0" in value:  # no path can hold one, and no other text means to
                 raise ConfigError(f"option '{name}' holds a null character")
         return cls(**mapping)

@@ -82,8 +82,21 @@ def heading(model: Model, data: RunData) -> list[str]:
         f"{net} {config.nonlin}, {rule}, {config.criterion}",
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.describe()}{threads}",
+        *course(config),
         *choices(config),
     ]
+
+
+def course(config: Config) -> list[str]:
+    """Return a line on what becomes of the rate from epoch to epoch, where options say so."""
+    said = [f"grows over {counted(config.warmup, 'epoch')}"] if config.warmup else []
+    if config.schedule == "step":
+        said.append(f"is divided by {config.gamma:g} every {counted(config.epoch_step, 'epoch')}")
+    elif config.schedule == "multistep":
+        said.append(f"is divided by {config.gamma:g} after epochs {config.milestones}")
+    elif config.schedule == "cosine":
+        said.append(f"falls along a cosine to 0 after {counted(config.epochs, 'epoch')}")
+    return [f"lr {', '.join(said)}"] if said else []
 
 
 def choices(config: Config) -> list[str]:

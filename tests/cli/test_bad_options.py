@@ -11,7 +11,7 @@ BAD_VALUES = [
     ("--dataset imagenet", "'imagenet' is not one of"),
     ("-network my.lua", "no file Models/my.py"),
     ("--nonlin swish", "'swish' is not one of"),
-    ("--criterion mse", "'mse' is not one of"),
+    ("--criterion hinge", "'hinge' is not one of"),
     ("--optimization lbfgs", "--optimization lbfgs is not carried over from Torch's optim: choose from sgd, nag, "),
     ("--bias maybe", "'maybe' is not a valid boolean"),
     ("--lr fast", "'fast' is not a valid float"),

@@ -146,7 +146,7 @@ OPTIONS = [
     {"lr_decay": 0.1, "optimization": "sgd", "momentum": 0.9},
     {"dampening": 0.0, "optimization": "sgd", "momentum": 0.9},
     {"weight_decay": 0.1, "optimization": "adamw"},
-    {"clip_norm": 0.1},
+    {"clip_norm": 0.1, "optimization": "sgd"},
     {"schedule": "cosine", "warmup": 2, "epochs": 3},
     {"init": "orthogonal"},
     {"augment": True},

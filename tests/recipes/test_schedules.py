@@ -197,6 +197,24 @@ def test_a_cosine_that_is_resumed_keeps_its_epochs_and_other_schedules_may_go_on
     assert rates == pytest.approx([1e-4, 1e-5])
 
 
+def test_a_list_of_milestones_in_a_file_is_told_what_to_be(bdfa):
+    Path("recipe.toml").write_text('schedule = "multistep"\nmilestones = [1, 2]\n')
+    line = bdfa.refused("train", "--dataset", "mnist-5k", "--config", "recipe.toml")
+    assert "recipe.toml: option 'milestones' has a value of the wrong type: [1, 2]: str is wanted" in line
+
+
+def test_a_run_says_in_its_heading_what_becomes_of_the_rate(bdfa):
+    for number, (options, line) in enumerate(
+        {
+            "--schedule cosine --warmup 2": "lr grows over 2 epochs, falls along a cosine to 0 after 1 epoch",
+            "--schedule step --epoch-step 3": "lr is divided by 10 every 3 epochs",
+            "--schedule multistep --milestones 2,4 --gamma 2": "lr is divided by 2 after epochs 2,4",
+        }.items()
+    ):
+        assert f"\n{line}\n" in bdfa.train(f"run{number}", *options.split(), "--epochs", 1).out
+    assert "\nlr " not in bdfa.train("plain", "--epochs", 1).out
+
+
 def test_a_schedule_in_a_file_is_left_out_where_the_command_line_has_another(bdfa):
     bdfa.train("first", "--schedule", "multistep", "--milestones", "1", "--epochs", 1)
     outcome = bdfa("train", "--config", "first/config.toml", "--schedule", "cosine", "--save", "second")
