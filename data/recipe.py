@@ -16,7 +16,7 @@ NOT_WHITENED = "{flag} has no part in what is done without --whiten: leave it ou
 """What is wrong with an option of whitening without it."""
 
 
-def validation_problem(value: float) -> str | None:
+def validation_problem(value: bool | float) -> str | None:
     """Say what is wrong unless the value is a switch, a whole number of images, or a fraction of them.
 
     Parameters
@@ -70,7 +70,7 @@ class Recipe:
     normalization: str | None = None
     whiten: bool = False
     zca_epsilon: float | None = None
-    validate: bool | int | float = False
+    validate: bool | float = False
     train_limit: int | None = None
     seed: int = 0
 

@@ -50,7 +50,7 @@ class Split:
         return self.train_images.shape[1:]
 
 
-def validation_size(count: int, asked: float = True) -> int:
+def validation_size(count: int, asked: bool | float = True) -> int:
     """Return how many of a training set's images are its validation part.
 
     Parameters
@@ -74,7 +74,7 @@ def validation_size(count: int, asked: float = True) -> int:
 def split(
     dataset: Dataset,
     *,
-    validate: float = False,
+    validate: bool | float = False,
     train_limit: int | None = None,
     test_limit: int | None = None,
     seed: int = 0,

@@ -177,7 +177,7 @@ def test_vectors_are_trained_on_whitened_and_evaluated(bdfa):
     for number, options in enumerate([[], ["--whiten"], ["--normalization", "image", "--validate"]]):
         outcome = train_own(bdfa, "vectors.npz", f"run{number}", "--epochs", 1, *options)
         assert (outcome.code, outcome.err) == (0, "")
-        assert ", 7, 3 classes, " in outcome.out
+        assert "\n7, 3 classes, " in outcome.out
         assert bdfa("evaluate", f"run{number}").code == 0
 
 

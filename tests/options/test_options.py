@@ -352,7 +352,7 @@ ELSEWHERE = {
     *("models_folder", "threads", "backend"),
     *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
     "rule_options",  # in test_options_outside.py
-    "on_test",  # which lets others be given: above, and in tests/validation
+    "on_test",
 }
 
 
@@ -407,6 +407,13 @@ def test_of_models_folder__a_net_is_looked_for_there(run, tmp_path, spelling):
     of_default = run(COMMON, "--network mine", again=True)
     of_others = run(COMMON, "--network mine", spelling, tmp_path / "others", again=True)
     assert [len(each.weights["linear1.b"]) for each in (of_default, of_others)] == [4, 7]
+
+
+def test_of_on_test__the_best_net_is_chosen_on_the_test_images_and_the_run_is_the_same(run, bdfa):
+    chosen = run(MLP, "--keep-best --on-test")
+    assert same(run(MLP), chosen)
+    assert "best.h5" in chosen.files
+    assert "give --validate, or --on-test" in bdfa.refused("train", *MLP.split(), "--keep-best")
 
 
 @pytest.mark.parametrize("spelling", ["--threads", "-threads"])
