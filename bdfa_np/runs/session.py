@@ -317,7 +317,7 @@ class Session:
     def _remarks(self, rate: float) -> Iterator[str]:
         """Yield what is to be said after an epoch's line; ``rate`` is the learning rate before it, without decay."""
         after = self.trainer.optimizer.learning_rate
-        if after == rate / 2 and self.trainer.schedule is None:  # a schedule's rates are its own, and in every line
+        if after == rate / 2:  # a schedule leaves it alone: what it multiplies by is no part of it
             yield halved_line(rate, after)
         counts = self.trainer.confusion.counts
         share = counts.sum(axis=1).max() / counts.sum()

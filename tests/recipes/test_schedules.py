@@ -215,6 +215,13 @@ def test_a_run_says_in_its_heading_what_becomes_of_the_rate(bdfa):
     assert "\nlr " not in bdfa.train("plain", "--epochs", 1).out
 
 
+def test_a_halved_rate_gets_a_line_after_a_warmup_too_and_a_schedule_none(bdfa):
+    out = bdfa.train("halved", "--warmup", 3, "--epoch-step", 1, "--epochs", 2).out
+    assert "\nlearning rate halved: 0.0001 to 5e-05\n" in out
+    options = ("--schedule", "step", "--gamma", 2, "--epoch-step", 1, "--epochs", 2)
+    assert "halved" not in bdfa.train("scheduled", *options).out
+
+
 def test_a_schedule_in_a_file_is_left_out_where_the_command_line_has_another(bdfa):
     bdfa.train("first", "--schedule", "multistep", "--milestones", "1", "--epochs", 1)
     outcome = bdfa("train", "--config", "first/config.toml", "--schedule", "cosine", "--save", "second")
