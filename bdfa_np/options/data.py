@@ -110,7 +110,7 @@ OPTIONS = (
     Option(
         "validate",
         False,
-        "Test on the training set's last 10,000 (or last fifth), or the last N or fraction of it, until the run ends.",
+        "Test on the training set's last 10,000 (or last fifth), or its last N or fraction; on test images at the end.",
         torch="-validate",
         is_flag=True,
         also=(int, float),

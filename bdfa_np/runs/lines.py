@@ -84,6 +84,18 @@ def heading(model: Model, data: RunData) -> list[str]:
         f"{model.backend.describe()}{threads}",
         *course(config),
         *choices(config),
+        *held_out_lines(data, config),
+    ]
+
+
+def held_out_lines(data: RunData, config: Config) -> list[str]:
+    """Return a note where the images held out are of a part of the classes, as the end of a sorted set is."""
+    tested, trained = (set(labels.tolist()) for labels in (data.split.test_labels, data.split.train_labels))
+    if not config.validate or config.test_limit is not None or trained <= tested:
+        return []
+    return [
+        f"note: the validation images are of {len(tested)} of {len(trained | tested)} classes, since the training",
+        "  set ends with these: mix its order, or give other images as its test images",
     ]
 
 

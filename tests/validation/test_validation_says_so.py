@@ -142,3 +142,17 @@ def test_prepared_files_of_the_bare_flag_are_found_as_before_and_other_numbers_a
         "checksums": {},
         "versions": of[True]["versions"],
     }
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_images_held_out_of_a_part_of_the_classes_get_a_note(bdfa, mixed):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), 20)
+    labels = rng.permutation(labels) if mixed else labels
+    x = rng.integers(0, 256, (100, 6), dtype=np.uint8)
+    np.savez("own.npz", train_images=x, train_labels=labels, test_images=x[::5], test_labels=labels[::5])
+    options = ["--dataset", "own.npz", "--num-hidden", 5, "--epochs", 1, "--backend", "numpy", "--threads", 1]
+    out = bdfa("train", *options, "--validate", "--save", "run").out
+    assert "done: validation error" in out
+    assert ("note: the validation images are of 1 of 5 classes" in out) is not mixed
+    assert "classes, since" not in bdfa("train", *options, "--save", "other").out
