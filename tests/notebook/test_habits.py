@@ -255,10 +255,9 @@ def test_the_angle_to_the_signal_of_a_net_that_starts_at_zero_is_explained(loss)
 
 def test_signals_on_a_device_are_brought_to_the_host():
     class OnDevice:
-        __cuda_array_interface__ = {"version": 3}
-
         def __init__(self, values):
             self.values = values
+            self.__cuda_array_interface__ = {"version": 3}
 
         def __array__(self, *_, **__):
             raise TypeError("Implicit conversion to a NumPy array is not allowed")

@@ -109,10 +109,8 @@ def test_a_dry_run_draws_the_networks_own_table(bdfa, network, tmp_path):
         "    return Sequential(layers, input_shape, backend=backend, rng=rng)\n"
     )
     assert find_source("mnist-5k").input_shape == network.input_shape
-    done = bdfa(
-        "train", "--dry-run", "--dataset", "mnist-5k", "--network", source, "--gradient", "dfa", terminal_width=200
-    )
-    drawn = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.output.splitlines() if "│" in line]
+    done = bdfa("train", "--dry-run", "--dataset", "mnist-5k", "--network", source, "--gradient", "dfa")
+    drawn = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.out.splitlines() if "│" in line]
     table = network.table(DFA(network).B)
     wanted = table.text_rows()
     assert [row for row in drawn if len(row) == 5] == wanted

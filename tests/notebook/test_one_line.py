@@ -99,7 +99,7 @@ def of_training() -> list[object]:
         *(weights, *part, DFA(network).feedback, RULES["bp"](network).feedback, network.backend, network.streams),
         *(tally, Tally(network.backend, 10), ConfusionMatrix(3), MaxNorm(network), MaxNorm(network, incoming=2.0)),
         *(model, model.trainer(batches(), batches()), Config(), Config(gradient="dfa", seed=3).resolve()),
-        *(Option("strength", 1.0, "How strong.", follows=lambda config: 2.0), Condition("gradient", lambda a, b: True)),
+        *(Option("strength", 1.0, "How strong.", follows=lambda _: 2.0), Condition("gradient", lambda *_: True)),
         *(
             EpochRecord(12, 1e-3, 0.29164, 0.547, 0.8867, 0.10641, 0.133, 12.71),
             Progress(),
@@ -126,7 +126,13 @@ def of_runs() -> list[object]:
     predictions = importlib.import_module("bdfa_np.predictions")
     names = tuple(f"a class of a long name {number}" for number in range(10))
     return [
-        *(checkpoint, evaluation.Evaluation(Config(), 3, 0.1234567, counts, names), history, history[:0], result),
+        *(
+            checkpoint,
+            evaluation.Evaluation(Config(), 3, 5, True, 0.1234567, counts, names),
+            history,
+            history[:0],
+            result,
+        ),
         predictions.Evaluation(0.1234567, counts, names),
         predictions.Predictions(np.zeros((9, 10)), np.zeros((9, 10)), names, True),
     ]
