@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +44,10 @@ class ImageAugmentation(ABC):
         self._streams = streams
         self._input_shape = input_shape
         self._out = backend.empty((0, *input_shape))
+
+    def __repr__(self) -> str:
+        """Return the shape of an image."""
+        return one_line(self, [shape_text(self._input_shape)])
 
     @abstractmethod
     def alter(self, x: "Array", generator: "np.random.Generator", out: "Array") -> "Array":

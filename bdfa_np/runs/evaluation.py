@@ -8,9 +8,9 @@ from typing import Any
 from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
-from bdfa_np.metrics import ConfusionMatrix
 from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
+from bdfa_np.predictions import Evaluation
 from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.events import Listener
@@ -21,8 +21,8 @@ from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import evaluate
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class RunEvaluation(Evaluation):
     """How well a run's net does on a part of its data set.
 
     Attributes
@@ -35,21 +35,12 @@ class Evaluation:
         Epochs that the run has done.
     best : bool
         Whether it is the run's best net, in place of the last.
-    loss : float
-        Mean over the samples.
-    confusion : ConfusionMatrix
-        Of all samples.
-    class_names : tuple of str
-        The names of the K classes.
     """
 
     config: Config
     epoch: int
     epochs: int
     best: bool
-    loss: float
-    confusion: ConfusionMatrix
-    class_names: tuple[str, ...]
 
 
 def evaluate_run(
@@ -59,7 +50,7 @@ def evaluate_run(
     listener: Listener | None = None,
     *,
     best: bool = False,
-) -> Evaluation:
+) -> RunEvaluation:
     """Test the net in a run folder on all images of a part of its data set.
 
     Parameters
@@ -105,4 +96,4 @@ def evaluate_run(
         with blamed(outside(config)):
             loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
     epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
-    return Evaluation(config, epoch, epochs, best, loss, confusion, data.split.class_names)
+    return RunEvaluation(loss, confusion, data.split.class_names, config, epoch, epochs, best)

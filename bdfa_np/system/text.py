@@ -1,7 +1,7 @@
 """Words as a person would write them."""
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: ``1 epoch``, ``2 epochs``.
 
     Parameters
@@ -9,6 +9,8 @@ def counted(number: int, noun: str) -> str:
     number : int
         How many.
     noun : str
-        In the singular, of those whose plural ends in s.
+        In the singular.
+    plural : str, optional
+        Where it is not the noun and an s.
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

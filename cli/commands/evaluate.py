@@ -9,7 +9,7 @@ import click
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
 
 if TYPE_CHECKING:
-    from bdfa_np.runs.evaluation import Evaluation
+    from bdfa_np.runs.evaluation import RunEvaluation
 
 
 @click.command(
@@ -69,7 +69,7 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
         replace_text(csv_file, confusion_csv(confusion.counts.tolist(), found.class_names))
 
 
-def net_line(found: "Evaluation") -> str:
+def net_line(found: "RunEvaluation") -> str:
     """Return the line that says which of a run's nets was tested."""
     from bdfa_np.runs.lines import CHOSEN_ON_TEST
     from bdfa_np.system.text import counted

@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from bdfa_np.metrics import ConfusionMatrix
+from bdfa_np.predictions import Evaluation
 from bdfa_np.tables import Table
 
 RATES = Table(
@@ -79,3 +81,37 @@ def test_a_row_of_another_length_than_the_headings_is_refused():
         Table(["a", "b"], [[1, 2], [1]])
     with pytest.raises(ValueError, match="a row of 3 cells under 2 headings"):
         Table(["a", "b"], [], footer=[1, 2, 3])
+
+
+def confusion(num_classes: int) -> ConfusionMatrix:
+    counts = ConfusionMatrix(num_classes)
+    counts.add(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0, 2]))
+    return counts
+
+
+def test_a_confusion_matrix_is_a_table_of_true_classes_and_predictions():
+    table = confusion(4).table(["<cat>", "dog", "owl", "eel"])
+    assert cells(table.to_html()) == [
+        ["true class", "<cat>", "dog", "owl", "eel", "error"],
+        ["<cat>", "1", "2", "0", "0", "66.67%"],
+        ["dog", "1", "1", "0", "0", "50.00%"],
+        ["owl", "0", "0", "1", "0", "0.00%"],
+        ["eel", "0", "0", "0", "0", ""],
+    ]
+    shown = confusion(4)._repr_html_()
+    assert ET.fromstring(shown).findtext("caption") == "ConfusionMatrix(4 classes, 6 samples, error 50.00%)"
+    assert cells(shown)[1][0] == "0"
+
+
+def test_of_many_classes_a_notebook_shows_the_commonest_mistakes():
+    counts = confusion(100)
+    assert cells(counts._repr_html_()) == [["true class", "predicted", "samples"], ["0", "1", "2"], ["1", "0", "1"]]
+    assert len(counts.mistakes(most=1).rows) == 1
+    assert len(cells(confusion(30)._repr_html_())) == 31
+
+
+def test_an_evaluation_shows_its_figures_above_the_confusion_matrix_with_names():
+    evaluation = Evaluation(0.25, confusion(3), ("cat", "dog", "owl"))
+    html = evaluation._repr_html_()
+    assert ET.fromstring(html).findtext("caption") == "Evaluation(error 50.00%, loss 0.2500, 6 samples)"
+    assert [row[0] for row in cells(html)] == ["true class", "cat", "dog", "owl"]
