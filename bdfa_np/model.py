@@ -28,8 +28,8 @@ from bdfa_np.representation import one_line, passage_text
 from bdfa_np.rules import Rule
 from bdfa_np.rules.find import make_rule, rule_file
 from bdfa_np.schedules import Schedule
-from bdfa_np.tables import Table
 from bdfa_np.system.text import counted
+from bdfa_np.tables import Table
 
 # Who imports this does not wait for NumPy: what trains is imported in use.
 if TYPE_CHECKING:
