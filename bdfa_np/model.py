@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation
 from bdfa_np.errors import ConfigError, DataError, RunError
+from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
@@ -20,6 +21,7 @@ from bdfa_np.networks import build_network, network_file
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import counted, one_line, passage_text
 from bdfa_np.rules import Rule
 from bdfa_np.rules.find import make_rule, rule_file
 
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from bdfa_np.trainer import BatchSource, Trainer
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, eq=False)
+class Model(Habits):
     """What is trained and how: the objects that one configuration stands for.
 
     Attributes
@@ -59,6 +61,32 @@ class Model:
     loss: Loss
     optimizer: Optimizer
     preprocessing: Preprocessing | None = None
+
+    habits: ClassVar[dict[str, str]] = {
+        **{name: advice.replace("network.", "model.network.") for name, advice in Sequential.habits.items()},
+        **dict.fromkeys(("to", "cuda", "cpu"), "where to compute is an option: Config(backend='cupy')"),
+        "eval": "there is no mode to switch: model.predict(x) and model.evaluate(...) are use",
+        "forward": "model.predict(x) takes raw samples, model.network.forward(x) prepared ones, for a step of training",
+        "fit": "bdfa_np.train(...) trains, as does model.trainer(train, test).run(epochs)",
+        "train": "bdfa_np.train(...) trains, as does model.trainer(train, test).run(epochs)",
+    }
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say what to write.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a model is not called: model.predict(x) in use, model.network.forward(x) in training")
+
+    def __repr__(self) -> str:
+        """Return what its net takes and gives, and how it learns."""
+        config, network = self.config, self.network
+        size = counted(network.weights.values.size, "parameter")
+        kinds = [config.network, config.gradient, self.loss.name, self.optimizer.name]
+        return one_line(self, [passage_text(network.input_shape, network.output_shape), size, *kinds])
 
     def trainer(self, train: BatchSource, test: BatchSource, on_batch: Callable[[int], None] | None = None) -> Trainer:
         """Return what trains these objects as the options say.

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
 
 if TYPE_CHECKING:
     from bdfa_np.backend.base import Array, Backend
@@ -54,6 +55,10 @@ class Augmentation:
         self._input_shape = input_shape
         self._largest_margin = min(input_shape[:2]) // 4
         self._out = backend.empty((0, *input_shape))
+
+    def __repr__(self) -> str:
+        """Return the shape of an image."""
+        return one_line(self, [shape_text(self._input_shape)])
 
     def __call__(self, x: "Array", epoch: int, step: int) -> "Array":
         """Return an augmented batch.

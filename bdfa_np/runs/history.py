@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, overload
 
+from bdfa_np.representation import counted, one_line
 from bdfa_np.trainer import EpochRecord
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class History(Sequence[EpochRecord]):
         return pandas.DataFrame(self.rows(), columns=list(EpochRecord.__dataclass_fields__)).set_index("epoch")
 
     def __repr__(self) -> str:
+        """Return the number of epochs, and the errors after the last."""
         if not self._records:
-            return "History(no epoch done)"
+            return one_line(self, ["no epoch done"])
         last = self._records[-1]
-        return f"History({last.epoch} epochs: train error {last.train_error:.2%}, test error {last.test_error:.2%})"
+        errors = f"train error {last.train_error:.2%}, test error {last.test_error:.2%}"
+        return one_line(self, [f"{counted(len(self), 'epoch')}: {errors}"])
