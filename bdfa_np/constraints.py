@@ -2,6 +2,7 @@
 
 from bdfa_np.backend.base import Array
 from bdfa_np.network import Sequential
+from bdfa_np.representation import one_line, settings
 
 OFF = 400.0
 """The bound that stands for no bound, as in the original."""
@@ -23,6 +24,7 @@ class MaxNorm:
 
     def __init__(self, network: Sequential, *, incoming: float = OFF, outgoing: float = OFF) -> None:
         self.backend = network.backend
+        self.incoming, self.outgoing = incoming, outgoing
         matrices = [network.weights[name] for name in network.weights if name.endswith(".W")]
         self._bounds: list[tuple[Array, tuple[int, ...], float]] = []
         for W in matrices:
@@ -31,6 +33,10 @@ class MaxNorm:
                 self._bounds.append((W, (*kernel, into), incoming))
             if outgoing != OFF:
                 self._bounds.append((W, (*kernel, out), outgoing))
+
+    def __repr__(self) -> str:
+        """Return the bounds that are on."""
+        return one_line(self, settings(self, leave_out=("network",)) or ["off"])
 
     def apply(self) -> None:
         """Scale back, in place, what exceeds its bound."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bdfa_np.representation import one_line, value_text
+
 Kind = type  # inside `Option`, `type` is the option's own
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or None."""
@@ -37,6 +39,10 @@ class Condition:
     owners: tuple[str, ...] = ()
     reason: str = ""
     message: str = "{flag} has no part in {decider_flag} {decider}{reason}{only}: leave it out"
+
+    def __repr__(self) -> str:
+        """Return the option that decides, and its values that would do."""
+        return one_line(self, [self.decider, *self.owners])
 
     def complaint(self, option: Option, value: object, decider: object) -> str:
         """Return what is wrong where the condition does not hold."""
@@ -109,6 +115,11 @@ class Option:
     is_flag: bool = False
     also: tuple[Kind, ...] = ()
     source: str = ""
+
+    def __repr__(self) -> str:
+        """Return its name, default and choices."""
+        choices = f"choices {', '.join(map(str, self.choices))}" if self.choices else ""
+        return one_line(self, [self.name, f"default {value_text(self.default)}", choices])
 
     def __post_init__(self) -> None:
         """Refuse a declaration that could not be kept in a file or given on a command line.

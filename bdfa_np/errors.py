@@ -27,3 +27,7 @@ class TrainingError(UserError):
 
 class BackendError(UserError):
     """The requested backend or device cannot be used."""
+
+
+class UsageError(AttributeError):
+    """Something was asked of an object that it has not, or not yet; the message says what to write."""

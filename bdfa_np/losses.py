@@ -1,14 +1,19 @@
 """Losses: the value reported, and the output error ``e`` handed to the learning rule."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.backend.formula import formula
+from bdfa_np.habits import Habits
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 
-@dataclass(frozen=True)
-class LossResult:
+# Comparing two of these compares arrays, which has no single truth value: so eq=False.
+@dataclass(frozen=True, eq=False)
+class LossResult(Habits):
     """What a loss says of one batch of N samples and K classes; all arrays are on the backend.
 
     Attributes
@@ -38,13 +43,25 @@ class LossResult:
     probabilities: Array
     scale: float
 
+    habits: ClassVar[dict[str, str]] = {
+        "backward": "a learning rule goes backward: rule = DFA(network), then rule.backward(result)",
+        "item": "the loss as a number is result.value",
+        "detach": "the loss as a number is result.value",
+        "numpy": "the loss as a number is result.value",
+    }
+
+    def __repr__(self) -> str:
+        """Return the loss, and of what."""
+        N, K = self.error.shape
+        return one_line(self, [f"value {self.value:.4g}", counted(N, "sample"), counted(K, "output")])
+
     @property
     def value(self) -> float:
         """The loss reported, a mean over the batch; to ask for it is to wait for the backend's device."""
         return float(self.terms.sum(dtype="float64")) / len(self.terms)
 
 
-class Loss:
+class Loss(Habits):
     """A loss over logits (N, K) and integer labels (N,).
 
     Parameters
@@ -53,12 +70,20 @@ class Loss:
         The backend of the network whose logits it is given.
     """
 
+    habits: ClassVar[dict[str, str]] = {
+        "forward": "a loss is called: loss(logits, labels)",
+        "backward": "a learning rule goes backward: rule.backward(loss(network.forward(x), labels))",
+    }
     name: str
     gives_probabilities = False
     """Whether ``ŷ`` is a distribution over the K classes, which sums to 1."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+
+    def __repr__(self) -> str:
+        """Return where it computes."""
+        return one_line(self, [repr(self.backend)])
 
     def __call__(self, logits: Array, labels: Array) -> LossResult:
         """Return the loss, the output error and what else rules need.
@@ -74,8 +99,14 @@ class Loss:
         Raises
         ------
         ValueError
-            If labels on the host are not N integers within 0..K-1.
+            If the logits are not of the shape (N, K), or labels on the host are not N integers within 0..K-1.
         """
+        shape = getattr(logits, "shape", None)
+        if shape is None or len(shape) != 2:
+            found = f"a {type(logits).__name__}" if shape is None else f"an array of shape {tuple(shape)}"
+            raise ValueError(
+                f"a loss takes logits (N, K), and not {found}: loss(network.forward(x), labels), in this order"
+            )
         if not self.backend.on_device(labels):
             check_labels(labels, *logits.shape)
             labels = self.backend.asarray(labels)
@@ -94,11 +125,29 @@ def check_labels(labels: Array, N: int, K: int) -> None:
     ValueError
         If they are not N integers within 0..K-1, or N is 0.
     """
-    kind = getattr(getattr(labels, "dtype", None), "kind", None)
-    if kind not in ("i", "u") or labels.shape != (N,):
-        raise ValueError(f"labels must be an array of {N} integers")
+    problem = _problem_of_labels(labels, N)
+    if problem:
+        raise ValueError(f"labels must be an array of {N} integers{problem}")
     if N == 0 or labels.min() < 0 or labels.max() >= K:
-        raise ValueError(f"labels must lie within 0..{K - 1}, and there must be at least one")
+        found = "" if N == 0 else f": these are from {labels.min()} to {labels.max()}"
+        raise ValueError(f"labels must lie within 0..{K - 1}, and there must be at least one{found}")
+
+
+def _problem_of_labels(labels: Array, N: int) -> str:
+    """Return what is wrong with the type or the shape of labels, and what to do where that is plain."""
+    dtype, shape = getattr(labels, "dtype", None), getattr(labels, "shape", None)
+    kind = getattr(dtype, "kind", None)
+    if kind is None or shape is None:
+        return f", not a {type(labels).__name__}: numpy.asarray(labels) makes one"
+    if len(shape) == 2 and shape[0] == N and shape[1] > 1:
+        return f", not one-hot rows of shape {shape}: labels.argmax(axis=1) gives the classes"
+    if kind == "f":
+        return f", not {dtype} numbers: labels.astype('int64') makes whole numbers of them"
+    if kind not in ("i", "u"):
+        return f", not of type {dtype}: numpy.unique(labels, return_inverse=True)[1] numbers the classes"
+    if shape == (N, 1):
+        return f", not a column of shape {shape}: labels.ravel() makes a row of it"
+    return "" if shape == (N,) else f", one a sample, not of shape {shape}"
 
 
 class BinaryCrossEntropy(Loss):

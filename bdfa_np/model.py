@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from bdfa_np import schedules
 from bdfa_np.backend import make_backend
@@ -15,6 +15,7 @@ from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation, CropFlip
 from bdfa_np.errors import ConfigError, DataError, RunError
+from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
@@ -23,9 +24,12 @@ from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
 from bdfa_np.options.training import milestones
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, passage_text
 from bdfa_np.rules import Rule
 from bdfa_np.rules.find import make_rule, rule_file
 from bdfa_np.schedules import Schedule
+from bdfa_np.system.text import counted
+from bdfa_np.tables import Table
 
 # Who imports this does not wait for NumPy: what trains is imported in use.
 if TYPE_CHECKING:
@@ -36,8 +40,8 @@ if TYPE_CHECKING:
     from bdfa_np.trainer import Augment, BatchSource, Trainer
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, eq=False)
+class Model(Habits):
     """What is trained and how: the objects that one configuration stands for.
 
     Attributes
@@ -63,6 +67,32 @@ class Model:
     loss: Loss
     optimizer: Optimizer
     preprocessing: Preprocessing | None = None
+
+    habits: ClassVar[dict[str, str]] = {
+        **{name: advice.replace("network.", "model.network.") for name, advice in Sequential.habits.items()},
+        **dict.fromkeys(("to", "cuda", "cpu"), "where to compute is an option: Config(backend='cupy')"),
+        "eval": "there is no mode to switch: model.predict(x) and model.evaluate(...) are use",
+        "forward": "model.predict(x) takes raw samples, model.network.forward(x) prepared ones, for a step of training",
+        "fit": "bdfa_np.train(...) trains, as does model.trainer(train, test).run(epochs)",
+        "train": "bdfa_np.train(...) trains, as does model.trainer(train, test).run(epochs)",
+    }
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say what to write.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a model is not called: model.predict(x) in use, model.network.forward(x) in training")
+
+    def __repr__(self) -> str:
+        """Return what its net takes and gives, and how it learns."""
+        config, network = self.config, self.network
+        size = counted(network.weights.values.size, "parameter")
+        kinds = [config.network, config.gradient, self.loss.name, self.optimizer.name]
+        return one_line(self, [passage_text(network.input_shape, network.output_shape), size, *kinds])
 
     def trainer(
         self, train: BatchSource, test: BatchSource | None, on_batch: Callable[[int], None] | None = None
@@ -187,6 +217,11 @@ class Model:
             raise ConfigError("evaluate(x, labels) needs the labels of the samples, or a data set in place of both")
         ready = self._samples(x, prepared=prepared)
         return evaluation(self.network, self.loss, ready, numbered(labels, self.class_names), self.class_names)
+
+    def summary(self) -> Table:
+        """Return the layer table: output shapes, parameters, the rule's feedback, multiply-adds, and their sums."""
+        title = f"{self.config.network}, {self.config.gradient}, {self.loss.name}, {self.optimizer.name}"
+        return self.network.table(self.rule.B, title)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Layer, Shape, bind_chain, tree_of
+from bdfa_np.layers.table import layer_table
 from bdfa_np.parameters import ParameterVector, copy_named
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, passage_text
+from bdfa_np.system.text import counted
+from bdfa_np.tables import Table
+
+_PLACE = "it stays on the backend that it was made with: Sequential(..., backend=make_backend('cupy'))"
+_MODE = "there is no mode to switch: forward(x) in training, predict(x) in use"
+_LEARNING = "a learning rule goes backward: rule = DFA(network), then rule.backward(loss(network.forward(x), labels))"
 
 
-class Sequential:
+class Sequential(Habits):
     """Layers one after the other.
 
     Parameters
@@ -44,7 +53,34 @@ class Sequential:
     >>> network = Sequential([Flatten(), Linear(5), Tanh(), Linear(3)], input_shape=(2, 2, 1))
     >>> network["linear1"].W.shape
     (4, 5)
+    >>> network
+    Sequential(2x2x1 → 3, 43 parameters, numpy float32)
+    layer     output  parameters  multiply-adds
+    flatten1  4                0              0
+    linear1   5               25             20
+    tanh1     5                0              0
+    linear2   3               18             15
+    all                       43             35
     """
+
+    habits: ClassVar[dict[str, str]] = {
+        "parameters": "all parameters are one vector, network.weights, as in SGD(network.weights, 0.1)",
+        "named_parameters": "network.weights has them by name: network.weights['linear1.W']",
+        "modules": "network.tree() lists the layers, and network['linear1'] is one of them",
+        "children": "network.layers lists them, and network.tree() those inside of others too",
+        "train": _MODE,
+        "eval": _MODE,
+        "zero_grad": "network.forget_gradients() lets the next backward overwrite the gradients",
+        "state_dict": "network.weights.state() gives the parameters, network.state() the running statistics",
+        "load_state_dict": "network.weights.load_state(...) takes parameters, network.load_state(...) the statistics",
+        "to": _PLACE,
+        "cuda": _PLACE,
+        "cpu": _PLACE,
+        "numpy": "network.weights.state() gives the parameters as NumPy arrays, by name",
+        "double": "float64 is chosen with the backend: Sequential(..., backend=make_backend('numpy', 'float64'))",
+        "backward": _LEARNING,
+        "fit": "bdfa_np.Trainer(...).run(epochs) trains it",
+    }
 
     def __init__(
         self,
@@ -78,6 +114,47 @@ class Sequential:
                 setattr(layer, key, self.weights[f"{layer.name}.{key}"])
                 setattr(layer, f"d{key}", self.weights.gradient(f"{layer.name}.{key}"))
         self.training_passes = 0
+
+    def table(self, feedback: Mapping[str, Array] | None = None, title: str = "") -> Table:
+        """Return the layer table: output shapes, parameters and multiply-adds, layer by layer, and their sums.
+
+        Parameters
+        ----------
+        feedback : mapping of str to array, optional
+            A rule's feedback matrices by the names of their layers, ``rule.B``, which get a column.
+        title : str, default ""
+            A line above the table.
+
+        Returns
+        -------
+        Table
+            Printed as text, shown as HTML in a notebook.
+        """
+        return layer_table(self._tree, feedback, title)
+
+    def _titled(self) -> Table:
+        passage = passage_text(self.input_shape, self.output_shape)
+        parameters = counted(self.weights.values.size, "parameter")
+        backend = f"{self.backend.name} {self.backend.dtype}"
+        return self.table(title=one_line(self, [passage, parameters, backend]))
+
+    def __repr__(self) -> str:
+        """Return its layer table as text."""
+        return self._titled().to_text()
+
+    def _repr_html_(self) -> str:
+        """Return its layer table as a notebook shows it."""
+        return self._titled().to_html()
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say what to write: whether a pass is one of training is said at every call.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a network is not called: network.forward(x) in training, network.predict(x) in use")
 
     def tree(self) -> list[Layer]:
         """Return all layers, those inside of others among them, from input to output."""
@@ -125,6 +202,8 @@ class Sequential:
             If the samples do not have the network's input shape.
         """
         if tuple(x.shape[1:]) != self.input_shape:
+            if tuple(x.shape) == self.input_shape:
+                raise ValueError("this is one sample, and a network takes batches: x[None] is a batch of one")
             raise ValueError(f"samples have the shape {tuple(x.shape[1:])}; this network takes {self.input_shape}")
         x = self.x = self.backend.asarray(x)
         for layer in self._tree:

@@ -4,17 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from itertools import groupby
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.habits import Habits
 from bdfa_np.layers.base import ParameterSpec
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class ParameterVector:
+class ParameterVector(Habits):
     """A flat vector of parameters, their gradients beside it, and a view of each parameter by name.
 
     Parameters
@@ -34,6 +37,15 @@ class ParameterVector:
         Their gradients; None where no optimizer trains the vector.
     """
 
+    habits: ClassVar[dict[str, str]] = {
+        "grad": "the gradients are one vector, .gradients, and .gradient('linear1.W') those of one parameter",
+        "data": "the numbers are one vector, .values, and weights['linear1.W'] those of one parameter",
+        "numpy": ".state() gives the parameters as NumPy arrays, by name",
+        "keys": "to iterate over it is to iterate over the names: list(network.weights)",
+        "items": ".state() gives the parameters as NumPy arrays, by name",
+        "shape": ".values.shape is that of the whole vector, and weights['linear1.W'].shape that of one parameter",
+    }
+
     def __init__(self, specs: Mapping[str, ParameterSpec], backend: Backend, *, trained: bool) -> None:
         self.specs = dict(specs)
         self.backend = backend
@@ -52,6 +64,12 @@ class ParameterVector:
             views[name] = flat[start:stop].reshape(spec.shape)
             start = stop
         return views
+
+    def __repr__(self) -> str:
+        """Return how many numbers it holds, and the names of its parameters."""
+        numbers = counted(self.values.size, "number")
+        untrained = "no gradients" if self.specs and self.gradients is None else ""
+        return one_line(self, [numbers, untrained, *self.specs])
 
     def __getitem__(self, name: str) -> Array:
         """Return the view of one parameter."""

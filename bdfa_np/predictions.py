@@ -13,6 +13,8 @@ from bdfa_np.errors import DataError
 from bdfa_np.losses import Loss
 from bdfa_np.metrics import ConfusionMatrix
 from bdfa_np.network import Sequential
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 from bdfa_np.trainer import evaluate
 
 BATCH_SIZE = 256
@@ -103,8 +105,9 @@ class Predictions:
         return len(self.logits)
 
     def __repr__(self) -> str:
+        """Return how many samples, and the classes of the first."""
         shown = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
-        return f"Predictions({len(self)} samples: {shown})"
+        return one_line(self, [f"{counted(len(self), 'sample')}: {shown}"])
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,13 @@ class Evaluation:
         return 1 - self.error
 
     def __repr__(self) -> str:
-        return f"Evaluation(error {self.error:.2%}, loss {self.loss:.4f}, {self.confusion.total:,} samples)"
+        """Return error, loss and the number of samples."""
+        figures = [f"error {self.error:.2%}", f"loss {self.loss:.4f}"]
+        return one_line(self, [*figures, counted(self.confusion.total, "sample")])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the confusion matrix, or, of many classes, the commonest mistakes."""
+        return self.confusion.to_html(self.class_names, title=repr(self))
 
 
 def predictions(network: Sequential, loss: Loss, x: NDArray[Any], class_names: tuple[str, ...]) -> Predictions:

@@ -3,6 +3,8 @@
 import zlib
 from typing import TYPE_CHECKING
 
+from bdfa_np.representation import one_line, settings
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -29,6 +31,10 @@ class Streams:
         if seed < 0:
             raise ValueError(f"seed must be 0 or more, not {seed}")
         self.seed = seed
+
+    def __repr__(self) -> str:
+        """Return the seed."""
+        return one_line(self, settings(self))
 
     def generator(self, stream: str, *key: int | str) -> "np.random.Generator":
         """Return the generator of ``stream`` at ``key``, at its beginning.

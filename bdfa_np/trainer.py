@@ -15,8 +15,10 @@ from bdfa_np.losses import Loss, check_labels
 from bdfa_np.metrics import ConfusionMatrix, Tally
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
+from bdfa_np.representation import one_line
 from bdfa_np.rules.base import Rule
 from bdfa_np.schedules import Schedule
+from bdfa_np.system.text import counted
 
 STOP_AT_MEAN_ERROR = 1e-4
 """Training ends once the running mean of the training error is at most this."""
@@ -77,6 +79,12 @@ class EpochRecord:
     test_error: float
     seconds: float
 
+    def __repr__(self) -> str:
+        """Return the epoch with its errors and losses."""
+        train = f"train error {self.train_error:.2%} loss {self.train_loss:.4g}"
+        test = f"test error {self.test_error:.2%} loss {self.test_loss:.4g}"
+        return one_line(self, [f"epoch {self.epoch}: {train}", test, f"{self.seconds:.1f} s"])
+
 
 @dataclass
 class Progress:
@@ -98,6 +106,12 @@ class Progress:
     train_error_mean: float = 1.0
     halvings: int = 0
     stop_reason: str = ""
+
+    def __repr__(self) -> str:
+        """Return the epochs done, and why there will be no more."""
+        mean = f"mean training error {self.train_error_mean:.2%}"
+        halvings = counted(self.halvings, "halving") if self.halvings else ""
+        return one_line(self, [counted(self.epoch, "epoch") + " done", mean, halvings, self.stop_reason])
 
 
 def evaluate(network: Sequential, loss: Loss, batches: BatchSource) -> tuple[float, ConfusionMatrix]:
@@ -220,6 +234,11 @@ class Trainer:
         self.confusion = ConfusionMatrix(network.output_shape[0])
         self.tally = Tally(network.backend, network.output_shape[0])
         self._learn_batch = network.backend.recorded(self._learn, network)
+
+    def __repr__(self) -> str:
+        """Return the epochs done, and what is trained how."""
+        kinds = [type(part).__name__ for part in (self.rule, self.loss, self.optimizer)]
+        return one_line(self, [counted(self.progress.epoch, "epoch") + " done", *kinds])
 
     def run(self, epochs: int) -> Iterator[EpochRecord]:
         """Train until ``epochs`` epochs are done in all, and yield each one's figures as it ends.

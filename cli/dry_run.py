@@ -1,6 +1,5 @@
 """``bdfa train --dry-run``: every option with its source, and the net's layers, before anything is trained."""
 
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,16 +56,13 @@ def option_table(chosen: Chosen) -> Table:
 
 def layer_table(rule: "Rule", title: str) -> Table:
     """Return a row a layer: output shape, parameters, feedback parameters, multiply-adds a sample; and their sums."""
-    table = Table("layer", "output", title=title, title_justify="left", show_footer=False)
-    for column in ("parameters", "feedback", "multiply-adds"):
-        table.add_column(column, justify="right")
-    totals = [0, 0, 0]
-    for layer in rule.network.tree():
-        own = sum(prod(spec.shape) for spec in layer.parameters().values())
-        feedback = rule.B[layer.name].size if layer.name in rule.B else 0
-        figures = [own, feedback, layer.multiply_adds()]
-        totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
-        table.add_row(layer.name, "x".join(map(str, layer.output_shape)), *(f"{figure:,}" for figure in figures))
+    rows = rule.network.table(rule.B)
+    table = Table(title=title, title_justify="left")
+    for column, at_right in zip(rows.columns, rows.at_right(), strict=True):
+        table.add_column(column, justify="right" if at_right else "left", overflow="fold")
+    *layers, sums = rows.text_rows()
+    for row in layers:
+        table.add_row(*row)
     table.add_section()
-    table.add_row("all", "", *(f"{total:,}" for total in totals))
+    table.add_row(*sums)
     return table

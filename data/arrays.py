@@ -12,6 +12,8 @@ from bdfa_np.data.labels import as_classes
 from bdfa_np.data.samples import from_values
 from bdfa_np.data.stratified import held_out
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 Part = tuple[NDArray[Any], NDArray[np.int64]]
 """Samples and their classes."""
@@ -37,6 +39,11 @@ class Taken:
     class_names: tuple[str, ...]
     checksums: dict[str, str]
     note: str | None
+
+    def __repr__(self) -> str:
+        """Return how many samples of how many classes."""
+        parts = [f"{len(labels):,} {name}" for name, (_, labels) in self.parts.items()]
+        return one_line(self, [*parts, counted(len(self.class_names), "class", "classes")])
 
 
 def take_arrays(given: Mapping[str, tuple[Any, Any]], class_names: tuple[str, ...] | None, name: str) -> Taken:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,10 @@ class ImageAugmentation(ABC):
     @abstractmethod
     def alter(self, x: "Array", generator: "np.random.Generator", out: "Array") -> "Array":
         """Write the altered images ``x`` (N, H, W, C) into ``out``, and return it."""
+
+    def __repr__(self) -> str:
+        """Return the shape of an image."""
+        return one_line(self, [shape_text(self._input_shape)])
 
     def __call__(self, x: "Array", epoch: int, step: int) -> "Array":
         """Return an augmented batch.

@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 
 class Batches:
@@ -31,9 +33,9 @@ class Batches:
         What is done to the images; by default they are ready as they are.
     dtype : dtype, default "float32"
         The type of the batches, float32 or float64.
-    streams : Streams, optional
-        Where the order of each epoch is drawn from: ``streams.generator("order", number)``, so it depends on the
-        seed and the epoch's number alone. Without it, the order is that of the images.
+    streams : Streams or int, optional
+        Where the order of each epoch is drawn from, or the seed to make them from: ``streams.generator("order",
+        number)``, so it depends on the seed and the epoch's number alone. Without it, the order is that of the images.
     drop_last : bool, default False
         Whether to drop a last batch that is smaller than the others. In the order of the images, it is always the
         same ones that an epoch leaves out.
@@ -61,7 +63,7 @@ class Batches:
         *,
         normalization: Normalization | None = None,
         dtype: DTypeLike = "float32",
-        streams: Streams | None = None,
+        streams: Streams | int | None = None,
         drop_last: bool = False,
     ) -> None:
         if batch_size < 1:
@@ -79,7 +81,7 @@ class Batches:
         self._images = np.ascontiguousarray(images)
         self._labels = np.ascontiguousarray(labels, dtype=np.int64)
         self._normalization = normalization
-        self._streams = streams
+        self._streams = Streams(streams) if isinstance(streams, int) else streams
         self.samples = len(images) - len(images) % batch_size if drop_last else len(images)
         self.batch_size = batch_size
         largest = min(batch_size, self.samples)
@@ -87,6 +89,12 @@ class Batches:
         copied_once = normalization is None and images.dtype == self._ready.dtype
         self._gathered = self._ready if copied_once else np.empty(self._ready.shape, images.dtype)
         self._batch_labels = np.empty(largest, np.int64)
+
+    def __repr__(self) -> str:
+        """Return how many batches of how many samples, and in which order."""
+        samples = f"{counted(self.samples, 'sample')} {shape_text(self._ready.shape[1:])} {self._ready.dtype}"
+        batches = f"{counted(len(self), 'batch', 'batches')} of {self.batch_size:,}"
+        return one_line(self, [samples, batches, "in their own order" if self._streams is None else "shuffled"])
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""

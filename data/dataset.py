@@ -11,6 +11,8 @@ from bdfa_np.data.arrays import divided, take_arrays
 from bdfa_np.data.checks import check_images, check_labels
 from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 
 # Comparing two of these compares arrays, which has no single truth value: so eq=False.
@@ -135,6 +137,13 @@ class Dataset:
         notes = () if taken.note is None else (f"{name}: {taken.note}",)
         parts = divided(taken.parts, test_fraction, seed, name)
         return cls(name, *parts["train"], *parts["test"], taken.class_names, taken.checksums, notes)
+
+    def __repr__(self) -> str:
+        """Return how many samples of which shape and type, in how many classes."""
+        noun = "images" if len(self.input_shape) == 3 else "vectors"
+        samples = f"{len(self.train_labels):,} training and {len(self.test_labels):,} test {noun}"
+        shape = f"{shape_text(self.input_shape)} {self.train_images.dtype}"
+        return one_line(self, [f"{self.name}: {samples}", shape, counted(len(self.class_names), "class", "classes")])
 
     @property
     def input_shape(self) -> tuple[int, ...]:

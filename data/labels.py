@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from bdfa_np.data.checks import check_labels
 from bdfa_np.data.class_names import MOST_CLASSES, check_class_names
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 _LONGEST_SHOWN = 60
 
@@ -35,6 +37,13 @@ class Labels:
     test: NDArray[np.int64] | None
     class_names: tuple[str, ...]
     note: str | None = None
+
+    def __repr__(self) -> str:
+        """Return how many labels of how many classes."""
+        test = "" if self.test is None else f"{len(self.test):,} test"
+        return one_line(
+            self, [f"{len(self.train):,} training", test, counted(len(self.class_names), "class", "classes")]
+        )
 
 
 def as_classes(

@@ -12,6 +12,8 @@ from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.splits import Part, Split, limited
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 PARTS = ("train", "validation", "test")
 
@@ -69,6 +71,15 @@ class PreparedData:
     path: Path | None = None
     hit: bool = False
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        """Return how many samples each part has, of which shape and type, and what is still to be done to them."""
+        parts = [f"{len(labels):,} {name}" for name, (_, labels) in self.parts.items()]
+        images = self.parts["train"][0]
+        shape = f"{shape_text(images.shape[1:])} {images.dtype}"
+        classes = counted(len(self.class_names), "class", "classes")
+        left = f"normalization {self.normalization.kind}" if self.normalization else "ready"
+        return one_line(self, [f"{self.name}: {', '.join(parts)}", shape, classes, left])
 
     def split(self, *, test_limit: int | None = None, seed: int = 0) -> Split:
         """Return the part to train on and the part to test on: the held-out one, where there is one.

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from bdfa_np.errors import ConfigError
+from bdfa_np.representation import one_line, settings
 
 FORMATS = ("rgb", "yuv")
 NORMALIZATIONS = ("scale", "simple", "channel", "image")
@@ -91,6 +92,11 @@ class Recipe:
         problem = validation_problem(self.validate)
         if problem:
             raise ConfigError(f"--validate {problem}, not {self.validate}")
+
+    def __repr__(self) -> str:
+        """Return the data set, and what differs from the defaults."""
+        usual = ("normalization",) if self.normalization == "scale" else ()
+        return one_line(self, settings(self, leave_out=usual))
 
     @property
     def keeps_bytes(self) -> bool:

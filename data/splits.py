@@ -10,6 +10,8 @@ from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.stratified import stratified
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 VERSION = 1
 """Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
@@ -43,6 +45,11 @@ class Split:
     test_labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     description: str
+
+    def __repr__(self) -> str:
+        """Return what the two parts are."""
+        classes = counted(len(self.class_names), "class", "classes")
+        return one_line(self, [self.description, f"{shape_text(self.input_shape)} {self.train_images.dtype}", classes])
 
     @property
     def input_shape(self) -> tuple[int, ...]:

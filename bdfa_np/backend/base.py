@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bdfa_np.backend.formula import Formula
+from bdfa_np.representation import one_line, settings
 
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Backend(ABC):
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
         self.dtype = dtype
+
+    def __repr__(self) -> str:
+        """Return the precision, and what was chosen beside it."""
+        return one_line(self, settings(self, always=("dtype",)))
 
     @abstractmethod
     def asarray(self, array: "npt.ArrayLike") -> Array:

@@ -11,6 +11,8 @@ from bdfa_np.layers.base import Layer
 class NonLinearity(Layer):
     """Base of all non-linearities: a function of each entry, and the way back through its slope."""
 
+    y: Array
+
     @staticmethod
     def activated(a: Any) -> Any:
         """Return ``y``, as a formula."""

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.habits import Habits
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, passage_text, settings
+from bdfa_np.system.text import counted
 
 Shape = tuple[int, ...]
 """The shape of one sample: without the batch axis, which always comes first."""
@@ -70,7 +73,7 @@ def initial_values(initial: str, shape: Shape, bias: bool) -> dict[str, Paramete
     return specs
 
 
-class Layer:
+class Layer(Habits):
     """A step of a network, with explicit ``forward``, ``backward`` and ``project_feedback``.
 
     A layer is made with its own settings alone. `Sequential` then *binds* it: gives it a name, a backend and
@@ -96,15 +99,24 @@ class Layer:
     """Whether the slope at an input of 0 is 0, so that weights that start at zero learn nothing."""
     shares_batch = False
     """Whether its kernels may cut a batch into shares, one a thread."""
+    said_by_shape: ClassVar[tuple[str, ...]] = ()
+    """The arguments of the constructor that the shape of the output says already."""
+    habits: ClassVar[dict[str, str]] = {
+        "weight": "its weights are W, and their gradient dW",
+        "in_features": "the shape of a sample that comes in is input_shape",
+        "out_features": "the shape of a sample that goes out is output_shape",
+        "train": "there is no mode to switch: forward(x, train=True) in training, forward(x, train=False) in use",
+        "eval": "there is no mode to switch: forward(x, train=True) in training, forward(x, train=False) in use",
+    }
+    backend: Backend
+    xp: Any
+    streams: Streams
+    input_shape: Shape
+    output_shape: Shape
 
     def __init__(self) -> None:
         self.name = self.kind
         self.accumulate = False
-        self.backend: Backend
-        self.xp: Any
-        self.streams: Streams
-        self.input_shape: Shape
-        self.output_shape: Shape
         self.training_pass = 0
         self._buffers: dict[str, Array] = {}
 
@@ -124,6 +136,41 @@ class Layer:
         self.streams = streams
         self.input_shape = input_shape
         self.output_shape = self.infer_shape(input_shape)
+
+    def __repr__(self) -> str:
+        """Return its settings; once it is bound, the shapes of its samples and its parameters too."""
+        if not self._bound:
+            inside = sum(1 for _ in tree_of([self])) - 1
+            return one_line(self, [*settings(self), counted(inside, "layer") + " inside" if inside else ""])
+        parameters = sum(prod(spec.shape) for layer in tree_of([self]) for spec in layer.parameters().values())
+        passage = passage_text(self.input_shape, self.output_shape)
+        changed = settings(self, leave_out=self.said_by_shape, all_named=True)
+        return one_line(self, [passage, *changed, counted(parameters, "parameter") if parameters else ""])
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Say what to write: which way a layer goes, and whether in training, is said at every call.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(f"a layer is not called: write {self.name}.forward(x, train=True), or train=False in use")
+
+    @property
+    def _bound(self) -> bool:
+        return "output_shape" in vars(self)
+
+    def advice_on(self, name: str) -> str:
+        """Return a sentence too on what a layer has in a network alone, or after a forward pass alone."""
+        if not any(name in vars(kind).get("__annotations__", ()) for kind in type(self).__mro__):
+            return super().advice_on(name)
+        if self._bound:
+            return f"{self.name} has no {name!r} before a batch went forward: call network.forward(x) first"
+        return (
+            f"{self!r} stands in no network yet, and has no {name!r}: "
+            f"Sequential([..., {self!r}, ...], input_shape=...) gives it shapes, weights and a backend"
+        )
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one output sample; a layer that changes the shape overrides this."""

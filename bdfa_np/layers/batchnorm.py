@@ -23,6 +23,7 @@ class BatchNorm(Layer):
     """
 
     kind = "batchnorm"
+    x_hat: Array
     gamma: Array
     beta: Array
     dgamma: Array

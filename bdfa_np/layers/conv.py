@@ -33,6 +33,8 @@ class Conv2d(Layer):
     kind = "conv"
     shares_batch = True
     feedback_site = "layerwise"
+    said_by_shape = ("channels",)
+    x: Array
     W: Array
     b: Array
     dW: Array

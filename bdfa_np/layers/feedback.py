@@ -16,6 +16,7 @@ class ErrorFeedback(Layer):
 
     kind = "feedback"
     feedback_site = "direct"
+    h: Array
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B`` (K, n), uniform within ±1/√n."""

@@ -28,6 +28,8 @@ class Linear(Layer):
 
     kind = "linear"
     feedback_site = "layerwise"
+    said_by_shape = ("units",)
+    x: Array
     W: Array
     b: Array
     dW: Array

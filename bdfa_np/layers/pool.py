@@ -25,6 +25,7 @@ class MaxPool2d(Layer):
 
     kind = "pool"
     shares_batch = True
+    chosen: Array
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.
@@ -32,7 +32,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        vectors: Sequence[ParameterVector],
+        vectors: ParameterVector | Sequence[ParameterVector],
         learning_rate: float = 1e-4,
         *,
         lr_decay: float = 0.0,
@@ -60,7 +60,7 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.
@@ -93,7 +93,7 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1
         The rate; may be changed between steps.
@@ -107,7 +107,11 @@ class Adadelta(Optimizer):
     epsilon = 1e-6
 
     def __init__(
-        self, vectors: Sequence[ParameterVector], learning_rate: float = 1.0, *, weight_decay: float = 0.0
+        self,
+        vectors: ParameterVector | Sequence[ParameterVector],
+        learning_rate: float = 1.0,
+        *,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(vectors, learning_rate, weight_decay=weight_decay)
 
@@ -133,7 +137,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.
@@ -151,7 +155,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        vectors: Sequence[ParameterVector],
+        vectors: ParameterVector | Sequence[ParameterVector],
         learning_rate: float = 1e-4,
         *,
         lr_decay: float = 0.0,
@@ -237,7 +241,7 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from bdfa_np.backend.base import Array
 from bdfa_np.backend.formula import Formula, formula
+from bdfa_np.habits import Habits
+from bdfa_np.optim.arguments import advised, vectors_of
 from bdfa_np.parameters import ParameterVector, copy_named
+from bdfa_np.representation import one_line, settings
+from bdfa_np.system.text import counted
 
 
-class Optimizer:
+class Optimizer(Habits):
     """Base of all optimizers; what one takes is what its constructor shows.
 
     What an optimizer does to one parameter is its `update`, a formula; `step` applies it to whole vectors.
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
-        What is trained: the weights and, under a rule that trains its feedback so, the feedback.
+    vectors : ParameterVector or sequence of ParameterVector
+        What is trained: a network's ``weights``, or a rule's ``trained``, which may have its feedback in it.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps (halving does).
     weight_decay : float, default 0
@@ -26,10 +31,19 @@ class Optimizer:
 
     Raises
     ------
+    TypeError
+        If what shall be trained is no vector of parameters, or an argument is one that the optimizer does not take.
     ValueError
         If a vector has no gradients.
     """
 
+    habits: ClassVar[dict[str, str]] = {
+        "zero_grad": "network.forget_gradients() lets the next backward overwrite the gradients",
+        "param_groups": "the rate is optimizer.learning_rate, which may be changed between steps",
+        "lr": "the rate is optimizer.learning_rate, which may be changed between steps",
+        "state_dict": "optimizer.state() gives its state by name",
+        "load_state_dict": "optimizer.load_state(...) takes over what optimizer.state() gave",
+    }
     name: str
     options: frozenset[str]
     """Which of ``momentum``, ``dampening``, ``lr_decay`` and ``weight_decay`` its constructor takes."""
@@ -48,24 +62,36 @@ class Optimizer:
     """What a schedule multiplies the rate by; it follows from the epoch alone, and is no part of the saved state."""
 
     def __init_subclass__(cls) -> None:
-        """Read from the constructor what the command line has to know of it."""
+        """Read from the constructor what the command line has to know of it; let it say what it does not take."""
+        if "__init__" in vars(cls):
+            cls.__init__ = advised(cls.__init__)  # type: ignore[method-assign]
         parameters = inspect.signature(cls.__init__).parameters
         cls.options = frozenset(name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY)
         cls.default_learning_rate = parameters["learning_rate"].default
         cls.needs_momentum = "momentum" in cls.options and parameters["momentum"].default is inspect.Parameter.empty
 
+    @advised
     def __init__(
-        self, vectors: Sequence[ParameterVector], learning_rate: float = 1e-4, *, weight_decay: float = 0.0
+        self,
+        vectors: ParameterVector | Sequence[ParameterVector],
+        learning_rate: float = 1e-4,
+        *,
+        weight_decay: float = 0.0,
     ) -> None:
+        self._vectors = vectors_of(vectors, type(self).__name__)
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.steps = 0
-        if any(vector.gradients is None for vector in vectors):
-            raise ValueError("an optimizer can only train a vector that has gradients")
-        self._vectors = list(vectors)
         self._state = [
-            {name: vector.backend.zeros(vector.values.shape) for name in self.state_names} for vector in vectors
+            {name: vector.backend.zeros(vector.values.shape) for name in self.state_names} for vector in self._vectors
         ]
+
+    def __repr__(self) -> str:
+        """Return its settings, what it trains, and the steps taken."""
+        size = sum(vector.values.size for vector in self._vectors)
+        changed = settings(self, always=("learning_rate",))
+        taken = counted(self.steps, "step") + " taken" if self.steps else ""
+        return one_line(self, [*changed, counted(size, "parameter"), taken])
 
     update: Formula
     """What a step does to one parameter: from ``w``, its state, ``g`` and constants to ``w`` and its state."""

@@ -23,7 +23,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.
@@ -42,7 +42,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        vectors: Sequence[ParameterVector],
+        vectors: ParameterVector | Sequence[ParameterVector],
         learning_rate: float = 1e-4,
         *,
         momentum: float = 0.0,
@@ -85,7 +85,7 @@ class NAG(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         The rate; may be changed between steps.
@@ -107,7 +107,7 @@ class NAG(Optimizer):
 
     def __init__(
         self,
-        vectors: Sequence[ParameterVector],
+        vectors: ParameterVector | Sequence[ParameterVector],
         learning_rate: float = 1e-4,
         *,
         momentum: float,
@@ -176,7 +176,7 @@ class ASGD(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 1e-4
         η₀; may be changed between steps.

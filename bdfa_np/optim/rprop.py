@@ -17,7 +17,7 @@ class Rprop(Optimizer):
 
     Parameters
     ----------
-    vectors : sequence of ParameterVector
+    vectors : ParameterVector or sequence of ParameterVector
         What is trained.
     learning_rate : float, default 0.1
         The first Δ of every weight; changed later, it has no effect.
@@ -31,7 +31,7 @@ class Rprop(Optimizer):
     smallest = 1e-6
     largest = 50.0
 
-    def __init__(self, vectors: Sequence[ParameterVector], learning_rate: float = 0.1) -> None:
+    def __init__(self, vectors: ParameterVector | Sequence[ParameterVector], learning_rate: float = 0.1) -> None:
         super().__init__(vectors, learning_rate)
         for state in self._state:
             state["delta"].fill(learning_rate)

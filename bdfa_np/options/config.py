@@ -15,7 +15,9 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, own_values
 from bdfa_np.options.initial import initial
 from bdfa_np.options.training import choosing_problem
+from bdfa_np.representation import one_line, value_text
 from bdfa_np.rules.find import find_rule
+from bdfa_np.tables import Table
 
 Class = TypeVar("Class", bound=type)
 
@@ -65,6 +67,19 @@ class Config:
 
         def __init__(self, **options: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
+
+    def __repr__(self) -> str:
+        """Return the options that are not at their defaults."""
+        return one_line(self, [f"{name}={value_text(value)}" for name, value in self.changed().items()])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a row an option that is not at its default."""
+        return Table(["option", "value"], list(self.changed().items()), title="options not at their defaults").to_html()
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that are not at their defaults; of a resolved configuration, those that follow too."""
+        values = {name: getattr(self, name) for name in OPTIONS}
+        return {name: value for name, value in values.items() if value != OPTIONS[name].default}
 
     def replace(self, **changes: Any) -> Config:
         """Return a configuration with other values of some options."""

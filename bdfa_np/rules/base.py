@@ -11,14 +11,17 @@ from typing import ClassVar
 from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ExtensionError
+from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Layer, Shape, tree_of
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
 from bdfa_np.parameters import ParameterVector, check_same_names, copy_named
+from bdfa_np.representation import one_line, passage_text, settings
+from bdfa_np.system.text import counted
 
 
-class Rule(ABC):
+class Rule(Habits, ABC):
     """A learning rule over one network.
 
     A training step is ``forward``, the loss, `backward`, `train_feedback`, the optimizer over `trained`, and
@@ -45,6 +48,13 @@ class Rule(ABC):
         If the network has nothing to train, or lacks what the rule needs.
     """
 
+    habits: ClassVar[dict[str, str]] = {
+        "parameters": "rule.trained lists the vectors that an optimizer trains, as in SGD(rule.trained, 0.1)",
+        "forward": "the network goes forward: result = loss(network.forward(x), labels), then rule.backward(result)",
+        "step": "an optimizer steps: optimizer = SGD(rule.trained, 0.1), then optimizer.step() after rule.backward",
+        "zero_grad": "network.forget_gradients() lets the next backward overwrite the gradients",
+        "state_dict": "rule.feedback.state() gives the feedback matrices by name, rule.state() what else it carries",
+    }
     name: ClassVar[str]
     """What it is called; a rule from a file is called as the file says."""
     options: ClassVar[tuple[Option, ...]] = ()
@@ -64,6 +74,14 @@ class Rule(ABC):
         """Of each layer, whether anything below it needs the signal at its input."""
         self._note_what_is_wanted(network.layers, False)
         self._record: dict[str, Array] | None = None
+
+    def __repr__(self) -> str:
+        """Return what net it trains, its feedback weights, and its settings."""
+        passage = passage_text(self.network.input_shape, self.network.output_shape)
+        weights = counted(self.feedback.values.size, "feedback weight")
+        feedback = f"{weights} in {counted(len(self.feedback), 'matrix', 'matrices')}"
+        held = feedback if len(self.feedback) else "no feedback weights"
+        return one_line(self, [passage, held, *settings(self, leave_out=("network",))])
 
     # The walk
 
@@ -88,7 +106,17 @@ class Rule(ABC):
         ----------
         result : LossResult
             What the loss says of the last forward pass: outputs, targets, error.
+
+        Raises
+        ------
+        ValueError
+            If the loss was not of this network's output.
         """
+        if result.error.shape[1:] != self.network.output_shape:
+            raise ValueError(
+                f"the loss is of {prod(result.error.shape[1:])} outputs, and this network has "
+                f"{prod(self.network.output_shape)}: the loss takes logits, loss(network.forward(x), labels)"
+            )
         self.result = result
         self.walk(self.network.layers, result.error)
 

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bdfa_np.errors import RunError
+from bdfa_np.representation import one_line
 from bdfa_np.system.files import replace_file
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, Progress
 
 FORMAT = 1
@@ -68,6 +70,13 @@ class Checkpoint:
     rule: Arrays = field(default_factory=dict)
     rule_counters: dict[str, float] = field(default_factory=dict)
     preprocessing: str = ""
+
+    def __repr__(self) -> str:
+        """Return the epochs and steps done, and how much is held."""
+        weights, feedback = (sum(array.size for array in group.values()) for group in (self.weights, self.feedback))
+        done = [counted(self.progress.epoch, "epoch") + " done", counted(self.steps, "step")]
+        held = [counted(weights, "weight"), counted(feedback, "feedback weight")]
+        return one_line(self, [*done, *held])
 
 
 @interrupts_wait()

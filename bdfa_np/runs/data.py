@@ -11,6 +11,7 @@ from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
+from bdfa_np.representation import one_line, shape_text
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class RunData:
 
     prepared: PreparedData
     split: Split
+
+    def __repr__(self) -> str:
+        """Return what the two parts are."""
+        return one_line(self, [self.split.description, shape_text(self.split.input_shape)])
 
     def train_batches(self, batch_size: int, streams: Streams, *, drop_last: bool = False) -> Batches:
         """Return shuffled batches of the training part."""

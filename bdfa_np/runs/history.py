@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, overload
 
+from bdfa_np.representation import one_line
 from bdfa_np.runs.checkpoint import COLUMNS
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
@@ -136,10 +137,9 @@ class History(Sequence[EpochRecord]):
         return self.table().to_html()
 
     def __repr__(self) -> str:
+        """Return the number of epochs, and the errors after the last."""
         if not self._records:
-            return "History(no epoch done)"
+            return one_line(self, ["no epoch done"])
         last = self._records[-1]
-        return (
-            f"History({counted(last.epoch, 'epoch')}: train error {last.train_error:.2%}, "
-            f"{self.tested_on} error {last.test_error:.2%})"
-        )
+        errors = f"train error {last.train_error:.2%}, {self.tested_on} error {last.test_error:.2%}"
+        return one_line(self, [f"{counted(len(self), 'epoch')}: {errors}"])

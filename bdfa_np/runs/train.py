@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bdfa_np.data import Dataset
 from bdfa_np.data.sources.handed import PREFIX
 from bdfa_np.errors import ConfigError
+from bdfa_np.habits import Habits
 from bdfa_np.model import Model
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
+from bdfa_np.representation import one_line
 from bdfa_np.runs.bar import Bar
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 from bdfa_np.runs.history import History
@@ -26,7 +28,7 @@ from bdfa_np.system.text import counted
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(Habits):
     """What `train` has come to.
 
     Attributes
@@ -50,6 +52,12 @@ class TrainingResult:
     notes: tuple[str, ...] = ()
     interrupted: bool = False
 
+    habits: ClassVar[dict[str, str]] = {
+        "predict": "the trained net is result.model: result.model.predict(x)",
+        "evaluate": "the trained net is result.model: result.model.evaluate(data)",
+        "network": "the trained net is result.model, and its layers result.model.network",
+    }
+
     @property
     def config(self) -> Config:
         """The resolved options."""
@@ -60,11 +68,12 @@ class TrainingResult:
         return f"<p>{escape(repr(self))}</p>{self.history.table().to_html()}"
 
     def __repr__(self) -> str:
+        """Return what was trained, how long, how well, and where it lies."""
         config, how = self.config, "interrupted after " if self.interrupted else ""
-        figures = f", {config.tested_on} error {self.history[-1].test_error:.2%}" if self.history else ""
-        where = f", in {self.folder}" if self.folder else ""
-        epochs = counted(len(self.history), "epoch")
-        return f"TrainingResult({config.dataset}, {config.gradient}, {how}{epochs}{figures}{where})"
+        epochs = f"{how}{counted(len(self.history), 'epoch')}"
+        error = f"{config.tested_on} error {self.history[-1].test_error:.2%}" if self.history else ""
+        where = f"in {self.folder}" if self.folder else ""
+        return one_line(self, [config.dataset, config.gradient, epochs, error, where])
 
 
 def train(

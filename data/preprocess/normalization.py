@@ -11,11 +11,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from bdfa_np.data.recipe import NORMALIZATIONS
 from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.representation import one_line, value_text
 
 VERSION = 1
 """Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
 
 _IMAGES_PER_BLOCK = 128
+_MOST_SHOWN = 4
 
 Array = NDArray[np.float64]
 
@@ -49,6 +51,14 @@ class Normalization:
     kind: str
     offset: Array
     divisor: Array
+
+    def __repr__(self) -> str:
+        """Return its kind, and its numbers, or the shapes of its arrays where those are many."""
+        told = [
+            f"{name} {value_text(part.tolist() if part.size <= _MOST_SHOWN else part)}"
+            for name, part in (("offset", self.offset), ("divisor", self.divisor))
+        ]
+        return one_line(self, [self.kind, *told])
 
     @classmethod
     def fit(cls, kind: str, train_images: NDArray[Any]) -> "Normalization":

@@ -13,6 +13,8 @@ from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 _IMAGES_PER_BLOCK = 1024
 
@@ -47,6 +49,14 @@ class Preprocessing:
     whitening: ZCA | None = None
     format: str = "rgb"
     resize: int | None = None
+
+    def __repr__(self) -> str:
+        """Return what is done, to samples of which shape."""
+        done = f"normalization {self.normalization.kind}" if self.normalization else "whitening"
+        colours = "" if self.format == "rgb" else f"format={self.format!r}"
+        resize = "" if self.resize is None else f"resize={self.resize}"
+        classes = counted(len(self.class_names), "class", "classes")
+        return one_line(self, [shape_text(self.shape), done, colours, resize, classes])
 
     @property
     def transform(self) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.preprocess.normalization import moments
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line, shape_text
 
 _IMAGES_PER_BLOCK = 1024
 
@@ -33,6 +34,12 @@ class RawValues:
     highest: NDArray[np.float32]
     darkest: float = 0.0
     lightest: float = 0.0
+
+    def __repr__(self) -> str:
+        """Return the range; of vectors, in how many entries."""
+        if self.lowest.ndim:
+            return one_line(self, [f"ranges of {shape_text(self.lowest.shape)} entries", "bytes" * self.is_bytes])
+        return one_line(self, [f"{self.lowest.item():g} to {self.highest.item():g}", "bytes" * self.is_bytes])
 
     @classmethod
     def of(cls, samples: NDArray[Any]) -> "RawValues":

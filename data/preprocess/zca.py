@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.recipe import check_dimensions
 from bdfa_np.errors import ConfigError, DataError
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -60,6 +62,10 @@ class ZCA:
     P: NDArray[Any]
     P_inverse: Array | None
     epsilon: float = 1e-5
+
+    def __repr__(self) -> str:
+        """Return the size of a sample, and ε."""
+        return one_line(self, [f"{counted(len(self.mean), 'value')} a sample", f"epsilon={self.epsilon:g}"])
 
     @classmethod
     def fit(cls, train_images: NDArray[Any], epsilon: float = 1e-5, progress: Progress | None = None) -> "ZCA":

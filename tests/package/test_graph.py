@@ -12,7 +12,17 @@ PACKAGES = {"bdfa_np": ROOT / "bdfa_np", "bdfa_np.cli": ROOT / "cli", "bdfa_np.d
 LARGEST_FOLDER = 20
 
 ORDER = (
-    *("errors", "checkout", "tables", "declaration", "extensions", "random_streams", "system"),
+    *(
+        "errors",
+        "checkout",
+        "representation",
+        "tables",
+        "habits",
+        "declaration",
+        "extensions",
+        "random_streams",
+        "system",
+    ),
     *("backend", "data"),
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),

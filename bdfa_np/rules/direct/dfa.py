@@ -37,6 +37,7 @@ class DFA(Rule):
 
     def __init__(self, network: Sequential, *, magnitude: float = 0.0) -> None:
         super().__init__(network)
+        self.magnitude = magnitude
         self.sites = cast("list[ErrorFeedback]", [layer for layer in network.tree() if self.cuts(layer)])
         if not self.sites:
             raise ValueError(f"{self.name} needs an ErrorFeedback layer at the end of each hidden block")

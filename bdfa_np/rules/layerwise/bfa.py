@@ -18,7 +18,7 @@ from bdfa_np.layers import (
     Sigmoid,
     Tanh,
 )
-from bdfa_np.losses import LossResult
+from bdfa_np.losses import LossResult, check_labels
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.fa import FA
@@ -80,7 +80,8 @@ class BFA(FA):
         super().__init__(network, magnitude=magnitude)
         if output not in OUTPUTS:
             raise ValueError(f"unknown feedback output {output!r}: choose from {', '.join(OUTPUTS)}")
-        self.output = _Slope(Sigmoid(), network.input_shape, self) if output == "sigmoid" else None
+        self.output = output
+        self._drawn_through = _Slope(Sigmoid(), network.input_shape, self) if output == "sigmoid" else None
         self.stages = self._read(network)
 
     def feedback_layers(self) -> list[Layer]:
@@ -117,16 +118,25 @@ class BFA(FA):
         -------
         array (N, *input_shape)
             ``x̂``.
+
+        Raises
+        ------
+        ValueError
+            If the labels are not integers within 0..K-1.
         """
+        if not hasattr(labels, "__len__"):
+            raise ValueError(f"labels are an array or a list of classes: write generate([{labels!r}]) for one")
         (K,) = self.network.output_shape
-        return self._generate(self.backend.one_hot(self.backend.asarray(labels), K)).copy()
+        classes = self.backend.asarray(labels)
+        check_labels(self.backend.to_host(classes), len(classes), K)
+        return self._generate(self.backend.one_hot(classes, K)).copy()
 
     def _generate(self, t: Array) -> Array:
         """Return ``x̂`` (N, *input_shape), and leave in each stage what came to it from above."""
         g = t  # (N, K)
         for stage in reversed(self.stages):
             g = stage.down(g)  # Luo eq. 23-25
-        return g if self.output is None else self.output.down(g)  # Luo eq. 25
+        return g if self._drawn_through is None else self._drawn_through.down(g)  # Luo eq. 25
 
     def train_feedback(self, result: LossResult) -> None:
         """Run the feedback phase; the gradients of ``B`` are left for the optimizer."""

@@ -28,6 +28,7 @@ class FA(Layerwise):
 
     def __init__(self, network: Sequential, *, magnitude: float = 0.0) -> None:
         super().__init__(network)
+        self.magnitude = magnitude
         self.draw_feedback(self.feedback_layers(), magnitude, trained=self.trains_feedback)
 
     def matrix(self, layer: Layer) -> Array:
