@@ -53,6 +53,10 @@ class ImageAugmentation(ABC):
     def alter(self, x: "Array", generator: "np.random.Generator", out: "Array") -> "Array":
         """Write the altered images ``x`` (N, H, W, C) into ``out``, and return it."""
 
+    def __repr__(self) -> str:
+        """Return the shape of an image."""
+        return one_line(self, [shape_text(self._input_shape)])
+
     def __call__(self, x: "Array", epoch: int, step: int) -> "Array":
         """Return an augmented batch.
 

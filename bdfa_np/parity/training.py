@@ -46,7 +46,6 @@ SMALL_STEPS = 0.003
 
 OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"criterion": "ce"},
-    {"criterion": "mse"},
     {"nonlin": "sigm"},
     {"nonlin": "relu"},
     {"dropout": 1},
@@ -57,20 +56,21 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"eps": 0.08, "acc_gradient": True},
     {"weight_decay": 0.01},
     {"momentum": 0.9, "lr_decay": 0.1},
-    {"momentum": 0.9, "dampening": 0.0},
-    {"optimization": "adamw", "weight_decay": 0.1},
-    {"clip_norm": 0.1},
-    {"gradient": "bfa", "clip_norm": 0.1},
     {"optimization": "nag", "momentum": 0.9, "weight_decay": 0.01},
     {"max_in_norm": 0.8},
     {"max_out_norm": 0.6},
     {"augment": True},
-    {"augment": "crop-flip"},
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},
     {"gradient": "bdfa", "feedback_target": "centred"},
     {"gradient": "bfa", "feedback_output": "linear", "lr": 0.002},  # nothing bounds what it draws
     {"gradient": "fa", "rfb_mag": 0.5},
+    {"criterion": "mse"},
+    {"momentum": 0.9, "dampening": 0.0},
+    {"optimization": "adamw", "weight_decay": 0.1},
+    {"clip_norm": 0.1},
+    {"gradient": "bfa", "clip_norm": 0.1},
+    {"augment": "crop-flip"},
 )
 """Every option that changes what a step computes, at least once."""
 

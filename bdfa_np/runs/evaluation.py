@@ -17,6 +17,7 @@ from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.session import cuda_defaults, moved
+from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import evaluate
 
@@ -41,6 +42,15 @@ class RunEvaluation(Evaluation):
     epoch: int
     epochs: int
     best: bool
+
+    def __repr__(self) -> str:
+        """Return error, loss and the number of samples, and after which epoch."""
+        figures = [f"error {self.confusion.error_rate:.2%}", f"loss {self.loss:.4f}"]
+        return one_line(self, [*figures, counted(self.confusion.total, "sample"), f"epoch {self.epoch}"])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the confusion matrix, or, of many classes, the commonest mistakes."""
+        return self.confusion.to_html(self.class_names, title=repr(self))
 
 
 def evaluate_run(

@@ -9,7 +9,7 @@ from bdfa_np.backend.cpu import pool
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.parity.training import cases
 
-KERNELS = 19
+KERNELS = 21
 CHECKS = 2 * (KERNELS + len(cases()))
 """In float64 and float32."""
 
