@@ -272,6 +272,8 @@ class Session:
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
         self.folder.write_follows(checkpoint, self.data.split.class_names, self.model.config)
+        if self.model.config.keep_best and self.history:
+            self.folder.read_best()  # what is missing is missed now, not after the last epoch
 
     def run(self, lines: Sequence[str]) -> None:
         """Train until the configured epochs are done; each is saved before the next begins."""

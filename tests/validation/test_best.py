@@ -136,6 +136,9 @@ def test_a_best_net_that_is_gone_is_missed(whole, tmp_path, bdfa):
     run = shutil.copytree(whole[0], tmp_path / "copy")
     (run / "best.h5").unlink()
     assert "best.h5 is missing" in bdfa.refused("evaluate", run, "--best")
+    epochs = len((run / "metrics.csv").read_text().splitlines())
+    assert "best.h5 is missing" in bdfa.refused("train", "--save", run, "--resume", "--epochs", EPOCHS + 1)
+    assert len((run / "metrics.csv").read_text().splitlines()) == epochs
 
 
 def test_a_best_net_of_another_run_goes_with_force(bdfa):
