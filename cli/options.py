@@ -17,6 +17,9 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.rules import RULES
 
+# Lines are broken at hyphens, which would take names of data sets and options apart.
+_UNBREAKABLE = "\N{NON-BREAKING HYPHEN}"
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -48,12 +51,13 @@ class Command(click.Command):
             if record is not None and isinstance(parameter, click.Option):
                 term, text = record
                 under.setdefault(getattr(parameter, "heading", "Options"), []).append(
-                    (folded(term, formatter.width), text)
+                    (folded(term, formatter.width), text.replace("-", _UNBREAKABLE))
                 )
         for title in (*HEADINGS, "Options"):
             if title in under:
                 with formatter.section(title):
                     formatter.write_dl(under[title])
+        formatter.buffer = [piece.replace(_UNBREAKABLE, "-") for piece in formatter.buffer]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; say that it was interrupted in one line, where click would print an empty one."""

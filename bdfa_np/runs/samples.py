@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bdfa_np.data import Preprocessing, load_dataset
-from bdfa_np.data.readers.picture_file import read_picture
+from bdfa_np.data.readers.picture_file import Remark, read_picture, summary
 from bdfa_np.data.sources.image_listing import PICTURE_SUFFIXES
 from bdfa_np.errors import DataError
 from bdfa_np.predictions import numbered
@@ -131,14 +131,20 @@ def _from_pictures(paths: Sequence[Path], preprocessing: Preprocessing, *, inver
         raise DataError(f"{paths[0]}: the net takes rows of {shape[0]} columns, and no pictures")
     height, width, channels = shape
     raw = np.empty((len(paths), height, width, channels), np.uint8)
+    remarked: dict[Remark, list[Path]] = {remark: [] for remark in Remark}
     scaled = 0
     for index, path in enumerate(paths):
-        pixels = read_picture(path, channels, note)
+        found: list[Remark] = []
+        pixels = read_picture(path, channels, found.append)
+        for remark in found:
+            remarked[remark].append(path)
         if pixels.shape != shape:
             scaled += 1
             picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
             pixels = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).reshape(shape)
         raw[index] = 255 - pixels if invert else pixels
+    for text in summary(remarked):
+        note(text)
     if scaled:
         note(f"{scaled:,} of {counted(len(paths), 'picture')} scaled to {height} x {width}")
     for text in far_from_training(raw, [str(path) for path in paths], preprocessing):

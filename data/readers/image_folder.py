@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.preprocess.resizing import resize_images
-from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_file
+from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_file, summary
 from bdfa_np.data.sources.image_listing import ImageListing
 from bdfa_np.errors import DataError
 from bdfa_np.system.memory import beyond_memory
@@ -45,7 +45,7 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
     """
     stack = _Stack(listing.path, {part: len(files) for part, files in listing.files.items()})
     sums: dict[Path, str] = {}
-    remarked: dict[Remark, list[Path]] = defaultdict(list)
+    remarked: dict[Remark, list[str]] = defaultdict(list)
     with bar(f"reading {listing.name}", sum(map(len, listing.files.values())), progress) as advance:
         for part, files in listing.files.items():
             for index, (_, file) in enumerate(files):
@@ -53,27 +53,15 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
                 sums[file] = hashlib.sha256(content).hexdigest()
                 picture = decode_picture(file, content)
                 for remark in picture.remarks:
-                    remarked[remark].append(file)
+                    remarked[remark].append(str(file.relative_to(listing.path)))
                 pixels = picture.pixels
                 if resize is not None:
                     [pixels] = resize_images(pixels[np.newaxis], resize)
                 stack.put(part, index, file, pixels)
                 advance(len(sums))
     train, test = ((stack.images[part], np.array([label for label, _ in listing.files[part]])) for part in stack.images)
-    notes = _summary(remarked, listing.path)
+    notes = summary(remarked)
     return Dataset(listing.name, *train, *test, listing.classes, listing.combined(sums), notes)
-
-
-def _summary(remarked: dict[Remark, list[Path]], path: Path) -> tuple[str, ...]:
-    """Return a line on each kind of remark, in the order of their kinds."""
-    lines = []
-    for remark in Remark:
-        files = remarked[remark]
-        if files:
-            count = f"{len(files):,} image{'' if len(files) == 1 else 's'}"
-            more = ", ..." if len(files) > 1 else ""
-            lines.append(f"{count} {remark.value}: {files[0].relative_to(path)}{more}")
-    return tuple(lines)
 
 
 class _Stack:

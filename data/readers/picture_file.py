@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,7 @@ from PIL.TiffTags import TAGS_V2
 
 from bdfa_np.data.readers.reading import open_data_file, read_up_to
 from bdfa_np.errors import DataError
+from bdfa_np.system.text import counted
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LARGEST_FILE = 2**30
@@ -55,7 +56,7 @@ class Picture:
     remarks: tuple[Remark, ...]
 
 
-def read_picture(path: Path, channels: int, note: Callable[[str], None] = lambda _: None) -> Pixels:
+def read_picture(path: Path, channels: int, remark: Callable[[Remark], None] = lambda _: None) -> Pixels:
     """Read a picture as a folder of images would have it, in grey or in colour.
 
     Parameters
@@ -65,8 +66,8 @@ def read_picture(path: Path, channels: int, note: Callable[[str], None] = lambda
     channels : {1, 3}
         How many channels are wanted. Colours become grey by ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B; grey is
         repeated.
-    note : callable, optional
-        Called with a line on whatever its owner may not expect, as `Remark` has it.
+    remark : callable, optional
+        Called with each thing that was done to it and that its owner may not expect; `summary` makes lines of them.
 
     Returns
     -------
@@ -81,14 +82,37 @@ def read_picture(path: Path, channels: int, note: Callable[[str], None] = lambda
     if channels not in (1, 3):
         raise DataError(f"{path}: a picture has one channel or three, and {channels} are wanted")
     picture = decode_picture(path, read_file(path))
-    for remark in picture.remarks:
-        note(f"{path}: an image {remark.value}")
+    for found in picture.remarks:
+        remark(found)
     pixels = picture.pixels
     if channels > pixels.shape[2]:
         return np.repeat(pixels, channels, axis=2)
     if channels < pixels.shape[2]:
         return np.asarray(Image.fromarray(pixels).convert("L"))[..., np.newaxis]
     return pixels
+
+
+def summary(remarked: Mapping[Remark, Sequence[object]]) -> tuple[str, ...]:
+    """Return a line on each kind of remark.
+
+    Parameters
+    ----------
+    remarked : mapping of Remark to sequence
+        The names of the images that each was made of.
+
+    Returns
+    -------
+    tuple of str
+        In the order of their kinds, such as ``"2 images with transparent pixels, put on white: 1.png, ..."``.
+    """
+    lines = []
+    for remark in Remark:
+        names = remarked.get(remark, ())
+        if names:
+            lines.append(
+                f"{counted(len(names), 'image')} {remark.value}: {names[0]}{', ...' if len(names) > 1 else ''}"
+            )
+    return tuple(lines)
 
 
 def read_file(path: Path) -> bytearray:

@@ -5,7 +5,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -58,7 +58,9 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
             raise DataError(f"{path}: cannot be unpacked into {folder}: {error.strerror or error}") from error
 
 
-def _members(archive: Archive, packed: IO[bytes], wanted: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(
+    archive: Archive, packed: IO[bytes], wanted: Collection[str]
+) -> Generator[tuple[str, IO[bytes]], None, None]:
     """Yield the names and contents of the files in an archive that are wanted, until nothing is wanted any more."""
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(packed) as files:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bdfa_np.data.class_names import check_class_names
 from bdfa_np.data.readers.reading import file_sha256
 from bdfa_np.errors import DataError
+from bdfa_np.system.text import counted
 
 _PARTS = ("train", "test")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -50,7 +51,7 @@ class ImageListing:
         """Lines on what is left out, such as ``"3 files left out: 2 .txt, 1 .gif"``."""
         count = sum(self.left_out.values())
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(self.left_out).most_common())
-        files = (f"{count:,} file{'' if count == 1 else 's'} left out: {kinds}",) if count else ()
+        files = (f"{counted(count, 'file')} left out: {kinds}",) if count else ()
         folders = tuple(f"the folder {name!a} left out: {' and '.join(_PARTS)} are read" for name in self.other_folders)
         return files + folders
 

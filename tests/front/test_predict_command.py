@@ -90,6 +90,18 @@ def test_dark_ink_on_white_paper_is_noted_and_inverted(bdfa, folder, tmp_path):
     assert entry["class"] == load_run(folder).predict(DIGITS.test_images[3:4]).names[0]
 
 
+def test_ink_on_a_transparent_ground_is_ink_on_white_and_noted_once_for_all_pictures(bdfa, folder, tmp_path):
+    ink = DIGITS.test_images[3, ..., 0]
+    for name in ("1.png", "2.png"):
+        Image.fromarray(np.stack([np.zeros_like(ink), ink], axis=-1)).save(tmp_path / name)
+    Image.fromarray(255 - ink).save(tmp_path / "white.png")
+    outcome = bdfa("predict", folder, tmp_path / "1.png", tmp_path / "2.png", "--invert")
+    assert outcome.err == f"note: 2 images with transparent pixels, put on white: {tmp_path / '1.png'}, ...\n"
+    entries = said(bdfa, folder, tmp_path / "1.png", tmp_path / "white.png", "--invert")
+    assert entries[0]["class"] == entries[1]["class"]
+    assert entries[0]["score"] == entries[1]["score"]
+
+
 def test_a_black_picture_is_noted_without_advice_that_would_not_help(bdfa, folder, tmp_path):
     Image.new("L", (28, 28)).save(tmp_path / "black.bmp")
     outcome = bdfa("predict", folder, tmp_path / "black.bmp")

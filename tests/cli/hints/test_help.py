@@ -1,5 +1,7 @@
 """Help pages: of every command, as wide as a terminal, and asked for in either way."""
 
+import re
+
 import click
 import pytest
 
@@ -31,6 +33,8 @@ def test_every_help_page_fits_80_columns_without_raw_marks(bdfa, words, monkeypa
     assert [line for line in out.splitlines() if len(line) > 80] == []
     assert "\\b" not in out
     assert "\b" not in out
+    assert [line for line in out.splitlines() if re.search(r"\w-$", line)] == []
+    assert "\N{NON-BREAKING HYPHEN}" not in out
 
 
 @pytest.mark.parametrize("words", PAGES, ids=" ".join)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_picture
+from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_picture, summary
 from bdfa_np.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -308,11 +308,14 @@ def test_grey_that_was_saved_in_colour_is_the_grey_that_it_was(save):
     np.testing.assert_array_equal(read_picture(save(np.repeat(GREY_3D, 3, axis=2)), 1), GREY_3D)
 
 
-def test_what_was_done_to_a_picture_is_noted_with_its_path(save):
-    notes = []
-    path = save(np.concatenate([COLOUR, ALPHA], axis=-1))
-    read_picture(path, 3, notes.append)
-    assert notes == [f"{path}: an image with transparent pixels, put on white"]
+def test_what_was_done_to_a_picture_is_told_and_summed_up(save):
+    remarks = []
+    read_picture(save(np.concatenate([COLOUR, ALPHA], axis=-1)), 3, remarks.append)
+    assert remarks == [Remark.ON_WHITE]
+    assert summary({Remark.SIXTEEN_BITS: ["b.png"], Remark.ON_WHITE: ["c.png", "a.png"], Remark.DARK: []}) == (
+        "2 images with transparent pixels, put on white: c.png, ...",
+        "1 image of 16 bits, of which the upper 8 are kept: b.png",
+    )
 
 
 def test_neither_two_channels_nor_what_is_no_picture_can_be_read(save, tmp_path):

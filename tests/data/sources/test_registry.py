@@ -77,6 +77,19 @@ def test_known_checksums_are_what_reading_records():
     assert load_dataset("mnist-5k").checksums == registry.ENTRIES["mnist-5k"].known_checksums()
 
 
+def test_the_documentation_has_a_row_with_its_counts_for_each():
+    page = Path(__file__).parents[3] / "docs" / "data.md"
+    if not page.is_file():
+        pytest.skip("the documentation is not beside the tests")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.read_text().splitlines()]
+    documented = {row[0].strip("`"): row[2:4] for row in rows if len(row) == 5 and row[0].startswith("`")}
+    assert documented == {
+        entry.name: [f"{entry.train_images:,} + {entry.test_images:,}", str(len(entry.class_names))]
+        for entry in registry.ENTRIES.values()
+    }
+    assert list(documented) == list(registry.ENTRIES)
+
+
 def real(name: str) -> Path:
     folder = Path(os.environ.get("BDFA_DATA_DIR", "absent"))
     if not any((folder / name).glob("train-images-idx3-ubyte*")):
