@@ -36,7 +36,9 @@ def quick(**parameters):
     return FeedbackAlignmentClassifier(**{"num_hidden": 12, "epochs": 5, **parameters})
 
 
-@pytest.mark.parametrize("parameters", [{}, {"gradient": "fa", "criterion": "ce", "optimization": "adam"}], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [{}, {"gradient": "fa", "criterion": "ce", "optimization": "adam"}, {"criterion": "mse"}], ids=str
+)
 def test_every_check_of_scikit_learn_passes(parameters):
     results = check_estimator(FeedbackAlignmentClassifier(**parameters), on_skip=None)
     others = {result["check_name"]: result["exception"] for result in results if result["status"] != "passed"}
@@ -96,6 +98,16 @@ def test_probabilities_sum_to_1_wherever_the_logits_are(criterion):
     assert np.abs(fitted.decision_function(X)).max() > 1e4
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_under_mse_there_are_labels_and_no_probabilities():
+    fitted = quick(criterion="mse", epochs=60).fit(X, Y)
+    assert fitted.score(X, Y) > 0.95
+    assert not hasattr(fitted, "predict_proba")
+    with pytest.raises(AttributeError, match="has no attribute 'predict_proba'"):
+        fitted.predict_proba(X)
+    of_two = quick(criterion="mse", epochs=60).fit(X[Y < 2], Y[Y < 2])
+    np.testing.assert_array_equal(of_two.predict(X), (of_two.decision_function(X) > 0).astype(int))
 
 
 @pytest.mark.parametrize("criterion", ["bce", "ce"])
