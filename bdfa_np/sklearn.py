@@ -6,11 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdfa_np.data import Batches, Normalization, Preprocessing
 from bdfa_np.data.preprocess.raw_values import RawValues
@@ -22,6 +17,17 @@ from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.system.threads import limited_threads
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        "bdfa_np.sklearn needs scikit-learn 1.6 or later: install it with pip install 'bdfa-np[sklearn]'"
+    ) from error
 
 NORMALIZATION = Option(
     "normalization",
@@ -154,7 +160,7 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         labels: NDArray[Any] = self.classes_[largest]
         return labels
 
-    @available_if(_gives_scores)
+    @available_if(_gives_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return a probability for each class, (N, K), of samples (N, d); they sum to 1.
 
@@ -187,9 +193,10 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
     def _logits(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         samples = validate_data(self, X, reset=False, dtype=np.float64)
-        model = self.model_
+        model, preprocessing = self.model_, self.model_.preprocessing
+        assert preprocessing is not None
         with limited_threads(self.threads), blamed(outside(model.config)):
-            prepared = model.preprocessing.transform(samples, np.empty_like(samples))
+            prepared = preprocessing.transform(samples, np.empty_like(samples))
             logits: NDArray[np.float64] = model.network.predict(prepared)
         return logits
 

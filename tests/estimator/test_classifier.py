@@ -1,7 +1,9 @@
 """The classifier for scikit-learn keeps scikit-learn's rules, and computes what the engine computes; ``-m oracle``."""
 
 import copy
+import importlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +215,13 @@ def test_what_cannot_be_used_is_refused_in_one_line():
         quick().decision_function(X)
     with pytest.raises(ValueError, match="13 features"):
         quick().fit(X, Y).predict(X[:, :5])
+
+
+def test_where_scikit_learn_is_missing_it_is_named_with_its_extra(monkeypatch):
+    monkeypatch.delitem(sys.modules, "bdfa_np.sklearn")
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(ImportError, match=r"needs scikit-learn 1\.6 or later: install it with .*bdfa-np\[sklearn\]"):
+        importlib.import_module("bdfa_np.sklearn")
 
 
 def test_columns_are_normalised_in_the_precision_of_the_table():

@@ -48,6 +48,7 @@ def agree(found, expected):
 
 def test_plain_arrays(follow):
     names, expected, printed, said = follow("npz", "np.load")
+    names["net"].close()
     agree(names["x"], expected)
     assert printed == f"{np.array(expected.names[:5])}\n"
     assert said.splitlines() == ["digits.npz", "raw samples (N, 28, 28, 1) of uint8 -> logits and scores (N, 10)"]

@@ -18,13 +18,18 @@ from bdfa_np.model import assemble
 OLD_RUNS = Path(__file__).parents[1] / "runs" / "written_before"
 
 
+def read(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
 def by_hand(net, x):
     """Compute what the documentation says of each step, in float64 where it is free to."""
     for name in net["preprocessing"]:
         x = PREPARING[name](net, x)
     for name in net["layers"]:
         kind = name.rstrip("0123456789")
-        held = {key.removeprefix(f"{name}."): net[key] for key in net.files if key.startswith(f"{name}.")}
+        held = {key.removeprefix(f"{name}."): net[key] for key in net if key.startswith(f"{name}.")}
         x = LAYERS[kind](x, **held)
     return x
 
@@ -70,7 +75,7 @@ LAYERS = {
 def test_logits_follow_by_hand_from_plain_arrays(narrow, made, difference, tmp_path, network, options, nonlin):
     model, x = made(network, nonlin=nonlin, **options)
     export_model(model, tmp_path / "net.npz", to="npz")
-    found = by_hand(np.load(tmp_path / "net.npz"), x)
+    found = by_hand(read(tmp_path / "net.npz"), x)
     assert difference(found, model.network.predict(x)) <= {"mlp": 2e-5, "conv": 1e-4}[network]
 
 
@@ -101,7 +106,7 @@ def test_preprocessing_follows_by_hand_from_plain_arrays(tmp_path, trained, diff
     model, _ = trained(build_model(Config(gradient="dfa", num_hidden=30), (6, 5, 3), 4))
     model = replace(model, preprocessing=prepared.preprocessing)
     export_model(model, tmp_path / "net.npz", to="npz")
-    net = np.load(tmp_path / "net.npz")
+    net = read(tmp_path / "net.npz")
     assert difference(by_hand(net, IMAGES), model.predict(IMAGES).logits) <= 2e-5
     assert net["class_names"].tolist() == ["owl", "Ente", "été", "鳥"]
     assert (net["input"], net["dtype"], net["input_shape"].tolist()) == ("raw", "uint8", [6, 5, 3])
@@ -110,7 +115,7 @@ def test_preprocessing_follows_by_hand_from_plain_arrays(tmp_path, trained, diff
 def test_a_model_that_was_built_by_hand_takes_prepared_samples_and_says_so(made, tmp_path):
     model, _ = made("mlp")
     said = export_model(model, tmp_path / "net.npz", to="npz").interface
-    net = np.load(tmp_path / "net.npz")
+    net = read(tmp_path / "net.npz")
     assert said == "prepared samples (N, 6, 5, 2) of float32 -> logits and scores (N, 10)"
     assert (net["input"], net["dtype"]) == ("prepared", "float32")
     assert net["preprocessing"].tolist() == []
@@ -187,7 +192,7 @@ def test_a_file_that_is_there_is_replaced_with_force_alone(bdfa, run_folder):
     assert line == "bdfa: error: net.npz is there already: name another file, or replace it with --force"
     assert Path("net.npz").read_text() == "mine"
     assert bdfa("export", run_folder, "--to", "npz", "-o", "net.npz", "--force").code == 0
-    assert "layers" in np.load("net.npz")
+    assert "layers" in read("net.npz")
 
 
 def test_a_place_that_is_not_there_is_refused(bdfa, run_folder):
@@ -217,7 +222,7 @@ def test_the_best_net_is_exported_where_it_was_kept(bdfa, run_folder):
     bdfa.train(Path("runs/b"), "--validate", "--keep-best", "--epochs", 3, "--lr", "0.3", "--epoch-step", 1)
     assert bdfa("export", "runs/b", "--to", "npz", "--best").out.splitlines()[0] == "runs/b/best.npz"
     best = load_run("runs/b", best=True).network.weights
-    np.testing.assert_array_equal(np.load("runs/b/best.npz")["linear1.W"], best["linear1.W"])
+    np.testing.assert_array_equal(read("runs/b/best.npz")["linear1.W"], best["linear1.W"])
 
 
 def test_a_run_older_than_preprocessing_files_takes_prepared_samples_and_says_how_to_change_that(bdfa, tmp_path):
