@@ -6,10 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdfa_np.data import Batches, Normalization, Preprocessing
 from bdfa_np.data.preprocess.raw_values import RawValues
@@ -19,8 +15,19 @@ from bdfa_np.extensions import blamed
 from bdfa_np.model import Model, build_model, outside
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
-from bdfa_np.options.machine import CUDA
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.system.threads import limited_threads
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        "bdfa_np.sklearn needs scikit-learn 1.6 or later: install it with pip install 'bdfa-np[sklearn]'"
+    ) from error
 
 NORMALIZATION = Option(
     "normalization",
@@ -36,7 +43,8 @@ OWN_HELP = {
     "lr": "Learning rate. None: the optimizer's own, 0.0001, of rprop 0.1, of adadelta 1.",
     "threads": "CPU threads. None: one for each usable core.",
 }
-NOT_TAKEN = ("models_folder", "seed", "visualize")
+NOT_TAKEN = ("models_folder", "keep_best", "patience", "on_test", "seed", "visualize")
+"""What is of a run's files, or chooses by what a run is tested on; in place of ``seed`` stands ``random_state``."""
 
 
 def _declared() -> dict[str, Option]:
@@ -55,6 +63,12 @@ def _declared() -> dict[str, Option]:
 
 
 PARAMETERS = _declared()
+
+
+def _gives_scores(classifier: Any) -> bool:
+    if classifier.criterion == "mse":
+        raise AttributeError("under mse the outputs are no probabilities: take predict, or criterion='ce'")
+    return True
 
 
 class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -146,11 +160,13 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         labels: NDArray[Any] = self.classes_[largest]
         return labels
 
+    @available_if(_gives_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return a probability for each class, (N, K), of samples (N, d); they sum to 1.
 
         Under ``ce`` they are the logits' softmax. Under ``bce`` a net has a score for each class, σ of its logit, that
-        knows nothing of the others; what is returned are the scores over their sum.
+        knows nothing of the others; what is returned are the scores over their sum. Under ``mse``, whose outputs may be
+        any numbers, there is no such method.
         """
         log_scores = self._log_scores(X)
         scores = np.exp(log_scores - log_scores.max(axis=1, keepdims=True))
@@ -158,25 +174,29 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         return probabilities
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the logits (N, K) of samples (N, d); of two classes, the log-odds (N,) of the second."""
+        """Return the logits (N, K) of samples (N, d); of two classes, one number each (N,), positive for the second.
+
+        Of two classes that is the log-odds of `predict_proba`; under ``mse`` it is the difference of the outputs.
+        """
         check_is_fitted(self)
         if len(self.classes_) != 2:
             return self._logits(X)
-        log_scores = self._log_scores(X)
-        log_odds: NDArray[np.float64] = log_scores[:, 1] - log_scores[:, 0]
-        return log_odds
+        of_each = self._log_scores(X)
+        decision: NDArray[np.float64] = of_each[:, 1] - of_each[:, 0]
+        return decision
 
     def _log_scores(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return logarithms of what `predict_proba` is proportional to."""
+        """Return logarithms of what `predict_proba` is proportional to; under ``mse`` the outputs."""
         o = self._logits(X)
-        return o if self.criterion == "ce" else -np.logaddexp(0, -o)
+        return -np.logaddexp(0, -o) if self.criterion == "bce" else o
 
     def _logits(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         samples = validate_data(self, X, reset=False, dtype=np.float64)
-        model = self.model_
+        model, preprocessing = self.model_, self.model_.preprocessing
+        assert preprocessing is not None
         with limited_threads(self.threads), blamed(outside(model.config)):
-            prepared = model.preprocessing.transform(samples, np.empty_like(samples))
+            prepared = preprocessing.transform(samples, np.empty_like(samples))
             logits: NDArray[np.float64] = model.network.predict(prepared)
         return logits
 
@@ -212,7 +232,7 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
 
 def _in_float64(config: Config, state: dict[str, Any], preprocessing: Preprocessing) -> Model:
     """Return a trained model on the CPU in float64, in which what is computed of a row hangs on no other row."""
-    on_cpu = config.replace(backend="numpy", **{option.name: option.default for option in CUDA})
+    on_cpu = config.replace(backend="numpy", **cuda_defaults())
     model = build_model(on_cpu, preprocessing.shape, len(preprocessing.class_names), dtype="float64")
     model.load_state(state)
     return dataclasses.replace(model, preprocessing=preprocessing)

@@ -10,7 +10,7 @@ from bdfa_np import __version__
 from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
 from bdfa_np.cli.hints import meant
 
-COMMANDS = ("train", "evaluate", "predict", "data", "info", "doctor", "completion", "help")
+COMMANDS = ("train", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
 """Each is a module of this package with a command of the same name."""
 
 
@@ -70,6 +70,7 @@ Examples:
   bdfa train --dataset mnist-5k --epochs 10      train on the bundled digits
   bdfa evaluate runs/2026-01-31_12-00-00         test what was trained
   bdfa predict runs/2026-01-31_12-00-00 7.png    say what a picture of your own is
+  bdfa export runs/2026-01-31_12-00-00 --to onnx write the net for other programs
   bdfa data info cifar10 --png cifar10.png       what a data set holds
   bdfa info                                      versions, threads, backends
   bdfa doctor                                    compare the GPU with the CPU

@@ -28,7 +28,7 @@ from bdfa_np.layers import (
 )
 from bdfa_np.model import Model
 
-SCORES = {"ce": "softmax", "bce": "sigmoid"}
+SCORES = {"ce": "softmax", "bce": "sigmoid", "mse": "identity"}
 """What a loss makes of logits, by its name."""
 
 
@@ -75,7 +75,7 @@ class Inference:
         Shape of one sample, (H, W, C) or (d,).
     preprocessing, layers : tuple of Step
         What is done to samples, and then by the net. Feedback sites are left out: they do nothing in use.
-    scores : {"softmax", "sigmoid"}
+    scores : {"softmax", "sigmoid", "identity"}
         What the loss makes of the logits: probabilities that sum to 1, or a score for each class by itself.
     class_names : tuple of str
         The names of the K classes.
@@ -105,6 +105,13 @@ class Inference:
     def scores_name(self) -> str:
         """What the scores are called: ``probabilities`` where they sum to 1, else ``scores``."""
         return "probabilities" if self.scores == "softmax" else "scores"
+
+    @property
+    def interface(self) -> str:
+        """What goes in and what comes out, in one line."""
+        shape = ", ".join(["N", *map(str, self.input_shape)])
+        (K,) = self.layers[-1].output_shape
+        return f"{self.input} samples ({shape}) of {self.dtype} -> logits and {self.scores_name} (N, {K})"
 
     def metadata(self) -> dict[str, str]:
         """Return what a file says of itself."""

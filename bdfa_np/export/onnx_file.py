@@ -46,7 +46,7 @@ def write_onnx(inference: Inference, file: BinaryIO) -> None:
         h = _NODES[step.kind](graph, step, h)
     graph.add("Identity", [h], output="logits")
     names = ("logits", inference.scores_name)
-    graph.add({"softmax": "Softmax", "sigmoid": "Sigmoid"}[inference.scores], ["logits"], output=names[1])
+    graph.add(inference.scores.capitalize(), ["logits"], output=names[1])
     dtype = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}[inference.dtype]
     (K,) = inference.layers[-1].output_shape
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", K]) for name in names]

@@ -63,7 +63,7 @@ def code(inference: Inference, state_name: str) -> str:
         made="\n        ".join(made),
         forward="\n        ".join(forward),
         scores_name=inference.scores_name,
-        scores={"softmax": "torch.softmax(self(x), dim=1)", "sigmoid": "torch.sigmoid(self(x))"}[inference.scores],
+        scores=_SCORES[inference.scores],
         state_name=state_name,
     )
 
@@ -104,6 +104,9 @@ def load(path=Path(__file__).with_name({state_name!r})):
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return net.eval()
 '''
+
+
+_SCORES = {"softmax": "torch.softmax(self(x), dim=1)", "sigmoid": "torch.sigmoid(self(x))", "identity": "self(x)"}
 
 
 def _buffers(step: Step) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +18,23 @@ SUFFIXES = {"onnx": ".onnx", "torch": ".pt", "npz": ".npz"}
 """What the name of a file ends with, by the format."""
 
 
-def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: bool = False) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The files.
+    interface : str
+        What goes in and what comes out, in one line.
+    """
+
+    files: tuple[Path, ...]
+    interface: str
+
+
+def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: bool = False) -> Exported:
     """Write a model's net for another program, its preprocessing included.
 
     Samples go in as they lie in files, (N, H, W, C) or (N, d) of any N, and at the size that the net takes; logits and
@@ -38,8 +55,8 @@ def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: 
 
     Returns
     -------
-    tuple of Path
-        The files that were written.
+    Exported
+        The files, and what goes in and comes out.
 
     Raises
     ------
@@ -50,8 +67,8 @@ def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: 
     Examples
     --------
     >>> from bdfa_np import export_model, load_run
-    >>> export_model(load_run("runs/dfa"), "digits.onnx", to="onnx")  # doctest: +SKIP
-    (PosixPath('digits.onnx'),)
+    >>> export_model(load_run("runs/dfa"), "digits.onnx", to="onnx").interface  # doctest: +SKIP
+    'raw samples (N, 28, 28, 1) of uint8 -> logits and scores (N, 10)'
     """
     path = Path(path)
     if to not in _WRITERS:
@@ -60,8 +77,9 @@ def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: 
     files = _files(path, to)
     for file in files:
         check_free(file, force=force)
-    _WRITERS[to](inference(model), files)
-    return files
+    computed = inference(model)
+    _WRITERS[to](computed, files)
+    return Exported(files, computed.interface)
 
 
 def check_extra(to: str) -> None:

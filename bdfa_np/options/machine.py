@@ -1,6 +1,7 @@
 """Options of the machine: where a run computes, and by which seed."""
 
 import os
+from typing import Any
 
 from bdfa_np.backend import BACKENDS
 from bdfa_np.declaration import Condition, Option, at_least, memory
@@ -44,6 +45,13 @@ CUDA = (
         conditions=_FOR_CUDA,
     ),
 )
+
+
+def cuda_defaults() -> dict[str, Any]:
+    """Return the options that are for CUDA alone, as where they are not given."""
+    return {option.name: option.default for option in CUDA}
+
+
 OPTIONS = (
     Option("seed", 0, "Seed of everything random.", check=at_least(0)),
     Option(

@@ -10,14 +10,14 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Evaluation
 from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
-from bdfa_np.runs.session import cuda_defaults, moved
-from bdfa_np.system.text import counted
+from bdfa_np.runs.session import moved
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import evaluate
 
@@ -42,15 +42,6 @@ class RunEvaluation(Evaluation):
     epoch: int
     epochs: int
     best: bool
-
-    def __repr__(self) -> str:
-        """Return error, loss and the number of samples, and after which epoch."""
-        figures = [f"error {self.confusion.error_rate:.2%}", f"loss {self.loss:.4f}"]
-        return one_line(self, [*figures, counted(self.confusion.total, "sample"), f"epoch {self.epoch}"])
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the confusion matrix, or, of many classes, the commonest mistakes."""
-        return self.confusion.to_html(self.class_names, title=repr(self))
 
 
 def evaluate_run(

@@ -10,12 +10,13 @@ from bdfa_np.errors import RunError
 from bdfa_np.model import Model, build_model
 from bdfa_np.network import Sequential
 from bdfa_np.options.config import Config
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 
 
-def load_run(path: str | os.PathLike[str], *, best: bool = False) -> Model:
+def load_run(path: str | os.PathLike[str], *, best: bool = False, backend: str | None = None) -> Model:
     """Build the model of a run folder, as its last epoch left it, or its best one.
 
     Parameters
@@ -24,6 +25,8 @@ def load_run(path: str | os.PathLike[str], *, best: bool = False) -> Model:
         A run folder that ``bdfa train`` wrote.
     best : bool, default False
         Whether to take the net of the lowest validation error, which ``--keep-best`` keeps, not the last one.
+    backend : {"auto", "numpy", "cupy"}, optional
+        Where the model computes; where the run did unless given, with its options for CUDA.
 
     Returns
     -------
@@ -33,9 +36,13 @@ def load_run(path: str | os.PathLike[str], *, best: bool = False) -> Model:
     ------
     RunError
         If there is no usable run, or its best net was not kept.
+    BackendError
+        If the backend cannot be used here.
     """
     folder = RunFolder(Path(path))
     config, document = folder.read_config()
+    if backend is not None:
+        config = config.replace(backend=backend, **cuda_defaults())
     data = document["data"]
     model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
     checkpoint = folder.read_best() if best else folder.read_checkpoint()

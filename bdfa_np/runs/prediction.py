@@ -14,12 +14,13 @@ from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Predictions
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.samples import Samples, read_files, read_part
-from bdfa_np.runs.session import cuda_defaults, moved
+from bdfa_np.runs.session import moved
 from bdfa_np.system.threads import limited_threads
 
 

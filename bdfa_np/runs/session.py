@@ -16,7 +16,7 @@ from bdfa_np.model import Model, configured_backend, outside
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
-from bdfa_np.options.machine import CUDA
+from bdfa_np.options.machine import CUDA, cuda_defaults
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.curves import check_drawing, draw_curves
@@ -204,11 +204,6 @@ def moved(config: Config, changes: Mapping[str, Any]) -> Config:
     if changes.get("backend") == "numpy":
         changes = {**cuda_defaults(), **changes}
     return config.replace(**changes).resolve()
-
-
-def cuda_defaults() -> dict[str, Any]:
-    """Return the options that are for CUDA alone, as where they are not given."""
-    return {option.name: option.default for option in CUDA}
 
 
 def fallback_notes(config: Config) -> list[str]:

@@ -1,7 +1,9 @@
 """The classifier for scikit-learn keeps scikit-learn's rules, and computes what the engine computes; ``-m oracle``."""
 
 import copy
+import importlib
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,9 @@ def quick(**parameters):
     return FeedbackAlignmentClassifier(**{"num_hidden": 12, "epochs": 5, **parameters})
 
 
-@pytest.mark.parametrize("parameters", [{}, {"gradient": "fa", "criterion": "ce", "optimization": "adam"}], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [{}, {"gradient": "fa", "criterion": "ce", "optimization": "adam"}, {"criterion": "mse"}], ids=str
+)
 def test_every_check_of_scikit_learn_passes(parameters):
     results = check_estimator(FeedbackAlignmentClassifier(**parameters), on_skip=None)
     others = {result["check_name"]: result["exception"] for result in results if result["status"] != "passed"}
@@ -96,6 +100,16 @@ def test_probabilities_sum_to_1_wherever_the_logits_are(criterion):
     assert np.abs(fitted.decision_function(X)).max() > 1e4
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_under_mse_there_are_labels_and_no_probabilities():
+    fitted = quick(criterion="mse", epochs=60).fit(X, Y)
+    assert fitted.score(X, Y) > 0.95
+    assert not hasattr(fitted, "predict_proba")
+    with pytest.raises(AttributeError, match="has no attribute 'predict_proba'"):
+        fitted.predict_proba(X)
+    of_two = quick(criterion="mse", epochs=60).fit(X[Y < 2], Y[Y < 2])
+    np.testing.assert_array_equal(of_two.predict(X), (of_two.decision_function(X) > 0).astype(int))
 
 
 @pytest.mark.parametrize("criterion", ["bce", "ce"])
@@ -201,6 +215,13 @@ def test_what_cannot_be_used_is_refused_in_one_line():
         quick().decision_function(X)
     with pytest.raises(ValueError, match="13 features"):
         quick().fit(X, Y).predict(X[:, :5])
+
+
+def test_where_scikit_learn_is_missing_it_is_named_with_its_extra(monkeypatch):
+    monkeypatch.delitem(sys.modules, "bdfa_np.sklearn")
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(ImportError, match=r"needs scikit-learn 1\.6 or later: install it with .*bdfa-np\[sklearn\]"):
+        importlib.import_module("bdfa_np.sklearn")
 
 
 def test_columns_are_normalised_in_the_precision_of_the_table():

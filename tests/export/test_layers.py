@@ -54,7 +54,7 @@ def test_conv_gives_the_same_logits_at_its_full_width(made, computed, difference
 
 
 @pytest.mark.parametrize("to", PROGRAMS)
-@pytest.mark.parametrize(("criterion", "name"), [("ce", "probabilities"), ("bce", "scores")])
+@pytest.mark.parametrize(("criterion", "name"), [("ce", "probabilities"), ("bce", "scores"), ("mse", "scores")])
 def test_beside_the_logits_stands_what_the_model_itself_predicts(made, computed, criterion, name, to):
     model, x = made("mlp", criterion=criterion)
     found, expected = computed(model, x, to), model.predict(x, prepared=True)
