@@ -1,6 +1,6 @@
 """Random crops and mirror images of training batches."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from bdfa_np.errors import ConfigError, DataError
@@ -44,6 +44,10 @@ class ImageAugmentation(ABC):
         self._streams = streams
         self._input_shape = input_shape
         self._out = backend.empty((0, *input_shape))
+
+    @abstractmethod
+    def alter(self, x: "Array", generator: "np.random.Generator", out: "Array") -> "Array":
+        """Write the altered images ``x`` (N, H, W, C) into ``out``, and return it."""
 
     def __repr__(self) -> str:
         """Return the shape of an image."""

@@ -27,6 +27,7 @@ from bdfa_np.layers import (
     Tanh,
 )
 from bdfa_np.model import Model
+from bdfa_np.representation import one_line, shape_text
 
 SCORES = {"ce": "softmax", "bce": "sigmoid", "mse": "identity"}
 """What a loss makes of logits, by its name."""
@@ -55,6 +56,10 @@ class Step:
     output_shape: Shape
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     settings: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return the name and the shape of what comes out."""
+        return one_line(self, [self.name, shape_text(self.output_shape)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,13 @@ from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Predictions
+from bdfa_np.representation import one_line
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.samples import Samples, read_files, read_part
 from bdfa_np.runs.session import moved
+from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 
 
@@ -45,6 +47,11 @@ class RunPredictions:
     epoch: int
     samples: Samples
     predictions: Predictions
+
+    def __repr__(self) -> str:
+        """Return how many samples there are, and how many were taken for another class, where that is known."""
+        error = "" if self.wrong is None else f"error {self.wrong.mean():.2%}"
+        return one_line(self, [counted(len(self.predictions), "sample"), error, f"epoch {self.epoch}"])
 
     @property
     def wrong(self) -> NDArray[np.bool_] | None:

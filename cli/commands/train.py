@@ -95,7 +95,7 @@ def train(
     from bdfa_np.runs.session import resume_run, start_run
     from bdfa_np.system.interrupts import terminate_like_interrupt
 
-    notes = []
+    notes: list[str] = []
     with terminate_like_interrupt():
         if resume and save is not None:
             if not RunFolder(save).is_vacant:

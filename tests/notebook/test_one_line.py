@@ -39,9 +39,11 @@ from bdfa_np import (
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data import ZCA, Augmentation, Normalization, Recipe, prepare, split
 from bdfa_np.data.arrays import take_arrays
+from bdfa_np.data.augmentation import CropFlip
 from bdfa_np.data.labels import as_classes
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.declaration import Condition
+from bdfa_np.export.inference import Step
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.metrics import Tally
@@ -52,6 +54,7 @@ from bdfa_np.rules import RULES
 from bdfa_np.runs import evaluation
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.data import RunData
+from bdfa_np.runs.samples import Samples
 from bdfa_np.trainer import EpochRecord, Progress
 
 SHOWS_ITS_TABLE = (Sequential,)
@@ -134,6 +137,8 @@ def of_runs() -> list[object]:
             result,
         ),
         predictions.Evaluation(0.1234567, counts, names),
+        Samples(["test 0"], np.zeros((1, 28, 28, 1), np.uint8)),
+        Step("linear", "linear1", (10,), {"W": np.zeros((784, 10), np.float32)}),
         predictions.Predictions(np.zeros((9, 10)), np.zeros((9, 10)), names, True),
     ]
 
@@ -150,6 +155,7 @@ def of_data() -> list[object]:
         *(Normalization.fit(kind, data.train_images) for kind in ("scale", "simple", "channel", "image")),
         *(ZCA.fit(vectors), RawValues.of(data.train_images), RawValues.of(vectors)),
         Augmentation(small_network().backend, Streams(0), (28, 28, 1)),
+        CropFlip(small_network().backend, Streams(0), (28, 28, 1), np.zeros((28, 28, 1), np.float32)),
         take_arrays({"train": (vectors, labels), "test": (vectors, labels)}, None, "mine"),
         as_classes(labels),
     ]
