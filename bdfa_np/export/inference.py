@@ -27,6 +27,7 @@ from bdfa_np.layers import (
     Tanh,
 )
 from bdfa_np.model import Model
+from bdfa_np.representation import one_line, shape_text
 
 SCORES = {"ce": "softmax", "bce": "sigmoid"}
 """What a loss makes of logits, by its name."""
@@ -55,6 +56,10 @@ class Step:
     output_shape: Shape
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     settings: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return its name, the shape that comes of it, and what it computes with."""
+        return one_line(self, [self.name, shape_text(self.output_shape), *self.arrays, *self.settings])
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from bdfa_np.data.readers.picture_file import read_picture
 from bdfa_np.data.sources.image_listing import PICTURE_SUFFIXES
 from bdfa_np.errors import DataError
 from bdfa_np.predictions import numbered
+from bdfa_np.representation import one_line, shape_text
 from bdfa_np.system.text import counted
 
 SAMPLE_ARRAYS = ("x", "images", "x_test", "test_images")
@@ -43,6 +44,11 @@ class Samples:
     names: list[str]
     raw: NDArray[Any]
     labels: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        """Return how many samples of which shape and type."""
+        shape = f"{shape_text(self.raw.shape[1:])} {self.raw.dtype}"
+        return one_line(self, [counted(len(self.names), "sample"), shape, "" if self.labels is None else "with labels"])
 
 
 def read_files(paths: Sequence[Path], preprocessing: Preprocessing, *, invert: bool, note: Note) -> Samples:

@@ -37,7 +37,7 @@ from bdfa_np import (
     load_dataset,
 )
 from bdfa_np.constraints import MaxNorm
-from bdfa_np.data import ZCA, Augmentation, Normalization, Recipe, prepare, split
+from bdfa_np.data import ZCA, Augmentation, CropFlip, Normalization, Recipe, prepare, split
 from bdfa_np.data.arrays import take_arrays
 from bdfa_np.data.labels import as_classes
 from bdfa_np.data.preprocess.raw_values import RawValues
@@ -52,6 +52,7 @@ from bdfa_np.rules import RULES
 from bdfa_np.runs import evaluation
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.data import RunData
+from bdfa_np.runs.samples import Samples
 from bdfa_np.trainer import EpochRecord, Progress
 
 SHOWS_ITS_TABLE = (Sequential,)
@@ -123,6 +124,7 @@ def of_runs() -> list[object]:
     model = build_model(Config(gradient="dfa"), (28, 28, 1), 10)
     history = importlib.import_module("bdfa_np.runs.history").History([record, record])
     result = importlib.import_module("bdfa_np.runs.train").TrainingResult(model, history, folder)
+    inference = importlib.import_module("bdfa_np.export.inference")
     predictions = importlib.import_module("bdfa_np.predictions")
     names = tuple(f"a class of a long name {number}" for number in range(10))
     return [
@@ -133,6 +135,7 @@ def of_runs() -> list[object]:
             history[:0],
             result,
         ),
+        inference.Step("linear", "linear1", (10,), weights, {"stride": 1}),
         predictions.Evaluation(0.1234567, counts, names),
         predictions.Predictions(np.zeros((9, 10)), np.zeros((9, 10)), names, True),
     ]
@@ -149,7 +152,9 @@ def of_data() -> list[object]:
         *(Recipe("mnist-5k"), Recipe("cifar10", whiten=True, resize=16, train_limit=100)),
         *(Normalization.fit(kind, data.train_images) for kind in ("scale", "simple", "channel", "image")),
         *(ZCA.fit(vectors), RawValues.of(data.train_images), RawValues.of(vectors)),
-        Augmentation(small_network().backend, Streams(0), (28, 28, 1)),
+        *(kind(small_network().backend, Streams(0), (28, 28, 1)) for kind in (Augmentation, CropFlip)),
+        Samples(["a.png"] * 20, vectors),
+        Samples(["a.png"] * 20, vectors, labels),
         take_arrays({"train": (vectors, labels), "test": (vectors, labels)}, None, "mine"),
         as_classes(labels),
     ]
