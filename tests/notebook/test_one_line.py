@@ -37,7 +37,7 @@ from bdfa_np import (
     load_dataset,
 )
 from bdfa_np.constraints import MaxNorm
-from bdfa_np.data import ZCA, Augmentation, Normalization, Recipe, prepare, split
+from bdfa_np.data import ZCA, Augmentation, CropFlip, Normalization, Recipe, prepare, split
 from bdfa_np.data.arrays import take_arrays
 from bdfa_np.data.augmentation import CropFlip
 from bdfa_np.data.labels import as_classes
@@ -126,6 +126,7 @@ def of_runs() -> list[object]:
     model = build_model(Config(gradient="dfa"), (28, 28, 1), 10)
     history = importlib.import_module("bdfa_np.runs.history").History([record, record])
     result = importlib.import_module("bdfa_np.runs.train").TrainingResult(model, history, folder)
+    inference = importlib.import_module("bdfa_np.export.inference")
     predictions = importlib.import_module("bdfa_np.predictions")
     names = tuple(f"a class of a long name {number}" for number in range(10))
     return [
@@ -136,6 +137,7 @@ def of_runs() -> list[object]:
             history[:0],
             result,
         ),
+        inference.Step("linear", "linear1", (10,), weights, {"stride": 1}),
         predictions.Evaluation(0.1234567, counts, names),
         Samples(["test 0"], np.zeros((1, 28, 28, 1), np.uint8)),
         Step("linear", "linear1", (10,), {"W": np.zeros((784, 10), np.float32)}),
