@@ -224,6 +224,12 @@ def test_where_scikit_learn_is_missing_it_is_named_with_its_extra(monkeypatch):
         importlib.import_module("bdfa_np.sklearn")
 
 
+def test_what_is_predicted_of_a_row_hangs_on_no_other_row():
+    fitted = quick(num_hidden=200).fit(X, Y)
+    alone = np.concatenate([fitted.decision_function(row[None]) for row in X[:40]])
+    np.testing.assert_allclose(fitted.decision_function(X)[:40], alone, rtol=1e-11)
+
+
 def test_columns_are_normalised_in_the_precision_of_the_table():
     """A year and a fraction of a second: in float32 the column would be two values."""
     column = 2000 + np.linspace(0, 1e-4, 100)[:, None]
