@@ -82,7 +82,7 @@ class EpochRecord:
     def __repr__(self) -> str:
         """Return the epoch with its errors and losses."""
         train = f"train error {self.train_error:.2%} loss {self.train_loss:.4g}"
-        test = f"test error {self.test_error:.2%} loss {self.test_loss:.4g}"
+        test = f"tested: error {self.test_error:.2%} loss {self.test_loss:.4g}"  # on which part, a record does not know
         return one_line(self, [f"epoch {self.epoch}: {train}", test, f"{self.seconds:.1f} s"])
 
 

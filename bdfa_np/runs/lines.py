@@ -4,8 +4,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bdfa_np import __version__
+from bdfa_np.declaration import Option
 from bdfa_np.model import Model
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
@@ -45,10 +47,11 @@ def opening(model: Model) -> list[str]:
     """
     config = model.config
     declared = {**OPTIONS, **{option.name: option for option in find_rule(config.gradient).options}}
+    parameters = model.network.weights.values.size
     lines: dict[bool, list[str]] = {True: [], False: []}
     for name, option in OPTIONS.items():
         value = getattr(config, name)
-        usual = value in (option.default, declared[name].resolved(config))
+        usual = value in (option.default, declared[name].resolved(config), _as_kept(option))
         if option.type is dict:
             lines[usual] += [f"  -O {own} = {own_value}" for own, own_value in (value or {}).items()]
         else:
@@ -60,7 +63,16 @@ def opening(model: Model) -> list[str]:
         "options as they are by default:",
         *lines[True],
         "",
+        *str(
+            model.network.table(model.rule.B, f"layers, with {counted(parameters, 'parameter')} in all:")
+        ).splitlines(),
+        "",
     ]
+
+
+def _as_kept(option: Option) -> Any:
+    """Return an option's default as a run's options have it: a path as a whole one."""
+    return option.default if option.default is None or option.canonical is None else option.canonical(option.default)
 
 
 def heading(model: Model, data: RunData) -> list[str]:

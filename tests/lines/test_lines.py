@@ -117,7 +117,7 @@ def test_a_rate_that_decays_gets_none(bdfa):
 def test_the_log_opens_with_all_options_those_that_differ_first(bdfa):
     bdfa.train("run", "--epochs", 1, "--gradient", "dfa", "--lr", 1e-3)
     head, _, rest = Path("run/Log.txt").read_text().partition("options as they are by default:\n")
-    usual = rest.partition("\n\n")[0]
+    usual, _, rest = rest.partition("\n\n")
     assert head.startswith(f"bdfa-np {__version__}\noptions other than the defaults:\n")
     assert re.findall(r"^  --(\S+)", head, re.MULTILINE) == [
         *("dataset", "train-limit", "test-limit", "num-hidden", "gradient", "lr", "epochs", "threads")
@@ -127,6 +127,18 @@ def test_the_log_opens_with_all_options_those_that_differ_first(bdfa):
     assert {name.replace("-", "_") for name in shown} == OPTIONS.keys() - {"rule_options"}
     for name, value in written.items():
         assert shown[name.replace("_", "-")] == str(value)
+
+
+def test_the_log_has_the_layers_and_the_number_of_parameters_before_the_runs_lines(bdfa):
+    out = bdfa.train("run", "--epochs", 1, "--gradient", "dfa").out
+    log = Path("run/Log.txt").read_text()
+    assert log.endswith(f"\n\n{out}")
+    table = log[: -len(out)].rstrip("\n").split("\n\n")[-1].splitlines()
+    parameters = 785 * 20 + 21 * 20 + 21 * 10
+    assert table[0] == f"layers, with {parameters:,} parameters in all:"
+    assert table[1].split() == ["layer", "output", "parameters", "feedback", "multiply-adds"]
+    assert table[-1].split() == ["all", f"{parameters:,}", "400", f"{784 * 20 + 20 * 20 + 20 * 10:,}"]
+    assert max(map(len, table)) <= WIDTH
 
 
 def test_a_resumed_runs_log_has_its_opening_once(bdfa):

@@ -300,7 +300,7 @@ def test_what_cannot_be_left_out_is_cut():
 def test_an_epochs_record_says_errors_and_losses():
     record = EpochRecord(12, 1e-3, 0.29164, 0.547, 0.8867, 0.10641, 0.133, 12.71)
     assert repr(record) == (
-        "EpochRecord(epoch 12: train error 54.70% loss 0.2916, test error 13.30% loss 0.1064, 12.7 s)"
+        "EpochRecord(epoch 12: train error 54.70% loss 0.2916, tested: error 13.30% loss 0.1064, 12.7 s)"
     )
 
 
