@@ -8,6 +8,7 @@ from typing import Any
 from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
 from bdfa_np.data.preprocess.pipeline import in_memory
 from bdfa_np.data.sources.find import find_source, is_own
+from bdfa_np.data.statistics import unevenness
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
@@ -53,9 +54,11 @@ class RunData:
         """Return a line on the prepared file, or None for a data set that needs none."""
         if self.prepared.path is None:
             return None
-        size, seconds = self.prepared.nbytes / 1e6, self.prepared.seconds
+        nbytes, seconds = self.prepared.nbytes, self.prepared.seconds
+        size = f"{nbytes / 1e6:,.0f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:,.0f} kB"
         how = "cache hit: read" if self.prepared.hit else "prepared and stored"
-        return f"{how} {size:,.0f} MB of pixels in {seconds:.1f} s, {self.prepared.path}"
+        what = "numbers" if self.split.holds_vectors else "pixels"
+        return f"{how} {size} of {what} in {seconds:.1f} s, {self.prepared.path}"
 
     def check_same(self, document: Mapping[str, Any], run: object) -> None:
         """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
@@ -99,6 +102,13 @@ def load_run_data(
         prepared = in_memory(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
+    if data.split.holds_vectors and config.normalization in ("scale", "simple"):
+        uneven = unevenness(prepared.preprocessing.raw.deviations)
+        if uneven is not None:
+            note(
+                f"the columns of {prepared.name} differ widely in scale (deviations by a factor of {uneven:,.0f}): "
+                "try --normalization column"
+            )
     return data
 
 

@@ -41,6 +41,8 @@ class Evaluation:
         Of all samples.
     class_names : tuple of str
         The names of the K classes.
+    sample : {"image", "vector"}
+        What it was tested on.
     """
 
     config: Config
@@ -50,6 +52,7 @@ class Evaluation:
     loss: float
     confusion: ConfusionMatrix
     class_names: tuple[str, ...]
+    sample: str
 
 
 def evaluate_run(
@@ -105,4 +108,5 @@ def evaluate_run(
         with blamed(outside(config)):
             loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
     epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
-    return Evaluation(config, epoch, epochs, best, loss, confusion, data.split.class_names)
+    sample = "vector" if data.split.holds_vectors else "image"
+    return Evaluation(config, epoch, epochs, best, loss, confusion, data.split.class_names, sample)
