@@ -53,7 +53,7 @@ class RawValues:
     @property
     def deviations(self) -> NDArray[np.float32]:
         """Of vectors, the standard deviation of each entry, shape (d,)."""
-        return (self.highest - self.lowest) / 4
+        return _float32((self.highest - self.lowest) / 4)
 
     def check(self, samples: NDArray[Any]) -> None:
         """Refuse samples whose values cannot be raw ones.
