@@ -1,9 +1,11 @@
 """A run's data: its data set prepared, split, and put into batches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
 from bdfa_np.data.preprocess.pipeline import in_memory
@@ -63,6 +65,27 @@ class RunData:
     def check_same(self, document: Mapping[str, Any], run: object) -> None:
         """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
         _check_same(self.prepared.checksums, document, run)
+
+    def with_classes(self, class_names: Sequence[str], run: object) -> "RunData":
+        """Return the same with the classes that a run was started with.
+
+        Labels that begin at 1 once had a class "0" too, which no sample was of: a run from then goes on with it.
+
+        Raises
+        ------
+        DataError
+            If there is a class that the run has not.
+        """
+        names, own = tuple(class_names), self.split.class_names
+        if names == own:
+            return self
+        if not set(own) <= set(names):
+            raise DataError(f"the data have other classes than {run}: start a new run")
+        codes = np.array([names.index(name) for name in own])
+        parts = {part: (samples, codes[labels]) for part, (samples, labels) in self.prepared.parts.items()}
+        prepared = replace(self.prepared, parts=parts, class_names=names)
+        train, test = (codes[labels] for labels in (self.split.train_labels, self.split.test_labels))
+        return RunData(prepared, replace(self.split, train_labels=train, test_labels=test, class_names=names))
 
 
 def load_run_data(
@@ -148,7 +171,7 @@ def load_data_of_run(
             _check_same(find_source(config.dataset).checksums(), document, run)
     data = load_run_data(config, dataset, progress=progress, note=note)
     data.check_same(document, run)
-    return data
+    return data.with_classes(document["data"]["class_names"], run)
 
 
 def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:

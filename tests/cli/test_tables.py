@@ -1,5 +1,6 @@
 """Data of one's own from the command line: tables, what has no test part, columns of different scales."""
 
+import hashlib
 import tomllib
 
 import numpy as np
@@ -82,6 +83,25 @@ def test_info_shows_a_table_with_and_without_a_test_part(bdfa, flowers):
 
 def test_help_names_tables(bdfa):
     assert ".csv" in bdfa("train", "--help").out
+
+
+def test_a_run_from_when_labels_from_1_had_a_class_0_too_goes_on_with_it(bdfa, tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
+    path, run = tmp_path / "own.npz", tmp_path / "run"
+    whole = {"x_train": x[:40], "x_test": x[40:]}
+    np.savez(path, **whole, y_train=np.append(y[1:40], 3) % 4, y_test=y[40:])  # of four classes, as it was then
+    assert bdfa(*TRAIN[:-2], "--threads", 1, "--dataset", path, "--save", run).code == 0
+    np.savez(path, **whole, y_train=y[:40] + 1, y_test=y[40:] + 1)
+    document = (run / "config.toml").read_text()
+    data = tomllib.loads(document)["data"]
+    assert data["class_names"] == ["0", "1", "2", "3"]
+    old, new = data["checksums"]["own.npz"], hashlib.sha256(path.read_bytes()).hexdigest()
+    (run / "config.toml").write_text(document.replace(old, new))
+    assert bdfa("train", "--save", run, "--resume", "--epochs", 16).code == 0
+    out = bdfa("evaluate", run).out
+    assert "on 20 test vectors of" in out
+    rows = {line.split()[0]: sum(map(int, line.split()[1:5])) for line in out.splitlines()[-4:]}
+    assert rows == {"0": 0, "1": 6, "2": 7, "3": 7}  # of the places 40 to 59, modulo 3
 
 
 @pytest.mark.oracle
