@@ -93,7 +93,7 @@ class Table:
             widths[max(wide, key=widths.__getitem__)] -= 1
         lines = [self.title] if self.title else []
         for row in (self.columns, *rows):
-            cells = [textwrap.wrap(cell, size) or [""] for cell, size in zip(row, widths, strict=True)]
+            cells = [textwrap.wrap(cell, max(size, 1)) or [""] for cell, size in zip(row, widths, strict=True)]
             for number in range(max(map(len, cells))):
                 parts = [cell[number] if number < len(cell) else "" for cell in cells]
                 lines.append(_GAP.join(map(_aligned, parts, widths, right)).rstrip())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bdfa_np.data.sources.find import find_source
+from bdfa_np.data.sources.find import source_of
 from bdfa_np.model import build_model
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.precedence import Chosen
@@ -26,7 +26,8 @@ def show(chosen: Chosen, load: Path | None) -> None:
     console.print(option_table(chosen))
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
-    name, input_shape, classes = find_source(chosen.config.dataset).describe(chosen.config.recipe())
+    recipe = chosen.config.recipe()
+    name, input_shape, classes = source_of(recipe).describe(recipe)
     check_augment(chosen.config, input_shape)
     model = build_model(chosen.config, input_shape, classes)
     console.print(layer_table(model.rule, f"{chosen.config.network} for {name}"))

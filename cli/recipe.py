@@ -1,6 +1,8 @@
 """What the commands that prepare data share."""
 
 RECIPE_OPTIONS = (
+    "label",
+    "test_fraction",
     "datapath",
     "cache_dir",
     "no_extra",

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.labels import as_classes
+from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.samples import from_values
 from bdfa_np.data.stratified import held_out
 from bdfa_np.errors import DataError
@@ -20,25 +21,54 @@ Part = tuple[NDArray[Any], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
-    """Arrays as the package keeps them.
+class Whole:
+    """A data set as it was given: divided into a part to train on and one to test on, or not yet.
 
     Attributes
     ----------
+    name : str
+        What it is called.
     parts : dict of str to tuple of ndarray
-        Samples and classes of ``"train"`` and, where it was given, ``"test"``.
+        Samples and classes of ``"train"`` and, where there is one, ``"test"``.
     class_names : tuple of str
         The names of the K classes.
     checksums : dict of str to str
-        SHA-256 of each array, as ``x_train``, ``y_train`` and so on.
-    note : str or None
-        How the labels were understood, if it is not plain.
+        SHA-256 of what was read.
+    notes : tuple of str
+        What is to be said of how it was read.
     """
 
+    name: str
     parts: dict[str, Part]
     class_names: tuple[str, ...]
     checksums: dict[str, str]
-    note: str | None
+    notes: tuple[str, ...] = ()
+
+    def resized(self, size: int) -> "Whole":
+        """Return it with its images scaled to ``size`` rows and columns, as `resize_images` does it."""
+        return replace(self, parts={part: (resize_images(x, size), y) for part, (x, y) in self.parts.items()})
+
+    def divided(self, test_fraction: float | None, seed: int) -> dict[str, Part]:
+        """Return a part to train on and a part to test on.
+
+        Parameters
+        ----------
+        test_fraction : float or None
+            How much of the first is to become the second; None where both are there.
+        seed : int
+            From which it is drawn which; see `bdfa_np.data.stratified.held_out`.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to test on, or a fraction is given as well, or it comes to nothing.
+        """
+        check_test_fraction(self.name, "test" in self.parts, test_fraction)
+        if test_fraction is None:
+            return self.parts
+        x, y = self.parts["train"]
+        train, test = held_out(y, test_fraction, seed, self.name)
+        return {"train": (x[train], y[train]), "test": (x[test], y[test])}
 
     def __repr__(self) -> str:
         """Return how many samples of how many classes."""
@@ -46,7 +76,32 @@ class Taken:
         return one_line(self, [*parts, counted(len(self.class_names), "class", "classes")])
 
 
-def take_arrays(given: Mapping[str, tuple[Any, Any]], class_names: tuple[str, ...] | None, name: str) -> Taken:
+def check_test_fraction(where: str, has_test: bool, test_fraction: float | None) -> None:
+    """Refuse a data set with nothing to test on, or with two things.
+
+    Parameters
+    ----------
+    where : str
+        What to call it in the message.
+    has_test : bool
+        Whether it has a test part of its own.
+    test_fraction : float or None
+        How much of it is to be tested on.
+
+    Raises
+    ------
+    DataError
+        Unless it is one or the other.
+    """
+    if has_test and test_fraction is not None:
+        raise DataError(f"{where}: has a test part of its own: leave out --test-fraction")
+    if not has_test and test_fraction is None:
+        raise DataError(
+            f"{where}: has no test part: add --test-fraction 0.2 (in Python, test_fraction=0.2) to test on a fifth"
+        )
+
+
+def take_arrays(given: Mapping[str, tuple[Any, Any]], class_names: tuple[str, ...] | None, name: str) -> Whole:
     """Convert and check arrays.
 
     Parameters
@@ -79,37 +134,8 @@ def take_arrays(given: Mapping[str, tuple[Any, Any]], class_names: tuple[str, ..
     _check_parts(parts, name)
     checksums = {f"x_{part}": _sha256(x) for part, (x, _) in parts.items()}
     checksums |= {f"y_{part}": _sha256(y, *labels.class_names) for part, (_, y) in parts.items()}
-    return Taken(parts, labels.class_names, checksums, labels.note)
-
-
-def divided(parts: dict[str, Part], test_fraction: float | None, seed: int, name: str) -> dict[str, Part]:
-    """Return a part to train on and a part to test on.
-
-    Parameters
-    ----------
-    parts : dict of str to tuple of ndarray
-        ``"train"`` and, where there is one, ``"test"``.
-    test_fraction : float or None
-        How much of the first is to become the second; None where both are there.
-    seed : int
-        From which it is drawn which; see `bdfa_np.data.stratified.held_out`.
-    name : str
-        What the data set is called, in messages.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to test on, or a fraction is given as well, or it comes to nothing.
-    """
-    if "test" in parts and test_fraction is None:
-        return parts
-    if "test" in parts:
-        raise DataError(f"{name}: has a test part of its own: leave out the test fraction")
-    if test_fraction is None:
-        raise DataError(f"{name}: has no test part: give a test fraction, such as 0.2 to test on a fifth of it")
-    x, y = parts["train"]
-    train, test = held_out(y, test_fraction, seed, name)
-    return {"train": (x[train], y[train]), "test": (x[test], y[test])}
+    notes = () if labels.note is None else (f"{name}: {labels.note}",)
+    return Whole(name, parts, labels.class_names, checksums, notes)
 
 
 def _check_parts(parts: Mapping[str, Part], name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.arrays import divided, take_arrays
+from bdfa_np.data.arrays import Whole, take_arrays
 from bdfa_np.data.checks import check_images, check_labels
 from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.errors import DataError
@@ -133,10 +133,28 @@ class Dataset:
         if x_test is not None or y_test is not None:
             given["test"] = x_test, y_test
         names = None if class_names is None else tuple(class_names)
-        taken = take_arrays(given, names, name)
-        notes = () if taken.note is None else (f"{name}: {taken.note}",)
-        parts = divided(taken.parts, test_fraction, seed, name)
-        return cls(name, *parts["train"], *parts["test"], taken.class_names, taken.checksums, notes)
+        return cls.from_whole(take_arrays(given, names, name), test_fraction, seed)
+
+    @classmethod
+    def from_whole(cls, whole: Whole, test_fraction: float | None = None, seed: int = 0) -> "Dataset":
+        """Return a data set as it was given, divided where it is not.
+
+        Parameters
+        ----------
+        whole : Whole
+            What was read.
+        test_fraction : float, optional
+            How much of it is tested on, where it has no test part.
+        seed : int, default 0
+            From which it is drawn which.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to test on, or a fraction is given as well, or it comes to nothing.
+        """
+        parts = whole.divided(test_fraction, seed)
+        return cls(whole.name, *parts["train"], *parts["test"], whole.class_names, whole.checksums, whole.notes)
 
     def __repr__(self) -> str:
         """Return how many samples of which shape and type, in how many classes."""

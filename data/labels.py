@@ -14,7 +14,11 @@ from bdfa_np.errors import DataError
 from bdfa_np.representation import one_line
 from bdfa_np.system.text import counted
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when the same labels would come to other classes."""
+
 _LONGEST_SHOWN = 60
+_NOT_IN_TRAINING = "which no training label is: correct it, or give that class training samples too"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +87,7 @@ def as_classes(
     """
     arrays = [_array(labels, place) for labels, place in zip((train, test), where, strict=True) if labels is not None]
     plain = [_plain(array, place) for array, place in zip(arrays, where, strict=False)]
-    if len({labels.dtype.kind for labels in plain}) > 1:
+    if len({labels.dtype.kind == "U" for labels in plain}) > 1:
         kinds = ["words" if labels.dtype.kind == "U" else "numbers" for labels in plain]
         raise DataError(f"{where[0]} are {kinds[0]} but {where[1]} are {kinds[1]}: give both in one kind")
     if class_names is None:
@@ -104,7 +108,7 @@ def _from_words(plain: list[NDArray[Any]], class_names: tuple[str, ...] | None, 
         found = np.unique(plain[0]).tolist()
         class_names = tuple(sorted(found, key=int) if all(map(_is_whole, found)) else found)
         check_class_names(where[0], class_names)
-        advice = f"which no label of {where[0]} is: correct it, or give that class training samples too"
+        advice = _NOT_IN_TRAINING
     return [_positions(*pair, class_names, advice) for pair in zip(where, plain, strict=False)], class_names, None
 
 
@@ -124,9 +128,8 @@ def _from_numbers(plain: list[NDArray[Any]], class_names: tuple[str, ...] | None
     found = np.unique(plain[0]).tolist()
     names = tuple(map(str, found))
     check_class_names(where[0], names)
-    advice = f"which no label of {where[0]} is: correct it, or give that class training samples too"
     note = f"the labels run from {low} to {high}, not from 0: each of the {len(found)} numbers is a class of that name"
-    return [_positions(*pair, found, advice) for pair in zip(where, plain, strict=False)], names, note
+    return [_positions(*pair, found, _NOT_IN_TRAINING) for pair in zip(where, plain, strict=False)], names, note
 
 
 def _positions(where: str, labels: NDArray[Any], known: Sequence[Any], advice: str) -> NDArray[np.int64]:

@@ -14,6 +14,9 @@ def load_dataset(
     extra: bool = True,
     resize: int | None = None,
     progress: bool = False,
+    label: str | None = None,
+    test_fraction: float | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """Read a data set, downloading its files first where they are not there.
 
@@ -21,7 +24,7 @@ def load_dataset(
     ----------
     name : str or path-like
         One of `dataset_names`, in any mixture of cases, with or without hyphens, or the path of one of the user's own:
-        ``name.npz``, ``name.h5`` or ``./folder``.
+        ``name.csv``, ``name.npz``, ``name.h5`` or ``./folder``.
     datapath : str or path-like, optional
         The folder that holds a published one's files, or a subfolder with them; see
         `bdfa_np.data.sources.find.find_source`. A data set that comes with the package needs none.
@@ -31,6 +34,13 @@ def load_dataset(
         Scale the images to so many rows and columns.
     progress : bool, default False
         Whether to draw progress bars on standard error.
+    label : str, optional
+        Of a table, the name of the column that holds the labels; the last by default.
+    test_fraction : float, optional
+        Of a data set of the user's own that has no test part, how much of it is tested on, each class in its
+        proportion.
+    seed : int, default 0
+        From which it is drawn which.
 
     Returns
     -------
@@ -45,6 +55,8 @@ def load_dataset(
         If the name is unknown, or files are missing and cannot be downloaded, or are unreadable, damaged, altered
         or of another kind.
     """
-    source = find_source(name, extra=extra, datapath=datapath, progress=progress)
+    source = find_source(
+        name, extra=extra, datapath=datapath, progress=progress, label=label, test_fraction=test_fraction, seed=seed
+    )
     dataset, left_out = source.read(resize), source.notes()
     return replace(dataset, notes=left_out + dataset.notes) if left_out else dataset

@@ -10,6 +10,7 @@ from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.preprocessing import Preprocessing
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.zca import ZCA
+from bdfa_np.data.samples import noun
 from bdfa_np.data.splits import Part, Split, limited
 from bdfa_np.errors import DataError
 from bdfa_np.representation import one_line, shape_text
@@ -103,7 +104,7 @@ class PreparedData:
         """
         train = self.parts["train"]
         count = len(train[1])
-        train_text = f"{count} {f'of {self.available} ' if count < self.available else ''}training images"
+        train_text = f"{count} {f'of {self.available} ' if count < self.available else ''}training {noun(train[0])}"
         name = "validation" if "validation" in self.parts else "test"
         test, test_text = limited(self.parts[name], test_limit, seed, "test", name)
         return Split(*train, *test, self.class_names, f"{self.name}: {train_text} and {test_text}")

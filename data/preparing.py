@@ -11,7 +11,7 @@ from bdfa_np.data.cache.store import Cache, cache_folder
 from bdfa_np.data.prepared import PreparedData, read_prepared
 from bdfa_np.data.preprocess.pipeline import as_it_is, specification, write_prepared
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.find import find_source
+from bdfa_np.data.sources.find import source_of
 from bdfa_np.errors import DataError
 
 
@@ -59,7 +59,7 @@ def prepare(
     stored unless there is something to gain.
     """
     start = perf_counter()
-    source = find_source(recipe.dataset, extra=recipe.extra, datapath=datapath, progress=progress)
+    source = source_of(recipe, datapath=datapath, progress=progress)
     if source.input_shape is not None:  # before anything is downloaded
         recipe.check(source.input_shape)
     if source.is_bundled and recipe.keeps_bytes:

@@ -7,7 +7,7 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.representation import one_line, settings
 
 FORMATS = ("rgb", "yuv")
-NORMALIZATIONS = ("scale", "simple", "channel", "image")
+NORMALIZATIONS = ("scale", "simple", "channel", "image", "column")
 ZCA_EPSILON = 1e-5
 LARGEST_DIMENSION = 8192
 
@@ -45,7 +45,7 @@ class Recipe:
         Scale images to so many rows and columns when they are read.
     format : {"rgb", "yuv"}, default "rgb"
         The colours; ``"yuv"`` as `bdfa_np.data.preprocess.yuv.to_yuv` computes them.
-    normalization : {"scale", "simple", "channel", "image"}, optional
+    normalization : {"scale", "simple", "channel", "image", "column"}, optional
         See `bdfa_np.data.preprocess.normalization.Normalization`; ``"scale"`` by default. Whitening has none.
     whiten : bool, default False
         Whether ZCA whitening takes the normalization's place; see `bdfa_np.data.preprocess.zca.ZCA`.
@@ -56,7 +56,11 @@ class Recipe:
     train_limit : int, optional
         Train on a stratified part of so many images.
     seed : int, default 0
-        From which that part is drawn.
+        From which that part, and what is tested on, is drawn.
+    label : str, optional
+        Of a table of the user's own, the name of the column that holds the labels; the last by default.
+    test_fraction : float, optional
+        Of a data set of the user's own that has no test part, how much of it is tested on, between 0 and 1.
 
     Raises
     ------
@@ -74,6 +78,8 @@ class Recipe:
     validate: bool | float = False
     train_limit: int | None = None
     seed: int = 0
+    label: str | None = None
+    test_fraction: float | None = None
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -125,6 +131,11 @@ class Recipe:
         if not is_image and (self.resize is not None or self.normalization == "channel"):
             name = "--normalization channel" if self.resize is None else "--resize"
             raise ConfigError(f"{name} needs images, and {self.dataset} holds vectors of {input_shape[0]} numbers")
+        if is_image and self.normalization == "column":
+            raise ConfigError(
+                f"--normalization column needs vectors, and {self.dataset} holds images: choose image, which does the "
+                "same with each place, or channel"
+            )
         if self.format == "yuv" and not (is_image and input_shape[2] == 3):
             raise ConfigError(f"--format yuv needs images of three colours, and those of {self.dataset} are not")
         shape = input_shape

@@ -87,6 +87,12 @@ def as_samples(where: str, stored: NDArray[Any]) -> NDArray[Any]:
     return images
 
 
+def fit_bytes(stored: NDArray[Any]) -> bool:
+    """Return False for vectors of integers outside 0 ... 255, which become float32; for all else True."""
+    is_wide = stored.ndim == 2 and stored.dtype.kind in "ui" and stored.dtype != np.uint8
+    return not is_wide or (int(stored.min()) >= 0 and int(stored.max()) <= 255)
+
+
 def from_values(where: str, values: Any) -> NDArray[Any]:
     """Return images, or vectors, that are given from Python as the package keeps them.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.dataset import Dataset
+from bdfa_np.data.samples import noun
 from bdfa_np.data.stratified import stratified
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
@@ -55,6 +56,11 @@ class Split:
     def input_shape(self) -> tuple[int, ...]:
         """The shape (H, W, C), or (d,), of one sample."""
         return self.train_images.shape[1:]
+
+    @property
+    def holds_vectors(self) -> bool:
+        """Whether its samples are vectors, such as the rows of a table, and no images."""
+        return self.train_images.ndim == 2
 
 
 def validation_size(count: int, asked: bool | float = True) -> int:
@@ -116,11 +122,14 @@ def split(
     if validate:
         count = len(dataset.train_labels)
         held_out = validation_size(count, validate)
+        samples = noun(train[0])
         if validate is True and held_out == 0:
-            raise DataError(f"{dataset.name}: {count} training images are too few to hold out a fifth for validation")
+            raise DataError(
+                f"{dataset.name}: {count} training {samples} are too few to hold out a fifth for validation"
+            )
         if not 0 < held_out < count:
             raise DataError(
-                f"--validate {validate} holds out {held_out} of {dataset.name}'s {count} training images: "
+                f"--validate {validate} holds out {held_out} of {dataset.name}'s {count} training {samples}: "
                 f"some must be held out and some be left, so choose from 1 to {count - 1}"
             )
         test = dataset.train_images[-held_out:], dataset.train_labels[-held_out:]
@@ -162,10 +171,10 @@ def limited(part: Part, limit: int | None, seed: int, stream: str, name: str) ->
     images, labels = part
     count = len(labels)
     if limit is None:
-        return part, f"{count} {name} images"
+        return part, f"{count} {name} {noun(images)}"
     if not 1 <= limit <= count:
-        raise DataError(f"--{stream}-limit {limit} is not possible: choose from 1 to the {count} {name} images")
+        raise DataError(f"--{stream}-limit {limit} is not possible: choose from 1 to the {count} {name} {noun(images)}")
     if limit < count:
         kept = stratified(labels, limit, Streams(seed).generator("subset", stream))
         part = images[kept], labels[kept]
-    return part, f"{limit} of {count} {name} images"
+    return part, f"{limit} of {count} {name} {noun(images)}"

@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
 
+VERSION = 1
+"""Part of what a prepared file is found by: raise it when a test fraction would keep other samples."""
+
 
 def stratified(labels: NDArray[np.int64], limit: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Draw positions so that every class keeps its proportion.

@@ -173,6 +173,8 @@ class Config:
             validate=self.validate,
             train_limit=self.train_limit,
             seed=self.seed,
+            label=self.label,
+            test_fraction=self.test_fraction,
         )
 
     def rule_arguments(self) -> dict[str, Any]:

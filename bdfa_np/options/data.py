@@ -1,10 +1,13 @@
 """Options of the data: which set, which part of it, and what is done to it."""
 
 from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED, ZCA_EPSILON, validation_problem
-from bdfa_np.data.sources.find import find_source
+from bdfa_np.data.sources.find import HAS_TEST, find_source, may_be_divided
+from bdfa_np.data.sources.own import NO_TABLE, is_table
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Condition, Option, at_least, positive, whole_path
 from bdfa_np.errors import DataError
+
+_NO_TABLE, _HAS_TEST = (message.format(dataset="--dataset {decider}") for message in (NO_TABLE, HAS_TEST))
 
 
 def known_dataset(name: str) -> str | None:
@@ -12,18 +15,38 @@ def known_dataset(name: str) -> str | None:
     try:
         find_source(name)
     except DataError:
-        return f"must be one of {', '.join(dataset_names())}, or a path: name.npz, name.h5 or ./folder"
+        return f"must be one of {', '.join(dataset_names())}, or a path: name.csv, name.npz, name.h5 or ./folder"
     return None
+
+
+def _inner(value: float) -> str | None:
+    """Say what is wrong unless the value lies between 0 and 1, neither included."""
+    return None if 0 < value < 1 else "must be greater than 0 and less than 1"
 
 
 OPTIONS = (
     Option(
         "dataset",
         "mnist",
-        f"Data set: {', '.join(dataset_names())}; or your own: a .npz or .h5 file, or a folder as ./NAME.",
+        f"Data set: {', '.join(dataset_names())}; or your own: a .csv, .npz or .h5 file, or a folder as ./NAME.",
         torch="-dataset",
         check=known_dataset,
         canonical=lambda dataset: find_source(dataset).spelling,
+    ),
+    Option(
+        "label",
+        None,
+        "Column of a .csv table that holds the labels.  [default: the last]",
+        kind=str,
+        conditions=(Condition("dataset", lambda dataset, _: is_table(dataset), message=_NO_TABLE),),
+    ),
+    Option(
+        "test_fraction",
+        None,
+        "Test on this part, as 0.2, of data of your own that have no test part, every class in its proportion.",
+        kind=float,
+        check=_inner,
+        conditions=(Condition("dataset", lambda dataset, _: may_be_divided(dataset), message=_HAS_TEST),),
     ),
     Option(
         "datapath",
@@ -59,7 +82,8 @@ OPTIONS = (
     Option(
         "normalization",
         None,
-        "scale: to 0..1; simple, channel, image: all pixels, each channel's, each place's to mean 0 and deviation 1. "
+        "scale: to 0..1; simple, channel, image: all pixels, each channel's, each place's to mean 0 and deviation 1; "
+        "column: each column's of a table, or entry of vectors. "
         "[default: scale, unless --whiten]",
         kind=str,
         torch="-normalization",

@@ -1,13 +1,16 @@
 """A run's data: its data set prepared, split, and put into batches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
 from bdfa_np.data.preprocess.pipeline import in_memory
 from bdfa_np.data.sources.find import find_source, is_own
+from bdfa_np.data.statistics import unevenness
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
@@ -58,13 +61,36 @@ class RunData:
         """Return a line on the prepared file, or None for a data set that needs none."""
         if self.prepared.path is None:
             return None
-        size, seconds = self.prepared.nbytes / 1e6, self.prepared.seconds
+        nbytes, seconds = self.prepared.nbytes, self.prepared.seconds
+        size = f"{nbytes / 1e6:,.0f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:,.0f} kB"
         how = "cache hit: read" if self.prepared.hit else "prepared and stored"
-        return f"{how} {size:,.0f} MB of pixels in {seconds:.1f} s, {self.prepared.path}"
+        what = "numbers" if self.split.holds_vectors else "pixels"
+        return f"{how} {size} of {what} in {seconds:.1f} s, {self.prepared.path}"
 
     def check_same(self, document: Mapping[str, Any], run: object) -> None:
         """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
         _check_same(self.prepared.checksums, document, run)
+
+    def with_classes(self, class_names: Sequence[str], run: object) -> "RunData":
+        """Return the same with the classes that a run was started with.
+
+        Labels that begin at 1 once had a class "0" too, which no sample was of: a run from then goes on with it.
+
+        Raises
+        ------
+        DataError
+            If there is a class that the run has not.
+        """
+        names, own = tuple(class_names), self.split.class_names
+        if names == own:
+            return self
+        if not set(own) <= set(names):
+            raise DataError(f"the data have other classes than {run}: start a new run")
+        codes = np.array([names.index(name) for name in own])
+        parts = {part: (samples, codes[labels]) for part, (samples, labels) in self.prepared.parts.items()}
+        prepared = replace(self.prepared, parts=parts, class_names=names)
+        train, test = (codes[labels] for labels in (self.split.train_labels, self.split.test_labels))
+        return RunData(prepared, replace(self.split, train_labels=train, test_labels=test, class_names=names))
 
 
 def load_run_data(
@@ -104,6 +130,13 @@ def load_run_data(
         prepared = in_memory(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
+    if data.split.holds_vectors and config.normalization in ("scale", "simple"):
+        uneven = unevenness(prepared.preprocessing.raw.deviations)
+        if uneven is not None:
+            note(
+                f"the columns of {prepared.name} differ widely in scale (deviations by a factor of {uneven:,.0f}): "
+                "try --normalization column"
+            )
     return data
 
 
@@ -143,7 +176,7 @@ def load_data_of_run(
             _check_same(find_source(config.dataset).checksums(), document, run)
     data = load_run_data(config, dataset, progress=progress, note=note)
     data.check_same(document, run)
-    return data
+    return data.with_classes(document["data"]["class_names"], run)
 
 
 def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:

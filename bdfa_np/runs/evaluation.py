@@ -36,12 +36,15 @@ class RunEvaluation(Evaluation):
         Epochs that the run has done.
     best : bool
         Whether it is the run's best net, in place of the last.
+    sample : {"image", "vector"}
+        What it was tested on.
     """
 
     config: Config
     epoch: int
     epochs: int
     best: bool
+    sample: str
 
 
 def evaluate_run(
@@ -97,4 +100,5 @@ def evaluate_run(
         with blamed(outside(config)):
             loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
     epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
-    return RunEvaluation(loss, confusion, data.split.class_names, config, epoch, epochs, best)
+    sample = "vector" if data.split.holds_vectors else "image"
+    return RunEvaluation(loss, confusion, data.split.class_names, config, epoch, epochs, best, sample)

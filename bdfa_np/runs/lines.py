@@ -78,7 +78,7 @@ def _as_kept(option: Option) -> Any:
 def heading(model: Model, data: RunData) -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
-    shape = "x".join(map(str, data.split.input_shape))
+    shape = "x".join(map(str, data.split.input_shape)) + (" columns" if data.split.holds_vectors else "")
     net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
     rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
     images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.data.sources.find import may_be_divided
+from bdfa_np.data.sources.own import is_table
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import build_model, outside
@@ -132,7 +134,10 @@ def predict_run(
     if dataset is None:
         samples = read_files(files, preprocessing, invert=invert, note=listener.note)
     else:
-        samples = read_part(dataset, part, preprocessing, datapath=config.datapath, note=listener.note)
+        own = {"label": config.label} if is_table(dataset) else {}
+        if may_be_divided(dataset):
+            own |= {"test_fraction": config.test_fraction, "seed": config.seed}
+        samples = read_part(dataset, part, preprocessing, datapath=config.datapath, note=listener.note, **own)
     with limited_threads(config.threads), blamed(outside(config)):
         model = build_model(config, preprocessing.shape, len(preprocessing.class_names))
         restore(model, checkpoint, run)

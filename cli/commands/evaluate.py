@@ -56,8 +56,8 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
 
     found = evaluate_run(run, part, given, Display(), best=best)
     confusion, config = found.confusion, found.config
-    images = counted(confusion.total, f"{part} image")
-    click.echo(f"{run} after {counted(found.epoch, 'epoch')}, on {images} of {config.dataset}")
+    tested = counted(confusion.total, f"{part} {found.sample}")
+    click.echo(f"{run} after {counted(found.epoch, 'epoch')}, on {tested} of {config.dataset}")
     click.echo(net_line(found))
     for note in fallback_notes(config):
         click.echo(note)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bdfa_np.data.recipe import NORMALIZATIONS
+from bdfa_np.data.samples import noun
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.representation import one_line, value_text
 
@@ -29,11 +30,12 @@ class Normalization:
 
     Parameters
     ----------
-    kind : {"scale", "simple", "channel", "image"}
+    kind : {"scale", "simple", "channel", "image", "column"}
         ``"scale"``: the smallest training pixel becomes 0 and the largest 1. ``"simple"``: the training images as a
         whole get mean 0 and standard deviation 1; ``"channel"``: each of their channels does; ``"image"``: each
-        pixel position of each channel does.
-    offset : ndarray of float64, shape (), (), (C,) and (H, W, C), or (d,), in this order
+        pixel position of each channel, or entry of vectors, does; ``"column"``: the same under the name that it has
+        in tables, for vectors alone.
+    offset : ndarray of float64, shape (), (), (C,), (H, W, C) or (d,), and (d,), in this order
         What becomes 0: the smallest value or the mean.
     divisor : ndarray of float64, the shape of ``offset``
         What becomes 1: the span of the values or their standard deviation, of the population (over n). For a
@@ -66,7 +68,7 @@ class Normalization:
 
         Parameters
         ----------
-        kind : {"scale", "simple", "channel", "image"}
+        kind : {"scale", "simple", "channel", "image", "column"}
             Over what the statistics are taken.
         train_images : ndarray of uint8 or floating-point numbers, shape (N, H, W, C) or (N, d)
             The images that are trained on, and no others. Of bytes the statistics are exact to the last rounding.
@@ -79,7 +81,8 @@ class Normalization:
         Raises
         ------
         ConfigError
-            If the kind is another one, or is ``"channel"`` and the samples are vectors, which have no channels.
+            If the kind is another one, or is ``"channel"`` and the samples are vectors, which have no channels, or
+            ``"column"`` and they are images, which have no columns.
         DataError
             If float32 cannot hold the statistics, or ``"scale"`` or ``"simple"`` meet values that are all the same.
         """
@@ -90,14 +93,16 @@ class Normalization:
                 f"--normalization channel needs images, and these are vectors of {train_images.shape[1]} numbers: "
                 "choose another"
             )
+        if kind == "column" and train_images.ndim != 2:
+            raise ConfigError("--normalization column needs vectors, and these are images: choose image or channel")
         if kind in ("scale", "simple"):
             minimum, maximum = _range(train_images, "scaled to 0..1" if kind == "scale" else "normalised")
             if kind == "scale":
                 return cls(kind, np.array(minimum), np.array(maximum - minimum))
-        axes = {"simple": tuple(range(train_images.ndim)), "channel": (0, 1, 2), "image": (0,)}[kind]
+        axes = {"simple": tuple(range(train_images.ndim)), "channel": (0, 1, 2), "image": (0,), "column": (0,)}[kind]
         mean, deviation = moments(train_images, axes)
         divisor = np.where(deviation == 0, 1.0, deviation)
-        _check_float32(mean, divisor)
+        _check_float32(mean, divisor, noun(train_images))
         return cls(kind, mean, divisor)
 
     def apply(self, images: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
@@ -152,18 +157,18 @@ def _range(images: NDArray[Any], purpose: str) -> tuple[float, float]:
         span = np.float32(maximum) - np.float32(minimum)
     if not (np.isfinite(span) and span > 0):
         raise DataError(
-            f"images with values from {minimum} to {maximum} cannot be {purpose}: "
-            "the training images must hold at least two values that float32 tells apart"
+            f"{noun(images)} with values from {minimum} to {maximum} cannot be {purpose}: "
+            f"the training {noun(images)} must hold at least two values that float32 tells apart"
         )
     return minimum, maximum
 
 
-def _check_float32(mean: Array, divisor: Array) -> None:
+def _check_float32(mean: Array, divisor: Array, samples: str) -> None:
     limits = np.finfo(np.float32)
     # Written so that what is not a number is refused too.
     if not (np.all(np.abs(mean) <= limits.max) and np.all((divisor >= limits.tiny) & (divisor <= limits.max))):
         raise DataError(
-            "the training images cannot be normalised: they hold values that are not finite, "
+            f"the training {samples} cannot be normalised: they hold values that are not finite, "
             "or whose mean or standard deviation is too large or too small for float32"
         )
 

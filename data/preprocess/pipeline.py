@@ -8,9 +8,10 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from bdfa_np.data import splits
+from bdfa_np.data import splits, stratified
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.dataset import Dataset
+from bdfa_np.data.labels import VERSION as LABELS_VERSION
 from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
@@ -18,6 +19,7 @@ from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.recipe import Recipe
+from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.splits import Part, split
 from bdfa_np.system.progress import bar
 
@@ -56,6 +58,13 @@ def specification(recipe: Recipe, name: str, checksums: Mapping[str, str]) -> di
     if recipe.resize is not None:
         asked["resize"] = recipe.resize
         versions |= {"resizing": resizing.VERSION, "pillow": PIL.__version__}
+    if is_own(recipe.dataset):
+        versions["labels"] = LABELS_VERSION
+    if recipe.label is not None:
+        asked["label"] = recipe.label
+    if recipe.test_fraction is not None:
+        asked |= {"test_fraction": recipe.test_fraction, "seed": recipe.seed}
+        versions["test_fraction"] = stratified.VERSION
     if recipe.train_limit is not None:
         asked |= {"train_limit": recipe.train_limit, "seed": recipe.seed}
     if recipe.validate or recipe.train_limit is not None:

@@ -57,6 +57,11 @@ class RawValues:
         lowest, highest = (0, 255) if is_bytes else (samples.min(), samples.max())
         return cls(is_bytes, _float32(lowest), _float32(highest), float(means.min()), float(means.max()))
 
+    @property
+    def deviations(self) -> NDArray[np.float32]:
+        """Of vectors, the standard deviation of each entry, shape (d,)."""
+        return _float32((self.highest - self.lowest) / 4)
+
     def check(self, samples: NDArray[Any]) -> None:
         """Refuse samples whose values cannot be raw ones.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.data.dataset import Dataset
+from bdfa_np.data.arrays import Whole
 from bdfa_np.data.preprocess.resizing import resize_images
 from bdfa_np.data.readers.picture_file import Remark, decode_picture, read_file, summary
 from bdfa_np.data.sources.image_listing import ImageListing
@@ -17,7 +17,7 @@ from bdfa_np.system.memory import beyond_memory
 from bdfa_np.system.progress import bar
 
 
-def read_folder(listing: ImageListing, resize: int | None = None, progress: bool = False) -> Dataset:
+def read_folder(listing: ImageListing, resize: int | None = None, progress: bool = False) -> Whole:
     """Read a folder of images.
 
     Parameters
@@ -31,7 +31,7 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
 
     Returns
     -------
-    Dataset
+    Whole
         Images of uint8, shape (N, H, W, C), sorted by class and name, each as
         `bdfa_np.data.readers.picture_file.decode_picture` has it. C is 1 if every image is grey, else 3. The data set
         is called as the folder, and its notes say what was done to images that their owner may not expect.
@@ -59,9 +59,9 @@ def read_folder(listing: ImageListing, resize: int | None = None, progress: bool
                     [pixels] = resize_images(pixels[np.newaxis], resize)
                 stack.put(part, index, file, pixels)
                 advance(len(sums))
-    train, test = ((stack.images[part], np.array([label for label, _ in listing.files[part]])) for part in stack.images)
-    notes = summary(remarked)
-    return Dataset(listing.name, *train, *test, listing.classes, listing.combined(sums), notes)
+    labels = {part: np.array([label for label, _ in files], np.int64) for part, files in listing.files.items()}
+    parts = {part: (images, labels[part]) for part, images in stack.images.items()}
+    return Whole(listing.name, parts, listing.classes, listing.combined(sums), summary(remarked))
 
 
 class _Stack:

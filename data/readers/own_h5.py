@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.class_names import MOST_CLASSES
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, TEXTS, Claim, chosen_arrays
 from bdfa_np.errors import DataError
 from bdfa_np.system.interrupts import interrupts_wait
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
 _LONGEST_NAME = 1024
+_VARYING = (
+    "texts of varying length, which are not read: store numpy.char.encode(numpy.array({name}, dtype=str), 'utf-8')"
+)
 
 
 class H5Reader:
@@ -35,8 +38,10 @@ class H5Reader:
 
     Attributes
     ----------
+    names : dict of str to tuple of str
+        What samples and labels are called, as `chosen_arrays` has it.
     claims : dict of str to Claim
-        What the file says of each of the four arrays.
+        What the file says of each of these arrays.
 
     Raises
     ------
@@ -52,7 +57,10 @@ class H5Reader:
         self._rows = {}
         self.claims = {}
         with self._reading() as arrays:
-            for name in ARRAYS:
+            # Not all names there are, which a damaged file may have without end.
+            found = [name for name in sorted(ARRAYS) if arrays.get(name, getlink=True) is not None]
+            self.names = chosen_arrays(path, found)
+            for name in (name for pair in self.names.values() for name in pair):
                 array = self._array(arrays, name)
                 self._check_stored(name, array)
                 self._rows[name] = _rows_per_read(array)
@@ -73,8 +81,6 @@ class H5Reader:
         """Return an array that is in this file itself, before HDF5 could look for it elsewhere."""
         # Not `name in file`, which follows links.
         link = file.get(name, getlink=True)
-        if link is None:
-            raise DataError(f"{self._path}: holds no array {name}: it needs {', '.join(ARRAYS)}")
         if not isinstance(link, h5py.HardLink):
             raise DataError(f"{self._path}: {name} is a link to another place: store the array itself")
         array = file[name]
@@ -98,7 +104,10 @@ class H5Reader:
         """Refuse an array of which parts were never written: they would read as zeros, and cost nothing to claim."""
         if array.shape is None:
             raise DataError(f"{self._path}: {name} is empty: store an array of numbers")
-        if array.dtype.kind not in "buif":
+        text = h5py.check_string_dtype(array.dtype)
+        if name in TEXTS and text is not None and text.length is None:  # a damaged one: a loop that never ends
+            raise DataError(f"{self._path}: {name} are {_VARYING.format(name=name)}")
+        if array.dtype.kind not in ("buifS" if name in TEXTS else "buif"):
             raise DataError(f"{self._path}: {name} are {array.dtype}: store an array of numbers")
         is_packed = array.id.get_create_plist().get_nfilters() > 0
         if array.chunks is None or (not is_packed and array.nbytes > self._size):
@@ -147,10 +156,7 @@ class H5Reader:
                     "one a class"
                 )
             if kind.length is None:  # a damaged one sends HDF5 into a loop that never ends
-                raise DataError(
-                    f"{self._path}: {CLASS_NAMES} are texts of varying length, which are not read: "
-                    "store numpy.char.encode(names, 'utf-8')"
-                )
+                raise DataError(f"{self._path}: {CLASS_NAMES} are {_VARYING.format(name='class_names')}")
             if kind.length > _LONGEST_NAME:
                 raise DataError(f"{self._path}: {CLASS_NAMES} are longer than {_LONGEST_NAME} bytes: shorten them")
             texts = array[...].tolist()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.class_names import MOST_CLASSES
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim
+from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim, chosen_arrays, without_objects
 from bdfa_np.data.readers.reading import BYTES_PER_READ
 from bdfa_np.errors import DataError
 
@@ -52,8 +52,10 @@ class NpzReader:
 
     Attributes
     ----------
+    names : dict of str to tuple of str
+        What samples and labels are called, as `chosen_arrays` has it.
     claims : dict of str to Claim
-        What the file says of each of the four arrays; no more memory than a header's is taken before.
+        What the file says of each of these arrays; no more memory than a header's is taken before.
 
     Raises
     ------
@@ -67,17 +69,18 @@ class NpzReader:
         with self._reading():
             self._zip = zipfile.ZipFile(file)
             self._size = os.fstat(file.fileno()).st_size
-            self._members: dict[str, _Member] = {}
+            found: dict[str, zipfile.ZipInfo] = {}
             for info in self._zip.infolist():
-                name = _MEMBERS.get(info.filename)
-                if name in self._members:
+                name = info.filename.removesuffix(".npy")
+                if name in found and name in {*ARRAYS, CLASS_NAMES}:
                     raise DataError(f"{path}: holds the array {name} twice: write it anew")
-                if name is not None:
-                    self._members[name] = self._member(name, info)
-        for name in ARRAYS:
-            if name not in self._members:
-                raise DataError(f"{path}: holds no array {name}: it needs {', '.join(ARRAYS)}")
-        self.claims = {name: self._members[name].claim for name in ARRAYS}
+                if name != info.filename:
+                    found[name] = info
+            self.names = chosen_arrays(path, found)
+            wanted = [name for pair in self.names.values() for name in pair]
+            named = [CLASS_NAMES] if CLASS_NAMES in found else []
+            self._members = {name: self._member(name, found[name]) for name in wanted + named}
+        self.claims = {name: self._members[name].claim for name in wanted}
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -111,9 +114,7 @@ class NpzReader:
         shape, in_columns, dtype = _HEADER_READERS[version](header)
         header_size = header.tell()
         if dtype.hasobject:
-            raise DataError(
-                f"{self._path}: {name} holds Python objects, which are not read: store plain numbers or text"
-            )
+            raise DataError(f"{self._path}: {name} holds Python objects, which are not read: {without_objects(name)}")
         claim = Claim(shape, dtype)
         if any(side < 0 for side in shape) or header_size + claim.nbytes != info.file_size:
             raise ValueError(f"{name} claims {dtype} {shape} in {info.file_size - header_size} bytes")
@@ -147,6 +148,8 @@ class NpzReader:
                 advance(len(chunk))
             if done < flat.size:
                 raise EOFError(f"{name} breaks off after {done} of {flat.size} bytes")
+            if array.dtype.kind == "U":
+                array.tolist()  # raises what is no text
         return array
 
     def class_names(self) -> tuple[str, ...] | None:
@@ -163,6 +166,3 @@ class NpzReader:
         with self._reading():
             names = self.read(CLASS_NAMES).tolist()
             return tuple(name.decode() if isinstance(name, bytes) else name for name in names)
-
-
-_MEMBERS = {f"{name}.npy": name for name in (*ARRAYS, CLASS_NAMES)}

@@ -121,7 +121,19 @@ def file_sha256(path: Path) -> str:
         If it is missing, unreadable or not a regular file.
     """
     with open_data_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return stream_sha256(file)
+
+
+def stream_sha256(file: io.BufferedReader) -> str:
+    """Return the SHA-256 of an open file's whole content, in lower-case hexadecimal.
+
+    Parameters
+    ----------
+    file : io.BufferedReader
+        The file; afterwards it is at its end.
+    """
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_sha256(path: Path) -> str:

@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.handed import PREFIX, HandedOver
-from bdfa_np.data.sources.own import SUFFIXES, Own
+from bdfa_np.data.sources.own import NO_TABLE, SUFFIXES, Own
 from bdfa_np.data.sources.published import Published
 from bdfa_np.data.sources.registry import find_entry
+from bdfa_np.errors import ConfigError
+
+HAS_TEST = "--test-fraction has no part in {dataset}, which has test images of its own: leave it out"
+"""What is wrong with dividing a published data set."""
 
 
 def find_source(
@@ -15,6 +20,9 @@ def find_source(
     extra: bool = True,
     datapath: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    label: str | None = None,
+    test_fraction: float | None = None,
+    seed: int = 0,
 ) -> Published | Own | HandedOver:
     """Return where a data set comes from. Nothing is looked at on the disk.
 
@@ -34,6 +42,13 @@ def find_source(
         variable ``BDFA_DATA_DIR`` names, else a per-user cache folder.
     progress : bool, default False
         Whether its methods draw progress bars on standard error.
+    label : str, optional
+        Of a table of the user's own, the name of the column that holds the labels; the last by default.
+    test_fraction : float, optional
+        Of a data set of the user's own that has no test part, how much of it is tested on, each class in its
+        proportion.
+    seed : int, default 0
+        From which it is drawn which.
 
     Returns
     -------
@@ -43,15 +58,40 @@ def find_source(
     Raises
     ------
     ConfigError
-        If the extra part is not wanted of a data set that has none.
+        If the extra part is not wanted of a data set that has none, or a column is named and it is no table, or a
+        published one is to be divided.
     DataError
         If there is no data set of that name.
     """
     if isinstance(dataset, str) and dataset.startswith(PREFIX):
         return HandedOver(dataset.removeprefix(PREFIX), extra)
     if not isinstance(dataset, str) or is_own(dataset):
-        return Own(Path(dataset).expanduser(), extra, progress)
+        return Own(Path(dataset).expanduser(), extra, progress, label, test_fraction, seed)
+    if label is not None:
+        raise ConfigError(NO_TABLE.format(dataset=dataset))
+    if test_fraction is not None:
+        raise ConfigError(HAS_TEST.format(dataset=dataset))
     return Published(find_entry(dataset), extra, None if datapath is None else Path(datapath), progress)
+
+
+def source_of(
+    recipe: Recipe, *, datapath: str | os.PathLike[str] | None = None, progress: bool = False
+) -> Published | Own | HandedOver:
+    """Return where the data set of a recipe comes from, as `find_source` does."""
+    return find_source(
+        recipe.dataset,
+        extra=recipe.extra,
+        datapath=datapath,
+        progress=progress,
+        label=recipe.label,
+        test_fraction=recipe.test_fraction,
+        seed=recipe.seed,
+    )
+
+
+def may_be_divided(dataset: str) -> bool:
+    """Return whether a data set may lack a test part: one of the user's own, or one that is handed over."""
+    return is_own(dataset) or dataset.startswith(PREFIX)
 
 
 def is_own(dataset: str) -> bool:
@@ -60,8 +100,9 @@ def is_own(dataset: str) -> bool:
     Parameters
     ----------
     dataset : str
-        A path holds a folder's separator or ends in ``.npz``, ``.h5`` or ``.hdf5``; every other name is looked up in
-        the registry. What there is on the disk plays no part, so that a misspelt name is not taken for a path.
+        A path holds a folder's separator or ends in ``.csv``, ``.npz``, ``.h5`` or ``.hdf5``; every other name is
+        looked up in the registry. What there is on the disk plays no part, so that a misspelt name is not taken
+        for a path.
 
     Returns
     -------

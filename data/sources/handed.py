@@ -7,6 +7,7 @@ from bdfa_np.data.recipe import Recipe
 from bdfa_np.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from bdfa_np.data.arrays import Whole
     from bdfa_np.data.dataset import Dataset
 
 PREFIX = "python:"
@@ -80,3 +81,7 @@ class HandedOver:
             f"{self.spelling} is data that a Python program handed over: hand them over again, as in "
             "bdfa_np.train(dataset=..., save=RUN, resume=True) or load_run(RUN).evaluate(x, labels)"
         )
+
+    def read_whole(self, resize: int | None = None) -> "Whole":
+        """Refuse, as `read` does."""
+        raise DataError(self._advice())

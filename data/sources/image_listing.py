@@ -27,7 +27,8 @@ class ImageListing:
     classes : tuple of str
         The classes' names.
     files : dict of str to list of (int, pathlib.Path)
-        Of ``"train"`` and ``"test"``, the label and path of every image, class by class, in the order of their names.
+        Of ``"train"`` and, unless it is yet to be divided, ``"test"``, the label and path of every image, class by
+        class, in the order of their names.
     left_out : dict of str to int, optional
         How many files of each kind lie there that are not read, such as ``".txt"`` and ``"hidden"``.
     other_folders : tuple of str, optional
@@ -98,7 +99,8 @@ def list_images(path: Path) -> ImageListing:
     ----------
     path : pathlib.Path
         A folder with the folders ``train`` and ``test``, and in each a folder a class with its images, such as
-        ``train/cat/001.png``. The classes are those of ``train``, sorted; ``test`` may lack some. Files that do not
+        ``train/cat/001.png``. The classes are those of ``train``, sorted; ``test`` may lack some. A folder that has
+        neither holds the folders of the classes itself, ``cat/001.png``, and is yet to be divided. Files that do not
         end in ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.bmp``, ``.tif`` or ``.tiff``, in any case, and whatever is
         hidden are left out and counted.
 
@@ -113,10 +115,12 @@ def list_images(path: Path) -> ImageListing:
         If a folder is missing or unreadable, a class has no images, or images lie outside the classes' folders.
     """
     left_out: Counter[str] = Counter()
-    folders = {part: _class_folders(path, part, left_out) for part in _PARTS}
+    is_divided = any((path / part).is_dir() for part in _PARTS)
+    places = {part: path / part for part in _PARTS} if is_divided else {"train": path}
+    folders = {part: _class_folders(place, left_out) for part, place in places.items()}
     classes = tuple(folders["train"])
-    check_class_names(f"{path / 'train'}", classes)
-    for name in folders["test"]:
+    check_class_names(f"{places['train']}", classes)
+    for name in folders.get("test", ()):
         if name not in folders["train"]:
             raise DataError(
                 f"{path / 'test'}: has the class {name!r}, which {path / 'train'} lacks: give it images there too"
@@ -124,12 +128,14 @@ def list_images(path: Path) -> ImageListing:
     labels = {name: label for label, name in enumerate(classes)}
     files = {
         part: [(labels[name], file) for name, folder in folders[part].items() for file in _images(folder, left_out)]
-        for part in _PARTS
+        for part in folders
     }
     trained = {label for label, _ in files["train"]}
     for label, name in enumerate(classes):
         if label not in trained:
-            raise DataError(f"{path / 'train' / name}: holds no images: put {_KINDS} into it, or remove it")
+            raise DataError(f"{places['train'] / name}: holds no images: put {_KINDS} into it, or remove it")
+    if not is_divided:
+        return ImageListing(path, classes, files, dict(left_out))
     if not files["test"]:
         raise DataError(f"{path / 'test'}: holds no images: put {_KINDS} into the folders of its classes")
     beside = [(name, is_folder) for name, is_folder in _entries(path, left_out) if name not in _PARTS]
@@ -137,8 +143,7 @@ def list_images(path: Path) -> ImageListing:
     return ImageListing(path, classes, files, dict(left_out), tuple(name for name, is_folder in beside if is_folder))
 
 
-def _class_folders(path: Path, part: str, left_out: Counter[str]) -> dict[str, Path]:
-    folder = path / part
+def _class_folders(folder: Path, left_out: Counter[str]) -> dict[str, Path]:
     found = {}
     for name, is_folder in _entries(folder, left_out):
         if is_folder:

@@ -1,4 +1,4 @@
-"""A data set of the user's own as a source: a file of four arrays, or a folder of images. Loads no NumPy."""
+"""A data set of the user's own as a source: a file of arrays, a table, or a folder of images. Loads no NumPy."""
 
 import stat
 from dataclasses import dataclass
@@ -9,11 +9,16 @@ from bdfa_np.data.recipe import Recipe
 from bdfa_np.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from bdfa_np.data.arrays import Whole
     from bdfa_np.data.dataset import Dataset
     from bdfa_np.data.sources.image_listing import ImageListing
 
-SUFFIXES = (".npz", ".h5", ".hdf5")
-"""What the names of the files end in, in any case."""
+TABLES = (".csv",)
+"""What the names of tables end in, in any case."""
+SUFFIXES = (".npz", ".h5", ".hdf5", *TABLES)
+"""What the names of all files end in."""
+NO_TABLE = "--label has no part in {dataset}, which is no table (.csv): leave it out"
+"""What is wrong with naming a column elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,31 @@ class Own:
     Parameters
     ----------
     path : pathlib.Path
-        A file as `bdfa_np.data.readers.own_file.read_file` reads it, or a folder as
-        `bdfa_np.data.readers.image_folder.read_folder` does.
+        A file as `bdfa_np.data.readers.own_file.read_file` or `bdfa_np.data.readers.own_table.read_table` reads it, or
+        a folder as `bdfa_np.data.readers.image_folder.read_folder` does.
     extra : bool, default True
         There is nothing extra to leave out.
     progress : bool, default False
         Whether to draw progress bars on standard error.
+    label : str, optional
+        Of a table, the column that holds the labels; the last by default.
+    test_fraction : float, optional
+        How much of it is tested on, where it has no test part.
+    seed : int, default 0
+        From which it is drawn which.
 
     Raises
     ------
     ConfigError
-        If the extra part is not wanted.
+        If the extra part is not wanted, or a column is named and it is no table.
     """
 
     path: Path
     extra: bool = True
     progress: bool = False
+    label: str | None = None
+    test_fraction: float | None = None
+    seed: int = 0
 
     is_bundled: ClassVar[bool] = False
     has_extra: ClassVar[bool] = False
@@ -49,6 +63,8 @@ class Own:
     def __post_init__(self) -> None:
         if not self.extra:
             raise ConfigError("--no-extra has no part in a data set of your own: leave it out")
+        if self.label is not None and not is_table(self.path.name):
+            raise ConfigError(NO_TABLE.format(dataset=self.path))
 
     @property
     def name(self) -> str:
@@ -85,7 +101,7 @@ class Own:
             mode = self.path.stat().st_mode
         except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
             reason = getattr(error, "strerror", None) or error
-            advice = "name an .npz or .h5 file, or a folder of images"
+            advice = "name a .csv, .npz or .h5 file, or a folder of images"
             raise DataError(f"{self.path}: cannot be read: {reason}: {advice}") from error
         if stat.S_ISDIR(mode):
             from bdfa_np.data.sources.image_listing import list_images  # what hashes delays every --help
@@ -127,7 +143,33 @@ class Own:
         return {located.name: file_sha256(located)} if isinstance(located, Path) else located.checksums()
 
     def read(self, resize: int | None = None) -> "Dataset":
-        """Read and check all of it.
+        """Read and check all of it, and divide it where that is asked for.
+
+        Parameters
+        ----------
+        resize : int, optional
+            Scale the images to so many rows and columns.
+
+        Raises
+        ------
+        DataError
+            As `read_whole`, or if there is nothing to test on, or a test part and a test fraction.
+        ConfigError
+            If vectors are to be resized, or the resized images do not fit into the machine's memory.
+        """
+        from bdfa_np.data.arrays import check_test_fraction
+        from bdfa_np.data.dataset import Dataset
+
+        located = self.locate()
+        if not isinstance(located, Path) or is_table(located.name):  # known before much is read
+            has_test = not isinstance(located, Path) and "test" in located.files
+            check_test_fraction(str(self.path), has_test, self.test_fraction)
+        whole = self.read_whole(resize)
+        check_test_fraction(str(self.path), "test" in whole.parts, self.test_fraction)
+        return Dataset.from_whole(whole, self.test_fraction, self.seed)
+
+    def read_whole(self, resize: int | None = None) -> "Whole":
+        """Read and check all of it, with or without a test part.
 
         Parameters
         ----------
@@ -142,11 +184,21 @@ class Own:
             If vectors are to be resized, or the resized images do not fit into the machine's memory.
         """
         located = self.locate()
-        if isinstance(located, Path):
+        if not isinstance(located, Path):
+            from bdfa_np.data.readers.image_folder import read_folder
+
+            return read_folder(located, resize, self.progress)
+        if is_table(located.name):
+            from bdfa_np.data.readers.own_table import read_table
+
+            whole = read_table(located, self.label, self.progress)
+        else:
             from bdfa_np.data.readers.own_file import read_file
 
-            dataset = read_file(located, self.progress)
-            return dataset if resize is None else dataset.resized(resize)
-        from bdfa_np.data.readers.image_folder import read_folder
+            whole = read_file(located, self.progress)
+        return whole if resize is None else whole.resized(resize)
 
-        return read_folder(located, resize, self.progress)
+
+def is_table(name: str) -> bool:
+    """Return whether a data set is a table, by its name alone."""
+    return name.lower().endswith(TABLES)

@@ -9,6 +9,7 @@ from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.kinds import Entry
 
 if TYPE_CHECKING:
+    from bdfa_np.data.arrays import Whole
     from bdfa_np.data.dataset import Dataset
     from bdfa_np.data.sources.download import Located
 
@@ -141,3 +142,14 @@ class Published:
         module, function = publication.reader.split(":")
         dataset: Dataset = getattr(import_module(module), function)(self.entry, files)
         return dataset if resize is None else dataset.resized(resize)
+
+    def read_whole(self, resize: int | None = None) -> "Whole":
+        """Return what `read` does, as a source of the user's own has it."""
+        from bdfa_np.data.arrays import Whole
+
+        dataset = self.read(resize)
+        parts = {
+            "train": (dataset.train_images, dataset.train_labels),
+            "test": (dataset.test_images, dataset.test_labels),
+        }
+        return Whole(dataset.name, parts, dataset.class_names, dataset.checksums, dataset.notes)

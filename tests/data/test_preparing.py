@@ -167,11 +167,13 @@ OPTIONS = {
     "train_limit": {"train_limit": 40},
     "seed": {"train_limit": 40, "seed": 1},
 }
+OF_UNDIVIDED = {"label", "test_fraction"}
+"""Options of tables and of what has no test part; see tests/data/own."""
 
 
 def test_another_recipe_is_another_file(own, make):
     path, _ = own()
-    assert {"dataset", "extra", *OPTIONS} == {item.name for item in fields(Recipe)}
+    assert {"dataset", "extra", *OPTIONS, *OF_UNDIVIDED} == {item.name for item in fields(Recipe)}
     files = {make(path)[0].path, *(make(path, **options)[0].path for options in OPTIONS.values())}
     assert len(files) == 1 + len(OPTIONS)
     assert make(path, seed=5)[0].hit

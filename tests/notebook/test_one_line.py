@@ -132,7 +132,7 @@ def of_runs() -> list[object]:
     return [
         *(
             checkpoint,
-            evaluation.RunEvaluation(0.1234567, counts, names, Config(), 3, 5, False),
+            evaluation.RunEvaluation(0.1234567, counts, names, Config(), 3, 5, False, "image"),
             history,
             history[:0],
             result,

@@ -29,6 +29,10 @@ def test_the_text_has_words_at_the_left_and_numbers_at_the_right_of_their_column
     assert repr(RATES) == str(RATES)
 
 
+def test_a_column_of_nothing_takes_no_room():
+    assert str(Table(["class", ""], [["cat", ""], ["dog", ""]])) == "class\ncat\ndog"
+
+
 def test_the_html_has_the_same_cells_with_the_title_as_its_caption():
     html = RATES._repr_html_()
     assert cells(html) == [

@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
 
 if TYPE_CHECKING:
-    from bdfa_np.data import Dataset
+    from bdfa_np.data.arrays import Whole
+
+_PARTS = {"train": "training", "test": "test"}
 
 
 @click.command(
@@ -20,16 +23,20 @@ if TYPE_CHECKING:
 Examples:
   bdfa data info mnist-5k
   bdfa data info cifar10 --png cifar10.png
-  bdfa data info ./photographs --resize 64""",
+  bdfa data info ./photographs --resize 64
+  bdfa data info wine.csv --label class --test-fraction 0.2""",
 )
 @click.argument("name", type=DatasetName())
-@config_options("datapath", "no_extra", "resize")
+@config_options("label", "test_fraction", "datapath", "no_extra", "resize", "seed")
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Draw samples of each class into a file.")
 @debug_option
-def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | None, png: Path | None) -> None:
+def data_info(
+    name: str, datapath: str | None, no_extra: bool, resize: int | None, png: Path | None, **own: Any
+) -> None:
     """Print what a data set holds, and draw samples of it.
 
-    That is its class counts, pixel statistics and checksums and, of a published one, its licence and citation.
+    That is its class counts, the statistics of its pixels or columns, its checksums and, of a published one, its
+    licence and citation.
     """
     from rich.console import Console
     from rich.table import Table
@@ -38,47 +45,56 @@ def data_info(name: str, datapath: str | None, no_extra: bool, resize: int | Non
     from bdfa_np.data.sources.find import find_source
     from bdfa_np.options.config import Config
 
-    Config(dataset=name, resize=resize, no_extra=no_extra).resolve()
-    source = find_source(name, extra=not no_extra, datapath=datapath, progress=sys.stderr.isatty())
-    dataset = source.read(resize)
+    Config(dataset=name, resize=resize, no_extra=no_extra, **own).resolve()
+    source = find_source(name, extra=not no_extra, datapath=datapath, progress=sys.stderr.isatty(), **own)
+    whole = source.read_whole(resize)
+    if own["test_fraction"] is not None:
+        whole = replace(whole, parts=whole.divided(own["test_fraction"], own["seed"]))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for text in (*source.notes(), *dataset.notes):
+    for text in (*source.notes(), *whole.notes):
         click.echo(f"note: {text}", err=True)
-    for text in description(dataset, source.terms):
+    for text in description(whole, source.terms):
         console.print(text)
     table = Table("class", box=None, pad_edge=False)
-    for column in ("training", "test"):
-        table.add_column(column, justify="right")
-    for row in class_counts(dataset):
+    for part in whole.parts:
+        table.add_column(_PARTS[part] if len(whole.parts) > 1 else "samples", justify="right")
+    for row in class_counts(whole):
         table.add_row(*row)
     console.print(table)
     if png is not None:
-        save(contact_sheet(dataset.train_images, dataset.train_labels, dataset.class_names), png)
+        save(contact_sheet(*whole.parts["train"], whole.class_names), png)
         console.print(f"samples of the training images: {png}")
 
 
-def description(dataset: "Dataset", terms: tuple[str, ...]) -> Iterator[str]:
+def description(whole: "Whole", terms: tuple[str, ...]) -> Iterator[str]:
     """Yield what there is to say before the table of classes."""
+    from bdfa_np.data.samples import noun
     from bdfa_np.data.statistics import channel_statistics
 
-    shape = "x".join(map(str, dataset.input_shape))
-    counts = f"{len(dataset.train_labels):,} training and {len(dataset.test_labels):,} test samples"
-    yield f"{dataset.name}: {counts} of {shape} {dataset.train_images.dtype}, {len(dataset.class_names)} classes"
+    train, _ = whole.parts["train"]
+    shape = "x".join(map(str, train.shape[1:])) + (" columns" if noun(train) == "vectors" else "")
+    counts = " and ".join(f"{len(labels):,} {_PARTS[part]}" for part, (_, labels) in whole.parts.items())
+    if "test" not in whole.parts:
+        counts = f"{len(train):,}"
+    yield f"{whole.name}: {counts} samples of {shape} {train.dtype}, {len(whole.class_names)} classes"
+    if "test" not in whole.parts:
+        yield "it has no test part: bdfa train needs --test-fraction, such as 0.2"
     yield from terms
-    for file, sha256 in dataset.checksums.items():
+    for file, sha256 in whole.checksums.items():
         yield f"SHA-256 {sha256}  {file}"
-    for number, channel in enumerate(channel_statistics(dataset.train_images)):
+    which = "the training " if "test" in whole.parts else "the "
+    for number, channel in enumerate(channel_statistics(train)):
+        values = f"channel {number} of" if noun(train) == "images" else "all entries of"
         yield (
-            f"channel {number} of the training images: {channel.minimum:g} to {channel.maximum:g}, "
+            f"{values} {which}{noun(train)}: {channel.minimum:g} to {channel.maximum:g}, "
             f"mean {channel.mean:.4f}, standard deviation {channel.deviation:.4f}"
         )
 
 
-def class_counts(dataset: "Dataset") -> Iterator[tuple[str, str, str]]:
-    """Yield each class's name and its numbers of training and test samples."""
+def class_counts(whole: "Whole") -> Iterator[tuple[str, ...]]:
+    """Yield each class's name and its number of samples in each part."""
     import numpy as np
 
-    classes = len(dataset.class_names)
-    counts = [np.bincount(labels, minlength=classes) for labels in (dataset.train_labels, dataset.test_labels)]
-    for name, training, test in zip(dataset.class_names, *counts, strict=True):
-        yield name, f"{training:,}", f"{test:,}"
+    counts = [np.bincount(labels, minlength=len(whole.class_names)) for _, labels in whole.parts.values()]
+    for name, *figures in zip(whole.class_names, *counts, strict=True):
+        yield name, *(f"{figure:,}" for figure in figures)

@@ -82,9 +82,9 @@ def test_a_fraction_that_leaves_nothing_to_test_on_is_refused():
 
 
 def test_there_must_be_something_to_test_on_in_one_way():
-    assert "has no test part: give a test fraction, such as 0.2" in refusal(VECTORS, LABELS)
+    assert "has no test part: add --test-fraction 0.2 (in Python, test_fraction=0.2)" in refusal(VECTORS, LABELS)
     both = VECTORS, LABELS, VECTORS, LABELS
-    assert "has a test part of its own: leave out the test fraction" in refusal(*both, test_fraction=0.2)
+    assert "has a test part of its own: leave out --test-fraction" in refusal(*both, test_fraction=0.2)
     assert "x_test and y_test belong together" in refusal(VECTORS, LABELS, VECTORS)
     assert "x_test and y_test belong together" in refusal(VECTORS, LABELS, None, LABELS, test_fraction=0.2)
 

@@ -124,9 +124,9 @@ def test_rows_that_are_not_one_hot_are_refused_and_the_advice_works(row):
 @pytest.mark.parametrize(
     ("train", "test", "told"),
     [
-        ([0, 1], ["cat"], "y_train are numbers but y_test are words"),
-        (WORDS, ["Cat"], "y_test: the label at index 0 is 'Cat', which no label of y_train is"),
-        ([1, 2], [2, 3], "y_test: the label at index 1 is 3, which no label of y_train is"),
+        (np.array([0, 1], np.uint8), ["cat"], "y_train are numbers but y_test are words"),
+        (WORDS, ["Cat"], "y_test: the label at index 0 is 'Cat', which no training label is"),
+        ([1, 2], [2, 3], "y_test: the label at index 1 is 3, which no training label is"),
         ([0.5, 1], None, "0.5 at index 0 is not a whole number"),
         ([0, np.nan], None, "nan at index 1 is not a whole number"),
         ([0, np.inf], None, "inf at index 1 is not a whole number"),

@@ -13,6 +13,7 @@ from bdfa_np.errors import ConfigError, DataError
 # Two images of one row, two columns and two channels. Channel 0 holds 1, 3, 5, 7 and channel 1 the tenfold.
 SMALL = np.array([[[[1, 10], [3, 30]]], [[[5, 50], [7, 70]]]], np.uint8)
 AXES = {"simple": (0, 1, 2, 3), "channel": (0, 1, 2), "image": (0,)}
+OF_IMAGES = [kind for kind in NORMALIZATIONS if kind != "column"]
 TYPES = [np.uint8, np.float16, np.float32, np.float64]
 
 
@@ -105,6 +106,25 @@ def test_the_statistics_of_bytes_stay_exact_where_float64_would_round():
     assert found.divisor == math.sqrt(Fraction(count * squares - total**2, count**2))
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_each_column_of_vectors_gets_mean_0_and_deviation_1_and_a_constant_one_stays_at_0(dtype):
+    vectors = np.array([[1, 10, 7], [3, 30, 7], [5, 50, 7], [7, 70, 7]], dtype)
+    column = Normalization.fit("column", vectors)
+    # Worked by hand: means 4 and 40, variances (9 + 1 + 1 + 9) / 4 and a hundred times that.
+    assert column.offset.tolist() == [4, 40, 7]
+    np.testing.assert_allclose(column.divisor, [5**0.5, 500**0.5, 1], rtol=1e-15)
+    found = applied(column, vectors, np.float64)
+    np.testing.assert_allclose(found[:, 0], np.array([-3, -1, 1, 3]) / 5**0.5, rtol=1e-15)
+    np.testing.assert_allclose(found[:, 1], found[:, 0], rtol=1e-15)
+    assert not found[:, 2].any()
+    np.testing.assert_array_equal(applied(Normalization.fit("image", vectors), vectors, np.float64), found)
+
+
+def test_images_have_no_columns():
+    line = refusal(ConfigError, "column", pictures())
+    assert line == "--normalization column needs vectors, and these are images: choose image or channel"
+
+
 @pytest.mark.parametrize("kind", ["scale", "simple", "image"])
 def test_vectors_are_normalised_like_images(kind):
     images = pictures()
@@ -153,7 +173,7 @@ def test_a_channel_that_never_changes_is_divided_by_1(dtype):
     assert (applied(found, images)[..., 1] == 0).all()
 
 
-@pytest.mark.parametrize("kind", NORMALIZATIONS)
+@pytest.mark.parametrize("kind", OF_IMAGES)
 @pytest.mark.parametrize("dtype", TYPES)
 def test_other_images_are_normalised_by_the_training_images_statistics(kind, dtype):
     train, other = pictures(200, dtype), pictures(50, dtype)
@@ -163,7 +183,7 @@ def test_other_images_are_normalised_by_the_training_images_statistics(kind, dty
     np.testing.assert_allclose(back, other.astype(np.float64), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", NORMALIZATIONS)
+@pytest.mark.parametrize("kind", OF_IMAGES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_result_has_the_type_that_is_asked_for(kind, dtype):
     images = pictures()
@@ -230,7 +250,7 @@ def test_a_range_that_float32_cannot_hold_is_refused(values):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("kind", NORMALIZATIONS)
+@pytest.mark.parametrize("kind", OF_IMAGES)
 def test_the_statistics_take_little_memory_beside_the_images(kind, dtype):
     images = np.zeros((8192, 16, 16, 3), dtype)
     images[0] = 1
@@ -242,7 +262,7 @@ def test_the_statistics_take_little_memory_beside_the_images(kind, dtype):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("kind", NORMALIZATIONS)
+@pytest.mark.parametrize("kind", OF_IMAGES)
 def test_a_batch_needs_no_memory_but_its_buffer(kind):
     images = pictures(3000)
     normalization = Normalization.fit(kind, images)

@@ -219,8 +219,12 @@ def test_a_type_under_an_arrays_name_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["test_images", "test_labels"])
 def test_what_is_no_number_is_refused(tmp_path, name, options):
     line = refusal(tmp_path, replaced(name, array_of(name, **options)))
-    assert line.startswith(name)
-    assert line.endswith("store an array of numbers")
+    is_text = options.get("dtype", np.asarray(options.get("data", 0)).dtype.kind) in ("S", "U")
+    if name == "test_labels" and is_text:  # words, but those of train_labels are numbers
+        assert "words" in line or "numpy.char.encode" in line
+    else:
+        assert line.startswith(name)
+        assert line.endswith("store an array of numbers")
 
 
 def test_an_enumeration_is_read_as_the_numbers_that_it_is(tmp_path):
@@ -317,7 +321,10 @@ def test_packed_bytes_that_are_damaged_are_refused(tmp_path):
     assert refusal(tmp_path, replaced("test_images", change)).startswith("not a readable HDF5 file")
 
 
-VARYING = "class_names are texts of varying length, which are not read: store numpy.char.encode(names, 'utf-8')"
+VARYING = (
+    "class_names are texts of varying length, which are not read: "
+    "store numpy.char.encode(numpy.array(class_names, dtype=str), 'utf-8')"
+)
 
 
 @pytest.mark.parametrize("options", [{}, {"maxshape": (None,)}], ids=["contiguous", "in chunks"])
