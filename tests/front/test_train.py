@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bdfa_np import Config, load_dataset, load_run, train
+from bdfa_np.data import Dataset
 from bdfa_np.errors import ConfigError, DataError, RunError
 from bdfa_np.runs import bar
 from bdfa_np.runs.checkpoint import read_checkpoint
@@ -73,6 +74,15 @@ def test_a_data_set_or_arrays_train_what_their_name_does(result, dataset):
     found = train(dataset=dataset, **OPTIONS)
     assert same_weights(result.model, found.model)
     assert found.model.evaluate(DIGITS).error == result.history[-1].test_error
+
+
+def test_one_pair_of_arrays_is_divided_where_a_fraction_is_given():
+    x, y = DIGITS.train_images[:300], [f"digit {label}" for label in DIGITS.train_labels[:300]]
+    found = train(dataset=(x, y), test_fraction=0.2, **OPTIONS)
+    assert found.model.class_names == tuple(f"digit {label}" for label in range(10))
+    assert found.model.predict(x[:2]).names[0].startswith("digit ")
+    with pytest.raises(DataError, match="no test part"):
+        train(dataset=(x, y), **OPTIONS)
 
 
 def test_arrays_are_whitened_and_resumed_in_memory(tmp_path):
@@ -292,3 +302,15 @@ def test_a_kernel_that_a_terminal_runs_is_no_notebook(monkeypatch):
     assert not bar.in_notebook()
     monkeypatch.setitem(sys.modules, "IPython", Notebook())
     assert bar.in_notebook()
+
+
+def test_notes_are_kept_and_said_unless_all_is_to_be_quiet(capsys):
+    labels = DIGITS.train_labels[:100] + 1
+    arrays = (DIGITS.train_images[:100], labels)
+    data = Dataset.from_arrays(*arrays, test_fraction=0.2)
+    assert data.notes
+    found = train(dataset=arrays, test_fraction=0.2, **OPTIONS | {"epochs": 1})
+    assert [note for note in found.notes if "labels run from 1 to 10" in note]
+    assert "note: " in capsys.readouterr().err
+    train(dataset=arrays, test_fraction=0.2, progress=False, **OPTIONS | {"epochs": 1})
+    assert capsys.readouterr() == ("", "")

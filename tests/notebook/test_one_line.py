@@ -39,7 +39,6 @@ from bdfa_np import (
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data import ZCA, Augmentation, CropFlip, Normalization, Recipe, prepare, split
 from bdfa_np.data.arrays import take_arrays
-from bdfa_np.data.augmentation import CropFlip
 from bdfa_np.data.labels import as_classes
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.declaration import Condition
