@@ -200,7 +200,7 @@ def test_nag_refuses_a_step_whose_gradient_was_not_taken_at_the_look_ahead_point
 def test_nag_without_momentum_is_refused(backend):
     with pytest.raises(ValueError, match="nag needs a momentum greater than 0"):
         NAG([make_vector(backend)], 0.1, momentum=0.0)
-    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'momentum'"):
+    with pytest.raises(TypeError, match="NAG needs momentum, by name"):
         NAG([make_vector(backend)], 0.1)
     assert [name for name in OPTIMIZERS if OPTIMIZERS[name].needs_momentum] == ["nag"]
 
@@ -392,7 +392,7 @@ def test_the_options_of_each_optimizer_are_those_of_torch7():
     [("rmsprop", "momentum"), ("rmsprop", "lr_decay"), ("adam", "momentum"), ("rprop", "weight_decay")],
 )
 def test_an_option_that_an_optimizer_does_not_have_is_refused(backend, name, option):
-    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+    with pytest.raises(TypeError, match=f"takes no {option}; it takes vectors"):
         OPTIMIZERS[name]([make_vector(backend)], 0.1, **{option: 0.0})
 
 
