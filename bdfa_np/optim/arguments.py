@@ -18,6 +18,9 @@ ELSEWHERE = {
 ATTRIBUTES = {
     "betas": ("beta1", "beta2"),
     "eps": ("epsilon",),
+    "epsilon": ("epsilon",),
+    "beta1": ("beta1",),
+    "beta2": ("beta2",),
     "alpha": ("alpha",),
     "rho": ("rho",),
     "etas": ("decrease", "increase"),
@@ -55,7 +58,7 @@ def advised(constructor: Callable[Arguments, None]) -> Callable[Arguments, None]
 def _advice(kind: type, name: str) -> str:
     if name in ELSEWHERE:
         return f": {ELSEWHERE[name].format(kind=kind.__name__)}"
-    held = [attribute for attribute in ATTRIBUTES.get(name, (name,)) if hasattr(kind, attribute)]
+    held = [attribute for attribute in ATTRIBUTES.get(name, ()) if hasattr(kind, attribute)]
     return f": set {' and '.join(f'optimizer.{attribute}' for attribute in held)} once it is made" if held else ""
 
 
