@@ -57,12 +57,12 @@ def test_it_says_how_many_of_what_are_stored_where_and_the_second_time_that_they
     counts, stored = first.out.splitlines()
     assert counts == "own: 24 training, 6 validation, 12 test samples of 6x5x3"
     (path,) = cache.glob("*.h5")
-    assert stored.startswith("prepared and stored 0 MB of pixels in ")
+    assert stored.startswith("prepared and stored 4 kB of pixels in ")
     assert stored.endswith(f" s, {path}")
     before = path.read_bytes()
     second = bdfa("data", "prepare", own, "--validate")
     assert second.out.splitlines()[0] == counts
-    assert second.out.splitlines()[1].startswith("cache hit: read 0 MB of pixels in ")
+    assert second.out.splitlines()[1].startswith("cache hit: read 4 kB of pixels in ")
     assert path.read_bytes() == before
     assert names(cache) == [".locks", path.name]
 

@@ -125,6 +125,8 @@ def test_vectors_of_large_integers_become_float32_and_small_ones_stay_bytes(writ
     data = load_dataset(write(x=1000 * x, y=Y), test_fraction=0.25)
     assert data.train_images.dtype == np.float32
     assert data.train_images.sum(dtype=float) + data.test_images.sum(dtype=float) == 1000 * x.sum()
+    both = load_dataset(write(x_train=x, y_train=Y, x_test=1000 * x, y_test=Y))
+    assert (both.train_images.dtype, both.test_images.dtype) == (np.float32, np.float32)
 
 
 def test_channels_before_rows_are_noticed_at_any_size(write):
