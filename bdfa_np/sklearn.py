@@ -213,7 +213,7 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         problem = NORMALIZATION.problem(self.normalization)
         if problem:
             raise ConfigError(f"normalization {problem}")
-        return Normalization.fit("image" if self.normalization == "column" else self.normalization, X)
+        return Normalization.fit(self.normalization, X)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: arrays in the place of the objects that hold them."""
