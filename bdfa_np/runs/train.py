@@ -136,11 +136,13 @@ def train(
         raise ConfigError("resume=True needs save=RUN, the run to go on with")
     if resume and force:
         raise ConfigError("resume and force exclude each other: go on with the run, or replace it")
-    bar = Bar(progress, "validation" if given.get("validate") else "test")
     with tempfile.TemporaryDirectory(prefix="bdfa-") as temporary:
         folder = Path(temporary) / "run" if save is None else Path(save)
+        goes_on = resume and not RunFolder(folder).is_vacant
+        begun = RunFolder(folder).read_config()[0] if goes_on else Config(**given)
+        bar = Bar(progress, begun.tested_on)
         try:
-            if resume and (folder / CHECKPOINT).exists():
+            if goes_on:
                 session = resume_run(folder, given, listener=bar, dataset=data)
             else:
                 start = None if load is None else Path(load)
