@@ -46,7 +46,9 @@ class Display(Listener):
 
     def line(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, markup=False)
+        # A terminal gets a long note in lines that end between words; whoever reads from a pipe gets it whole.
+        folded = text.startswith("note: ") and self.console.is_terminal
+        self.console.print(text, markup=False, soft_wrap=not folded)
 
     def training_begins(self, so_far: Callable[[], tuple[float, float]]) -> None:
         """Keep what tells the running epoch's figures."""

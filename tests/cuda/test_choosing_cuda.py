@@ -165,6 +165,7 @@ def test_evaluate_leaves_out_what_the_run_had_for_cuda_and_takes_a_device_of_its
 def test_the_heading_of_a_run_says_which_device_computes():
     model = build_model(Config(backend="numpy", threads=3), (2, 2, 1), 3)
     split = SimpleNamespace(description="digits", input_shape=(2, 2, 1), class_names=["a", "b", "c"])
+    split.holds_vectors = False
     data = SimpleNamespace(split=split, origin=lambda: None)
     assert heading(model, data)[-1].endswith(", numpy float32, 3 threads")
     device = "cupy float32 on NVIDIA H100 (device 0), TF32"

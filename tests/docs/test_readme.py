@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bdfa_np import Rule, alignment_angle
+from bdfa_np.backend.cpu.backend import NumpyBackend
+from bdfa_np.random_streams import Streams
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
@@ -76,4 +80,8 @@ def test_the_python_of_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch,
         exec(compile(block, "README.md", "exec"), names)
     assert names["trained"].history[-1].test_error < 0.12
     assert names["deltas"]["linear1"].shape == (32, 100)
+    assert 60 < alignment_angle(names["deltas"]["linear1"], names["exact"]["linear1"]) < 120
+    assert issubclass(names["DRTP"], Rule)
+    network = names["build"](None, (28, 28, 1), 10, Streams(0), NumpyBackend())
+    assert network.output_shape == (10,)
     assert "Traceback" not in capsys.readouterr().err

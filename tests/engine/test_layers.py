@@ -170,7 +170,7 @@ def test_conv_has_the_layers_of_the_original():
     [
         ("mlp", 1, [0.1, 0.5, 0.5]),
         ("mlp", 2, [0.1]),
-        ("conv", 1, [0.25, 0.25, 0.5, 0.5, 0.5]),
+        ("conv", 1, [0.1, 0.25, 0.25, 0.5, 0.5, 0.5]),
         ("conv", 2, [0.25, 0.25]),
     ],
 )
@@ -179,7 +179,8 @@ def test_dropout_stands_where_the_original_has_it(network, dropout, probabilitie
     places = [i for i, layer in enumerate(layers) if layer.kind == "dropout"]
     assert [layers[i].probability for i in places] == probabilities
     for i in places:
-        assert layers[i - 1].kind == ("flatten" if layers[i].probability == 0.1 else "tanh")
+        before = "input" if i == 0 else layers[i - 1].kind
+        assert before == ({"mlp": "flatten", "conv": "input"}[network] if layers[i].probability == 0.1 else "tanh")
 
 
 def test_batch_normalisation_stands_before_the_non_linearities_it_is_asked_for():

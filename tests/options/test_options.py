@@ -348,8 +348,7 @@ TABLE = [
     Row("visualize", MLP, 1, draws),
 ]
 ELSEWHERE = {
-    *("dataset", "datapath", "cache_dir", "format", "no_extra"),  # in test_options_data.py
-    *("label", "test_fraction"),  # in tests/cli/test_tables.py
+    *("dataset", "datapath", "cache_dir", "format", "no_extra", "label", "test_fraction"),  # in test_options_data.py
     *("models_folder", "threads", "backend"),
     *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
     "rule_options",  # in test_options_outside.py

@@ -120,6 +120,27 @@ def test_of_no_extra__the_extra_images_of_a_set_that_has_some_are_left_out(bdfa,
 
 
 @pytest.fixture
+def table(tmp_path):
+    """Write a table of 700 rows in which either of two columns may be the labels."""
+    numbers = np.random.default_rng(2).normal(size=(700, 2))
+    rows = [f"{x:.6f},{y:.6f},{int(x > 0)},{int(y > 0)}" for x, y in numbers]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["x,y,right,up", *rows]))
+    return path
+
+
+def test_of_label__another_column_holds_the_classes(run, table):
+    last, _ = run("--dataset", table, "--test-fraction 0.3")
+    np.testing.assert_array_equal(run("--dataset", table, "--test-fraction 0.3 --label up")[0], last)
+    assert not np.array_equal(run("--dataset", table, "--test-fraction 0.3 --label right")[0], last)
+
+
+def test_of_test_fraction__so_much_of_the_rows_is_tested_on(run, table):
+    for fraction, tested in {0.2: "100 of 140 test", 0.5: "100 of 350 test"}.items():
+        assert tested in run("--dataset", table, "--test-fraction", fraction)[1]["parts"]
+
+
+@pytest.fixture
 def svhn(tmp_path, monkeypatch):
     """Give a folder with small files in place of SVHN's."""
 

@@ -2,18 +2,15 @@
 
 import ast
 import graphlib
-import re
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import bdfa_np
 import bdfa_np.random_streams
-from bdfa_np.backend.cpu.backend import NumpyBackend
 
 PACKAGE = Path(bdfa_np.__file__).parent
 
@@ -27,20 +24,6 @@ def test_every_public_name_exists_and_is_documented():
     assert set(bdfa_np.__all__) <= set(dir(bdfa_np))
     for name in bdfa_np.__all__:
         assert getattr(bdfa_np, name).__doc__
-
-
-def test_the_readmes_examples_run():
-    readme = Path(__file__).parents[2] / "README.md"
-    own_net, own_rule, notebook = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(notebook, names)
-    assert names["deltas"]["linear1"].shape == (32, 100)
-    assert 60 < bdfa_np.alignment_angle(names["deltas"]["linear1"], names["exact"]["linear1"]) < 120
-    exec(own_net, names)
-    exec(own_rule, names)
-    assert issubclass(names["DRTP"], bdfa_np.Rule)
-    network = names["build"](None, (28, 28, 1), 10, bdfa_np.random_streams.Streams(0), NumpyBackend())
-    assert network.output_shape == (10,)
 
 
 def test_an_unknown_name_is_an_attribute_error():

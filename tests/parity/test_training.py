@@ -51,6 +51,7 @@ def test_every_option_that_changes_a_step_is_in_some_case():
         "whiten",
         "validate",
     }
+    of_data |= {"label", "test_fraction"}
     of_data |= {"zca_epsilon", "train_limit", "test_limit", "models_folder", "batch_size", "const_batch_size"}
     of_epochs = {"schedule", "gamma", "milestones", "warmup", "patience", "keep_best", "on_test"}
     of_the_run = of_epochs | {
