@@ -10,7 +10,7 @@ from bdfa_np import __version__
 from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
 from bdfa_np.cli.hints import meant
 
-COMMANDS = ("train", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
+COMMANDS = ("train", "runs", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
 """Each is a module of this package with a command of the same name."""
 
 
