@@ -10,7 +10,7 @@ from bdfa_np import __version__
 from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
 from bdfa_np.cli.hints import meant
 
-COMMANDS = ("train", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
+COMMANDS = ("train", "runs", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
 """Each is a module of this package with a command of the same name."""
 
 
@@ -67,13 +67,14 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
-  bdfa train --dataset mnist-5k --epochs 10      train on the bundled digits
-  bdfa evaluate runs/2026-01-31_12-00-00         test what was trained
-  bdfa predict runs/2026-01-31_12-00-00 7.png    say what a picture of your own is
-  bdfa export runs/2026-01-31_12-00-00 --to onnx write the net for other programs
-  bdfa data info cifar10 --png cifar10.png       what a data set holds
-  bdfa info                                      versions, threads, backends
-  bdfa doctor                                    compare the GPU with the CPU
+  bdfa train --dataset mnist-5k --epochs 10  train on the bundled digits
+  bdfa runs                                  which runs there are
+  bdfa evaluate runs/dfa                     test what was trained
+  bdfa predict runs/dfa 7.png                what a picture of your own is
+  bdfa export runs/dfa --to onnx             the net for other programs
+  bdfa data info cifar10 --png cifar10.png   what a data set holds
+  bdfa info                                  versions, threads, backends
+  bdfa doctor                                compare the GPU with the CPU
 Every command explains itself: bdfa help train, or bdfa train --help.""",
 )
 @click.version_option(__version__, prog_name="bdfa", message="%(prog)s %(version)s")

@@ -48,12 +48,18 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     """
     from bdfa_np.cli.confusion import confusion_lines
     from bdfa_np.cli.display import Display
+    from bdfa_np.errors import RunError
     from bdfa_np.runs.evaluation import evaluate_run
-    from bdfa_np.runs.folder import confusion_csv
+    from bdfa_np.runs.folder import RunFolder, confusion_csv
+    from bdfa_np.runs.listing import find_runs
     from bdfa_np.runs.session import fallback_notes
     from bdfa_np.system.files import replace_text
     from bdfa_np.system.text import counted
 
+    inside = [] if not run.is_dir() or not RunFolder(run).is_vacant else find_runs(run)
+    if inside:
+        names = ", ".join(one.path.name for one in inside)
+        raise RunError(f"{run} holds runs, not one ({names}): name one, as in bdfa evaluate {inside[0].path}")
     found = evaluate_run(run, part, given, Display(), best=best)
     confusion, config = found.confusion, found.config
     tested = counted(confusion.total, f"{part} {found.sample}")

@@ -23,7 +23,7 @@ MOST_LINES = 50
 Examples:
   bdfa predict runs/digits three.png seven.jpg
   bdfa predict runs/digits scans/ --invert --top 3
-  bdfa predict runs/digits --dataset mnist --worst --csv worst.csv --png worst.png""",
+  bdfa predict runs/a --dataset mnist --worst --csv all.csv --png worst.png""",
 )
 @existing_run_argument
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
