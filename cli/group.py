@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from bdfa_np import __version__
-from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
-from bdfa_np.cli.hints import meant
+from bdfa_np.options.hints import COMMANDS as OTHER_COMMANDS
+from bdfa_np.options.hints import meant
 
 COMMANDS = ("train", "runs", "evaluate", "predict", "export", "data", "info", "doctor", "completion", "help")
 """Each is a module of this package with a command of the same name."""

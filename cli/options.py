@@ -8,13 +8,13 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from bdfa_np.cli.hints import OPTIONS as OTHER_OPTIONS
-from bdfa_np.cli.hints import meant
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Option, flag
 from bdfa_np.errors import ConfigError
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS
+from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
+from bdfa_np.options.hints import meant
 from bdfa_np.rules import RULES
 
 # Lines are broken at hyphens, which would take names of data sets and options apart.

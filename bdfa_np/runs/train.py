@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,14 @@ from typing import Any, ClassVar
 
 from bdfa_np.data import Dataset
 from bdfa_np.data.sources.handed import PREFIX
+from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError
 from bdfa_np.habits import Habits
 from bdfa_np.model import Model
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
+from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
+from bdfa_np.options.hints import meant
 from bdfa_np.representation import one_line
 from bdfa_np.runs.bar import Bar
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
@@ -165,12 +168,22 @@ def _options(config: Config | None, options: Mapping[str, Any]) -> dict[str, Any
     """Return the options that say something, by their names."""
     for name in options:
         if name not in OPTIONS:
-            close = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f": did you mean {close[0]}?" if close else ": help(bdfa_np.Config) lists them"
-            raise ConfigError(f"there is no option {name!r}{hint}")
+            raise ConfigError(f"there is no option {name!r}.{_question(name) or ' help(bdfa_np.Config) lists them'}")
     given = {} if config is None else {name: getattr(config, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if OPTIONS[name].is_given(value)} | dict(options)
     return {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
+
+
+def _question(name: str) -> str:
+    """Ask whether another option was meant, as it is written in Python."""
+    own = ("--save", "--load", "--resume", "--force")
+    there = {spelling: spelling for spelling in (*own, *(option.flag for option in OPTIONS.values()))}
+
+    def in_python(found: re.Match[str]) -> str:
+        argument = found[1].replace("-", "_")
+        return f"{argument}={found[2]!r}" if found[2] else argument
+
+    return re.sub(r"'--([\w-]+)(?: (\w+))?'", in_python, meant(flag(name), OTHER_NAMES, there))
 
 
 def _data(dataset: Any, options: Mapping[str, Any]) -> tuple[Dataset | None, str]:

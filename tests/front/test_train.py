@@ -160,8 +160,11 @@ def test_an_interrupt_before_there_is_anything_to_leave_is_an_interrupt(monkeypa
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"learning_rat": 1}, ConfigError, "no option 'learning_rat'"),
-        ({"num_hiden": 1}, ConfigError, "did you mean num_hidden"),
+        ({"nothing_like_it": 1}, ConfigError, "no option 'nothing_like_it'. help(bdfa_np.Config) lists them"),
+        ({"num_hiden": 1}, ConfigError, "Did you mean num_hidden?"),
+        ({"learning_rate": 1}, ConfigError, "no option 'learning_rate'. Did you mean lr?"),
+        ({"gpu": True}, ConfigError, "Did you mean backend='cupy'?"),
+        ({"outdir": "x"}, ConfigError, "Did you mean save?"),
         ({"epochs": "five"}, ConfigError, "--epochs has a value of the wrong type: 'five': int is wanted"),
         ({"dataset": DIGITS.train_images}, ConfigError, "dataset is a ndarray: give a name"),
         ({"dataset": ARRAYS[:3]}, ConfigError, "dataset has 3 parts"),

@@ -8,9 +8,9 @@ import pytest
 from bdfa_np.cli.commands.train import train
 from bdfa_np.cli.group import COMMANDS
 from bdfa_np.cli.group import bdfa as group
-from bdfa_np.cli.hints import COMMANDS as OTHER_COMMANDS
-from bdfa_np.cli.hints import OPTIONS as OTHER_OPTIONS
-from bdfa_np.cli.hints import meant
+from bdfa_np.options.hints import COMMANDS as OTHER_COMMANDS
+from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
+from bdfa_np.options.hints import meant
 
 SPELLINGS = {spelling for param in train.params for spelling in param.opts}
 
