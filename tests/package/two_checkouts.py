@@ -144,6 +144,7 @@ def content(run: Path) -> dict[str, Any]:
     with h5py.File(run / "checkpoint.h5") as file:
         found: dict[str, Any] = {f"@{name}": np.asarray(value) for name, value in file.attrs.items()}
         file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    found.pop("@preprocessing_sha256", None)  # it follows from the data, and earlier versions did not keep it
     del found["history"]  # metrics.csv tells it too, and there the seconds can be told apart
     with (run / "metrics.csv").open(newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=1):
