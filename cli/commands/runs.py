@@ -24,7 +24,8 @@ def runs(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER, by default runs, and in the folders in it.
 
     Each has the options in which not all of them agree (those of the machine and its paths left out), the epochs done
-    of how many, the error after the last one, the lowest error and its epoch, and whether it is finished, can go on or is damaged.
+    of how many, the error after the last one, the lowest error and after which epoch, and whether it is finished, can
+    go on or is damaged.
     """
     from bdfa_np.runs.listing import list_runs, listing
 
