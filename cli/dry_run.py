@@ -7,11 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bdfa_np.data.sources.find import source_of
-from bdfa_np.model import build_model
+from bdfa_np.model import Model, build_model
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.precedence import Chosen
+from bdfa_np.options.usual import differing_first, lines_of
 from bdfa_np.runs.data import check_augment
+from bdfa_np.runs.lines import net_line
 from bdfa_np.runs.loading import load_weights
+from bdfa_np.system.text import counted
 
 if TYPE_CHECKING:
     from bdfa_np.rules import Rule
@@ -31,27 +34,39 @@ def show(chosen: Chosen, load: Path | None) -> None:
     check_augment(chosen.config, input_shape)
     model = build_model(chosen.config, input_shape, classes)
     console.print(layer_table(model.rule, f"{chosen.config.network} for {name}"))
+    for line in summary(model):
+        console.print(line)
     if load is not None:
         console.print(load_weights(model, load), soft_wrap=True)
 
 
+def summary(model: Model) -> list[str]:
+    """Return what would be trained, in a few lines."""
+    config, weights = model.config, model.network.weights.values.size
+    epochs = "no bound of epochs" if config.epochs == -1 else counted(config.epochs, "epoch")
+    return [
+        f"{net_line(config, model.network)}; {counted(weights, 'parameter')}",
+        f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, {epochs}, seed {config.seed}",
+    ]
+
+
 def option_table(chosen: Chosen) -> Table:
-    """Return a row an option, under their headings: its value, and where that is from."""
+    """Return a row an option, with its value and where that is from: first those that differ from the defaults."""
     table = Table("option", title="options", title_justify="left")
     for column in ("value", "from"):
         table.add_column(column, overflow="fold")  # a long path is shown whole
-    for title, options in HEADINGS.items():
+    differing, usual = differing_first(chosen.config)
+    under = {title: [option for option in options if option in usual] for title, options in HEADINGS.items()}
+    for title, options in {"Not the default": differing, **under}.items():
         table.add_section()
-        table.add_row(f"{title}:")
+        if options:
+            table.add_row(f"{title}:")
         for option in options:
             value, source = getattr(chosen.config, option.name), chosen.sources[option.name]
             if value != option.default and source == "default":
                 source = "follows from the others"
-            if option.type is dict:
-                for own, own_value in (value or {}).items():
-                    table.add_row(f"-O {own}", str(own_value), source)
-            else:
-                table.add_row(option.flag, "" if value is None else str(value), source)
+            for spelling, shown in lines_of(option, value).items():
+                table.add_row(spelling, "" if shown is None else str(shown), source)
     return table
 
 

@@ -1,8 +1,9 @@
 """Checkpoints: everything a run needs to go on, in one HDF5 file with a checksum on every array."""
 
+import contextlib
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -129,29 +130,39 @@ def read_checkpoint(path: Path) -> Checkpoint:
     RunError
         If it is missing, unreadable, damaged, or written by a later version.
     """
-    try:
+    with _opened(path) as file:
         size = os.path.getsize(path)
+        groups = {name: _read_arrays(file[name], size, "f") for name in GROUPS}
+        progress, history = _read_history(file, size)
+        return Checkpoint(
+            **groups,
+            training_passes=int(file.attrs["training_passes"]),
+            learning_rate=float(file.attrs["learning_rate"]),
+            steps=int(file.attrs["steps"]),
+            progress=progress,
+            confusion=_read_array(file["confusion"], "confusion", size, "fi"),
+            history=history,
+            rule=_read_arrays(file[RULE], size, "f") if RULE in file else {},
+            rule_counters={key: float(value) for key, value in file[RULE].attrs.items()} if RULE in file else {},
+            preprocessing=bytes(file.attrs.get("preprocessing_sha256", b"")).decode(),
+        )
+
+
+@interrupts_wait()
+def read_history(path: Path) -> tuple[Progress, list[EpochRecord]]:
+    """Read how far a checkpoint's run has come, without its weights; raises as `read_checkpoint` does."""
+    with _opened(path) as file:
+        return _read_history(file, os.path.getsize(path))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a checkpoint; whatever is wrong with it is told in one line."""
+    try:
         with h5py.File(path, "r") as file:
-            version = int(file.attrs["format"])
-            if version > FORMAT:
+            if int(file.attrs["format"]) > FORMAT:
                 raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
-            groups = {name: _read_arrays(file[name], size, "f") for name in GROUPS}
-            tables = _read_arrays(file, size, "fi")
-            progress = Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()})
-            if tables["history"].shape != (progress.epoch, len(COLUMNS)):
-                raise ValueError(f"history has the shape {tables['history'].shape} after {progress.epoch} epochs")
-            return Checkpoint(
-                **groups,
-                training_passes=int(file.attrs["training_passes"]),
-                learning_rate=float(file.attrs["learning_rate"]),
-                steps=int(file.attrs["steps"]),
-                progress=progress,
-                confusion=tables["confusion"],
-                history=[_record(row) for row in tables["history"]],
-                rule=_read_arrays(file[RULE], size, "f") if RULE in file else {},
-                rule_counters={key: float(value) for key, value in file[RULE].attrs.items()} if RULE in file else {},
-                preprocessing=bytes(file.attrs.get("preprocessing_sha256", b"")).decode(),
-            )
+            yield file
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run cannot be read; start it anew with --force") from None
     except PermissionError:
@@ -159,6 +170,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip("'\"").splitlines()[0] if str(error) else type(error).__name__
         raise RunError(f"{path} is damaged ({reason}): restore it from a copy, or start anew with --force") from error
+
+
+def _read_history(file: h5py.File, size: int) -> tuple[Progress, list[EpochRecord]]:
+    progress = Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()})
+    table = _read_array(file["history"], "history", size, "fi")
+    if table.shape != (progress.epoch, len(COLUMNS)):
+        raise ValueError(f"history has the shape {table.shape} after {progress.epoch} epochs")
+    return progress, [_record(row) for row in table]
 
 
 _PROGRESS_TYPES: dict[str, Callable[[Any], Any]] = {
@@ -174,12 +193,17 @@ def _read_arrays(group: h5py.Group, file_size: int, kinds: str) -> Arrays:
     for name in group:
         item = group[name]  # group.items() would give None for one whose description is damaged
         if isinstance(item, h5py.Dataset):
-            if item.nbytes > file_size:  # nothing in a checkpoint is compressed
-                raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")
-            if item.dtype.kind not in kinds:
-                raise ValueError(f"{name} is of the type {item.dtype}")
-            arrays[name] = item[()]
+            arrays[name] = _read_array(item, name, file_size, kinds)
     return arrays
+
+
+def _read_array(item: h5py.Dataset, name: str, file_size: int, kinds: str) -> npt.NDArray[Any]:
+    if item.nbytes > file_size:  # nothing in a checkpoint is compressed
+        raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")
+    if item.dtype.kind not in kinds:
+        raise ValueError(f"{name} is of the type {item.dtype}")
+    array: npt.NDArray[Any] = item[()]
+    return array
 
 
 def _record(row: npt.NDArray[np.float64]) -> EpochRecord:

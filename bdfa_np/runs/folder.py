@@ -165,13 +165,30 @@ class RunFolder:
         RunError
             If there is no run, its ``config.toml`` is damaged, or a net or a rule from outside is gone or has changed.
         """
+        config, document = self.read_document()
+        with self._problems_told():
+            _check_same_code(config, document, self.path)  # before any of it is run
+            return config.resolve(), document
+
+    def read_document(self) -> tuple[Config, dict[str, Any]]:
+        """Return the run's options and its ``config.toml`` as they were written; nothing from outside is run or sought.
+
+        Raises
+        ------
+        RunError
+            If there is no run, or its ``config.toml`` is damaged.
+        """
+        with self._problems_told():
+            document = tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+            _check_document(document)
+            return Config.from_mapping(as_begun(document["options"])), document
+
+    @contextlib.contextmanager
+    def _problems_told(self) -> Iterator[None]:
+        """Raise `RunError` in place of whatever is wrong with ``config.toml``."""
         path = self.path / CONFIG
         try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-            _check_document(document)
-            config = Config.from_mapping(as_begun(document["options"]))
-            _check_same_code(config, document, self.path)  # before any of it is run
-            config = config.resolve()
+            yield
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
         except ExtensionError as error:
@@ -179,7 +196,6 @@ class RunFolder:
         except (ConfigError, KeyError, ValueError, OverflowError, RecursionError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RunError(f"{path} is damaged: {reason}") from error
-        return config, document
 
     def read_checkpoint(self) -> Checkpoint:
         """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""

@@ -1,17 +1,18 @@
 """What a run says, in lines of at most 80 columns (paths aside): on a terminal, and in its ``Log.txt``."""
 
+import itertools
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bdfa_np import __version__
 from bdfa_np.declaration import Option
+from bdfa_np.layers.activation import NON_LINEARITIES, NonLinearity
 from bdfa_np.model import Model
-from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.network import Sequential
 from bdfa_np.options.config import Config
-from bdfa_np.rules.find import find_rule
+from bdfa_np.options.usual import differing_first, lines_of
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.history import lowest
 from bdfa_np.system.text import counted
@@ -46,22 +47,14 @@ def opening(model: Model) -> list[str]:
     An option that follows from others where it is not given counts as a default when it has that value.
     """
     config = model.config
-    declared = {**OPTIONS, **{option.name: option for option in find_rule(config.gradient).options}}
     parameters = model.network.weights.values.size
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    for name, option in OPTIONS.items():
-        value = getattr(config, name)
-        usual = value in (option.default, declared[name].resolved(config), _as_kept(option))
-        if option.type is dict:
-            lines[usual] += [f"  -O {own} = {own_value}" for own, own_value in (value or {}).items()]
-        else:
-            lines[usual].append(f"  {option.flag} {'not given' if value is None else value}")
+    differing, usual = ([_option_line(config, option) for option in part] for part in differing_first(config))
     return [
         f"bdfa-np {__version__}",
         "options other than the defaults:",
-        *lines[False],
+        *itertools.chain(*differing),
         "options as they are by default:",
-        *lines[True],
+        *itertools.chain(*usual),
         "",
         *str(
             model.network.table(model.rule.B, f"layers, with {counted(parameters, 'parameter')} in all:")
@@ -70,17 +63,19 @@ def opening(model: Model) -> list[str]:
     ]
 
 
-def _as_kept(option: Option) -> Any:
-    """Return an option's default as a run's options have it: a path as a whole one."""
-    return option.default if option.default is None or option.canonical is None else option.canonical(option.default)
+def _option_line(config: Config, option: Option) -> list[str]:
+    """Return a line of an option; of a rule's own options one each, so that there may be none."""
+    equals = " = " if option.type is dict else " "
+    return [
+        f"  {spelling}{equals}{'not given' if value is None else value}"
+        for spelling, value in lines_of(option, getattr(config, option.name)).items()
+    ]
 
 
 def heading(model: Model, data: RunData) -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
     shape = "x".join(map(str, data.split.input_shape)) + (" columns" if data.split.holds_vectors else "")
-    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
-    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
     images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
     images += ", yuv" if config.format == "yuv" else ""
     images += ", augmented" if config.augment else ""
@@ -91,13 +86,30 @@ def heading(model: Model, data: RunData) -> list[str]:
         data.split.description,
         *([prepared] if prepared else []),
         f"{shape}, {len(data.split.class_names)} classes, {images}",
-        f"{net} {config.nonlin}, {rule}, {config.criterion}",
+        net_line(config, model.network),
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.describe()}{threads}",
         *course(config),
         *choices(config),
         *held_out_lines(data, config),
     ]
+
+
+def net_line(config: Config, network: Sequential) -> str:
+    """Return the net with the non-linearity that its layers have, the rule and the loss."""
+    net = f"mlp {config.num_layers}x{config.num_hidden}" if config.network == "mlp" else config.network
+    net = Path(net).name if net.endswith(".py") else net
+    rule = config.gradient + (f" (target {config.feedback_target})" if config.feedback_target else "")
+    return f"{' '.join(filter(None, (net, non_linearity(network))))}, {rule}, {config.criterion}"
+
+
+def non_linearity(network: Sequential) -> str:
+    """Return a net's non-linearity as ``--nonlin`` has it; empty where it has none, or several."""
+    kinds = {type(layer) for layer in network.tree() if isinstance(layer, NonLinearity)}
+    if len(kinds) != 1:
+        return ""
+    (kind,) = kinds
+    return next((name for name, known in NON_LINEARITIES.items() if known is kind), kind.kind)
 
 
 def held_out_lines(data: RunData, config: Config) -> list[str]:

@@ -1,69 +1,194 @@
-"""Several runs at a glance: what differs among them, and how far each has come."""
+"""The runs in a folder side by side; no weights are read, and nobody's net or rule is run."""
 
-import csv
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bdfa_np.data.sources.find import is_own
+from bdfa_np.errors import RunError
 from bdfa_np.options.catalogue import OPTIONS
-from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS
+from bdfa_np.options.config import Config
+from bdfa_np.options.machine import OPTIONS as MACHINE
+from bdfa_np.options.usual import is_usual
+from bdfa_np.representation import one_line
+from bdfa_np.runs.checkpoint import read_history
+from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
+from bdfa_np.runs.history import lowest
+from bdfa_np.system.text import counted
+from bdfa_np.tables import Table
+from bdfa_np.trainer import EpochRecord
 
-NOT_TOLD = ("epochs", "threads", "backend", "datapath", "cache_dir", "models_folder")
-"""Options that say where a run computes, or that have a column of their own."""
+NOT_COMPARED = {option.name for option in MACHINE if option.name != "seed"}
+NOT_COMPARED |= {"datapath", "cache_dir", "models_folder", "rule_options", "epochs"}
+"""Options of the machine and of its paths, and what is shown otherwise."""
+FINISHED, UNFINISHED, DAMAGED = "finished", "can go on", "damaged"
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A run in a row.
+class RunSummary:
+    """How far a run has come.
 
     Attributes
     ----------
+    name : str
+        Its folder, as seen from the one that is listed.
     path : Path
-        Its folder.
-    options : dict
-        Its options, by name.
-    errors : list of float
-        After each epoch, as fractions, on the part tested on.
-    state : str
-        ``"done"``, ``"unfinished"`` or ``"damaged"``.
+        The folder.
+    state : {"finished", "can go on", "damaged"}
+        ``"can go on"`` where epochs are left to do.
+    settings : dict
+        The options by which it differs from the other runs that are listed.
+    epochs : int or None
+        How many epochs were asked for, -1 for no bound; None of a damaged run.
+    tested_on : {"test", "validation"}
+        What errors were measured on.
+    history : list of EpochRecord
+        The epochs done.
+    problem : str
+        What is wrong with a damaged one.
     """
 
+    name: str
     path: Path
-    options: dict[str, Any]
-    errors: list[float]
     state: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    tested_on: str = ""
+    history: list[EpochRecord] = field(default_factory=list)
+    problem: str = ""
 
-    @property
-    def tested_on(self) -> str:
-        """Which part the errors are of."""
-        return "validation" if self.options.get("validate") else "test"
+    def __repr__(self) -> str:
+        """Return the name, the epochs done, and the state."""
+        return one_line(self, [self.name, counted(len(self.history), "epoch"), self.state])
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the figures by name, for JSON."""
+        best = lowest(self.history) if self.history else None
+        return {
+            "run": self.name,
+            "path": str(self.path),
+            "state": self.state,
+            "settings": self.settings,
+            "epochs_done": len(self.history),
+            "epochs": self.epochs,
+            "tested_on": self.tested_on or None,
+            "last_error": self.history[-1].test_error if self.history else None,
+            "lowest_error": best.test_error if best else None,
+            "lowest_epoch": best.epoch if best else None,
+            "problem": self.problem or None,
+        }
 
 
-def find_runs(folder: Path) -> list[Summary]:
-    """Return the runs directly inside a folder, sorted by name; their weights are not read."""
-    inside = sorted(path for path in folder.iterdir() if (path / CONFIG).is_file() or (path / CHECKPOINT).is_file())
-    return [summary(path) for path in inside]
+def list_runs(folder: str | os.PathLike[str]) -> list[RunSummary]:
+    """Return the runs in a folder and in the folders below it, or the run that it is itself, ordered by name.
+
+    Raises
+    ------
+    RunError
+        If there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"there is no folder {folder}: bdfa train makes runs/, or name another one")
+    read = [(path, *_read(path)) for path in sorted(find_runs(folder), key=_natural)]
+    differing = settings_that_differ([config for _, config, _ in read if config is not None])
+    runs = []
+    for path, config, known in read:
+        name = str(path.relative_to(folder)) if path != folder else str(folder)
+        settings = next(differing) if config is not None else {}
+        runs.append(RunSummary(name, path, settings=settings, **known))
+    return runs
 
 
-def summary(path: Path) -> Summary:
-    """Return what a run's ``config.toml`` and ``metrics.csv`` say of it."""
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Yield the run folders in a folder, however deep; hidden folders are passed over."""
+    for path, folders, files in os.walk(folder):
+        if CHECKPOINT in files or {CONFIG, METRICS} <= set(files):
+            folders.clear()
+            yield Path(path)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _natural(path: Path) -> list[Any]:
+    """Return a key by which ``run2`` is before ``run10``."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
+
+
+def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
+    """Return a run's options, if they can be read, and what its summary says of it."""
+    run, config = RunFolder(path), None
     try:
-        options = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))["options"]
-        with (path / METRICS).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        name = next(name for name in ("validation_error", "test_error", "") if not rows or name in rows[0])
-        errors = [float(row[name]) for row in rows]
-        if not (path / CHECKPOINT).is_file() or not isinstance(options, dict):
-            return Summary(path, {}, [], "damaged")
-        done = len(errors) >= options["epochs"] > 0
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, csv.Error):
-        return Summary(path, {}, [], "damaged")
-    return Summary(path, options, errors, "done" if done else "unfinished")
+        config, _ = run.read_document()
+        progress, history = read_history(path / CHECKPOINT)
+    except (RunError, OSError) as error:
+        return config, {"state": DAMAGED, "problem": str(error)}
+    over = progress.stop_reason or 0 <= config.epochs <= progress.epoch
+    state = FINISHED if over else UNFINISHED
+    known = {"epochs": config.epochs, "tested_on": config.tested_on, "history": history}
+    return config, {"state": state, **known}
 
 
-def differing(runs: Sequence[Summary]) -> list[str]:
-    """Return the names of the options that are not the same in all runs that can be read."""
-    read = [run.options for run in runs if run.state != "damaged"]
-    return [name for name in OPTIONS if name not in NOT_TOLD and len({repr(options.get(name)) for options in read}) > 1]
+def settings_that_differ(configs: Sequence[Config]) -> Iterator[dict[str, Any]]:
+    """Yield, for each of several configurations, the options in which not all of them agree.
+
+    Options of `NOT_COMPARED` are left out, and those that follow from others in every one of them.
+    """
+    names = [name for name in OPTIONS if name not in NOT_COMPARED]
+    found = [{name: getattr(config, name) for name in names} | (config.rule_options or {}) for config in configs]
+    differing = []
+    for name in dict.fromkeys(name for values in found for name in values):
+        values = [one.get(name) for one in found]
+        follows = name in OPTIONS and OPTIONS[name].default is None
+        if any(value != values[0] for value in values) and not (
+            follows and all(is_usual(config, name, run_outside=False) for config in configs)
+        ):
+            differing.append(name)
+    for values in found:
+        yield {name: values[name] for name in differing if values.get(name) is not None}
+
+
+def listing(runs: Sequence[RunSummary], folder: object) -> Table:
+    """Return a row a run, under a line that says what errors were measured on."""
+    parts = {run.tested_on for run in runs if run.tested_on}
+    mixed, settings = len(parts) > 1, any(run.settings for run in runs)
+    rows = []
+    for run in runs:
+        told = [run.history[-1], lowest(run.history)] if run.history else []
+        errors = [f"{record.test_error:.2%}" for record in told] or ["", ""]
+        errors.append(str(told[1].epoch) if told else "")
+        bound = f"/{run.epochs}" if run.epochs is not None and run.epochs > 0 else ""
+        epochs = "" if run.epochs is None else f"{len(run.history)}{bound}"
+        text = " ".join(f"{name}={_value(runs, name, value)}" for name, value in run.settings.items())
+        rows.append(
+            [run.name, *([text] if settings else []), epochs, *errors, *([run.tested_on] if mixed else []), run.state]
+        )
+    columns = [
+        "run",
+        *(["settings"] if settings else []),
+        "epochs",
+        "last",
+        "lowest",
+        "after",
+        *(["on"] if mixed else []),
+    ]
+    on = f", error on {parts.pop()} images" if len(parts) == 1 else ""
+    title = f"{counted(len(runs), 'run')} in {folder}{on}"
+    return Table([*columns, "state"], rows, title=title, right=("epochs", "last", "lowest", "after"))
+
+
+def _value(runs: Sequence[RunSummary], name: str, value: Any) -> str:
+    """Return a setting as text; a path by its last part, where that tells it from the others."""
+    if isinstance(value, (bool, int)):
+        return str(int(value))
+    if not isinstance(value, str):
+        return f"{value:g}"
+    if not (value.endswith(".py") or (name == "dataset" and is_own(value))):
+        return value
+    others = {run.settings[name] for run in runs if name in run.settings}
+    last = Path(value).name
+    return last if [Path(other).name for other in others].count(last) == 1 else value

@@ -2,11 +2,13 @@
 
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
+from bdfa_np.errors import RunError
 
 if TYPE_CHECKING:
     from bdfa_np.runs.evaluation import RunEvaluation
@@ -48,18 +50,13 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     """
     from bdfa_np.cli.confusion import confusion_lines
     from bdfa_np.cli.display import Display
-    from bdfa_np.errors import RunError
     from bdfa_np.runs.evaluation import evaluate_run
-    from bdfa_np.runs.folder import RunFolder, confusion_csv
-    from bdfa_np.runs.listing import find_runs
+    from bdfa_np.runs.folder import confusion_csv
     from bdfa_np.runs.session import fallback_notes
     from bdfa_np.system.files import replace_text
     from bdfa_np.system.text import counted
 
-    inside = [] if not run.is_dir() or not RunFolder(run).is_vacant else find_runs(run)
-    if inside:
-        names = ", ".join(one.path.name for one in inside)
-        raise RunError(f"{run} holds runs, not one ({names}): name one, as in bdfa evaluate {inside[0].path}")
+    refuse_several(run)
     found = evaluate_run(run, part, given, Display(), best=best)
     confusion, config = found.confusion, found.config
     tested = counted(confusion.total, f"{part} {found.sample}")
@@ -73,6 +70,28 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
         click.echo(line)
     if csv_file is not None:
         replace_text(csv_file, confusion_csv(confusion.counts.tolist(), found.class_names))
+
+
+def refuse_several(run: Path) -> None:
+    """List the runs in a folder that is none itself, and say how to evaluate one of them.
+
+    Raises
+    ------
+    RunError
+        If there are any.
+    """
+    from bdfa_np.runs.folder import RunFolder
+    from bdfa_np.runs.listing import list_runs, listing
+
+    if not run.is_dir() or not RunFolder(run).is_vacant:
+        return
+    inside = list_runs(run)
+    if inside:
+        click.echo(listing(inside, run))
+        example = next((one for one in inside if one.history), inside[0])
+        raise RunError(
+            f"{run} is no run, there are runs in it: name one, as in bdfa evaluate {quote(str(example.path))}"
+        )
 
 
 def net_line(found: "RunEvaluation") -> str:

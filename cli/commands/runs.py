@@ -1,14 +1,13 @@
-"""``bdfa runs``: the runs in a folder."""
+"""``bdfa runs``: what the runs in a folder have come to."""
 
+import json
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bdfa_np.cli.options import Command, debug_option
-
-if TYPE_CHECKING:
-    from bdfa_np.runs.listing import Summary
+from bdfa_np.errors import RunError
 
 
 @click.command(
@@ -16,44 +15,27 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   bdfa runs
-  bdfa runs experiments""",
+  bdfa runs sweep --json""",
 )
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.argument("folder", default="runs", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, errors as fractions.")
 @debug_option
-def runs(folder: Path) -> None:
-    """List the runs in FOLDER, which is runs/ unless it is given.
+def runs(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER, by default runs, and in the folders in it.
 
-    A run has the options that differ among them, its epochs, and its last and lowest error.
+    Each has the options in which not all of them agree (those of the machine and its paths left out), the epochs done
+    of how many, the error after the last one, the lowest error and after which epoch, and whether it is finished, can
+    go on or is damaged.
     """
-    from bdfa_np.errors import RunError
-    from bdfa_np.runs.listing import differing, find_runs
-    from bdfa_np.tables import Table
+    from bdfa_np.runs.listing import list_runs, listing
 
-    if not folder.is_dir():
-        raise RunError(f"there is no folder {folder}: bdfa train makes runs/, or name another one")
-    found = find_runs(folder)
+    found = list_runs(folder)
     if not found:
         raise RunError(f"there are no runs in {folder}: name the folder that holds run folders")
-    names = differing(found)
-    columns = ["run", *names, "epochs", "last", "lowest", "after", "of", "state"]
-    rows = [[run.path.name, *(text(run.options.get(name)) for name in names), *figures(run)] for run in found]
-    click.echo(Table(columns, rows, right=("epochs", "last", "lowest", "after")).to_text())
-
-
-def text(value: object) -> str:
-    """Return an option's value; of a path its last part."""
-    if value is None:
-        return ""
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)
-
-
-def figures(run: "Summary") -> list[str]:
-    """Return the cells of a run's epochs and errors, and its state."""
-    if run.state == "damaged":
-        return ["", "", "", "", "", run.state]
-    epochs = f"{len(run.errors)}/{run.options['epochs']}" if run.options["epochs"] > 0 else f"{len(run.errors)}"
-    if not run.errors:
-        return [epochs, "", "", "", "", run.state]
-    lowest = min(run.errors)
-    after = str(run.errors.index(lowest) + 1)
-    return [epochs, f"{run.errors[-1]:.2%}", f"{lowest:.2%}", after, run.tested_on, run.state]
+    if as_json:
+        click.echo(json.dumps([run.to_mapping() for run in found], indent=2, ensure_ascii=False))
+        return
+    click.echo(listing(found, folder))
+    for run in found:
+        if run.problem:
+            click.echo(textwrap.fill(f"note: {' '.join(run.problem.split())}", 80, subsequent_indent="  "))

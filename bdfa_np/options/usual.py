@@ -1,0 +1,54 @@
+"""Which options of a run are as they would be without being given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bdfa_np.declaration import Option
+from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.config import Config
+from bdfa_np.rules import RULES
+from bdfa_np.rules.find import find_rule
+
+
+def is_usual(config: Config, name: str, *, run_outside: bool = True) -> bool:
+    """Return whether an option has its default, or what follows from the others where it is not given.
+
+    Parameters
+    ----------
+    config : Config
+        The resolved options.
+    name : str
+        One of them.
+    run_outside : bool, default True
+        Whether a rule from outside may be run, to learn what it declares. If not, whatever it decides is unusual.
+    """
+    value, option = getattr(config, name), OPTIONS[name]
+    if value in (option.default, _as_kept(option)):
+        return True
+    if config.gradient not in RULES and not run_outside:
+        return "gradient" not in option.follows_from and bool(value == option.resolved(config))
+    own = {one.name: one for one in find_rule(config.gradient).options}.get(name, option)
+    return bool(value == own.resolved(config))
+
+
+def differing_first(config: Config) -> tuple[list[Option], list[Option]]:
+    """Return the options that are not as usual, and those that are, each in the order of their headings.
+
+    A rule's own options, which ``rule_options`` holds, are among the first.
+    """
+    split: dict[bool, list[Option]] = {True: [], False: []}
+    for name, option in OPTIONS.items():
+        split[is_usual(config, name)].append(option)
+    return split[False], split[True]
+
+
+def lines_of(option: Option, value: Any) -> Mapping[str, Any]:
+    """Return an option's spelling and value; of a rule's own options, a spelling and a value each."""
+    if option.type is dict:
+        return {f"-O {own}": own_value for own, own_value in (value or {}).items()}
+    return {option.flag: value}
+
+
+def _as_kept(option: Option) -> Any:
+    """Return an option's default as a run's options have it: a path as a whole one."""
+    return option.default if option.default is None or option.canonical is None else option.canonical(option.default)
