@@ -38,6 +38,13 @@ class BesideFinder:
         return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
 
 
+def checkout_folder() -> Path | None:
+    """Return the folder of the checkout that this package runs from, or None of an installed one."""
+    root = Path(__file__).resolve().parents[1]
+    beside = all((root / name / "__init__.py").is_file() for name in FOLDERS)
+    return root if beside and (root / "pyproject.toml").is_file() else None
+
+
 def find_folders_beside(package_file: str) -> None:
     """Let the folders beside a package be found as its subpackages, unless it has them itself, as installed ones do."""
     package = Path(package_file).resolve().parent

@@ -16,6 +16,7 @@ from bdfa_np.model import Model, build_model, outside
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
 from bdfa_np.options.machine import cuda_defaults
+from bdfa_np.system.extras import install_command
 from bdfa_np.system.threads import limited_threads
 
 try:
@@ -26,7 +27,7 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError(
-        "bdfa_np.sklearn needs scikit-learn 1.6 or later: install it with pip install 'bdfa-np[sklearn]'"
+        f"bdfa_np.sklearn needs scikit-learn 1.6 or later: install it with {install_command('sklearn')}"
     ) from error
 
 NORMALIZATION = Option(

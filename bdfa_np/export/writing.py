@@ -12,6 +12,7 @@ from bdfa_np.export.npz_file import write_npz
 from bdfa_np.export.onnx_file import write_onnx
 from bdfa_np.export.torch_files import code, write_state
 from bdfa_np.model import Model
+from bdfa_np.system.extras import install_command
 from bdfa_np.system.files import replace_file, replace_text
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt", "npz": ".npz"}
@@ -89,7 +90,7 @@ def check_extra(to: str) -> None:
     try:
         import_module(to)
     except ImportError:
-        raise ConfigError(f"--to {to} needs the package {to}: install it with pip install 'bdfa-np[{to}]'") from None
+        raise ConfigError(f"--to {to} needs the package {to}: install it with {install_command(to)}") from None
 
 
 def _files(path: Path, to: str) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bdfa_np.errors import ConfigError
+from bdfa_np.system.extras import install_command
 from bdfa_np.system.files import replace_file
 from bdfa_np.trainer import EpochRecord
 
@@ -14,7 +15,7 @@ def check_drawing() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise ConfigError("--visualize 1 draws with matplotlib: install it with pip install 'bdfa-np[plot]'") from None
+        raise ConfigError(f"--visualize 1 draws with matplotlib: install it with {install_command('plot')}") from None
 
 
 def draw_curves(path: Path, history: Sequence[EpochRecord], title: str, tested_on: str) -> None:

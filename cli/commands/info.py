@@ -35,6 +35,7 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.rules import RULES
     from bdfa_np.rules.find import GROUP as RULE_GROUP
     from bdfa_np.runs.folder import versions
+    from bdfa_np.system.extras import install_command
 
     found = [("bdfa-np", __version__)]
     found += [(name, number) for name, number in versions().items() if name != "bdfa-np"]
@@ -44,7 +45,8 @@ def lines() -> list[tuple[str, str]]:
             text = f"{library['internal_api']} {library['version']}, {kernel} kernels, {library['num_threads']} threads"
             found.append(("BLAS", text))
     found.append(("cores", f"{usable_cores()} usable"))
-    loops = "compiled by Numba" if can_compile() else 'of NumPy (faster, with the same digits: the extra "fast")'
+    faster = f"faster, with the same digits: {install_command('fast')}"
+    loops = "compiled by Numba" if can_compile() else f"of NumPy ({faster})"
     found.append(("numpy", f"backend works; elementwise loops {loops}"))
     missing = cupy_status()
     found.append(("cupy", f"backend missing: {missing}" if missing else f"backend works: {', '.join(device_names())}"))

@@ -13,6 +13,7 @@ import tomli_w
 
 from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.runs.folder import CURVES
+from bdfa_np.system.extras import install_command
 
 CONV = ["--dataset", "cifar10", "--network", "conv", "--dry-run"]
 
@@ -266,7 +267,7 @@ def test_without_matplotlib_curves_are_refused_before_training_starts(bdfa, tiny
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     for options in ([*tiny, "--visualize", 1, "--save", "run"], ["--save", "old", "--resume", "--epochs", 2]):
-        assert "install it with pip install 'bdfa-np[plot]'" in bdfa.refused("train", *options)
+        assert f"install it with {install_command('plot')}" in bdfa.refused("train", *options)
     assert not Path("run").exists()
     assert len(read_checkpoint(Path("old/checkpoint.h5")).history) == 1
 

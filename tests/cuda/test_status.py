@@ -11,8 +11,9 @@ import pytest
 from bdfa_np.backend.cuda import importing, status
 from bdfa_np.backend.cuda.importing import cupy_packages, import_cupy
 from bdfa_np.errors import BackendError
+from bdfa_np.system.extras import install_command
 
-INSTALL = 'pip install "bdfa-np[cuda]"'
+INSTALL = install_command("cuda")
 DRIVER = "install NVIDIA's driver 525 or later, then check with nvidia-smi"
 NO_DRIVER = f"there is no NVIDIA driver (libcuda.so.1 cannot be loaded): {DRIVER}"
 LIBRARIES = 'pip install -U "cupy-cuda12x[ctk]>=14"'

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from bdfa_np.errors import BackendError
+from bdfa_np.system.extras import install_command
 
-INSTALL = 'pip install "bdfa-np[cuda]"'
 PACKAGES = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
 """The distributions that bring a module ``cupy`` for NVIDIA's GPUs; all of them put it into the same folder."""
 
@@ -38,7 +38,7 @@ def import_cupy() -> Any:
         cupy.ndarray  # noqa: B018 - of a damaged installation, an empty folder can be left, which imports
     except ModuleNotFoundError as error:
         if error.name == "cupy":
-            raise BackendError(f"CuPy is not installed (wheel cupy-cuda12x): {INSTALL}") from error
+            raise BackendError(f"CuPy is not installed (wheel cupy-cuda12x): {install_command('cuda')}") from error
         raise _damaged(error) from error
     except Exception as error:  # libraries of another version raise whatever they like
         raise _damaged(error) from error
@@ -73,7 +73,7 @@ def first_line(error: BaseException) -> str:
 def _damaged(error: Exception) -> BackendError:
     reason = first_line(error.__cause__ or error)  # CuPy wraps the reason in a page of advice
     packages = cupy_packages()
-    mend = f"pip install --force-reinstall {packages[0]}" if packages else INSTALL
+    mend = f"pip install --force-reinstall {packages[0]}" if packages else install_command("cuda")
     return BackendError(f"CuPy's wheel is damaged or does not go with this Python, its import fails ({reason}): {mend}")
 
 

@@ -5,8 +5,9 @@ import os
 import sys
 from typing import Any
 
-from bdfa_np.backend.cuda.importing import INSTALL, cupy_packages, first_line, import_cublas, import_cupy
+from bdfa_np.backend.cuda.importing import cupy_packages, first_line, import_cublas, import_cupy
 from bdfa_np.errors import BackendError
+from bdfa_np.system.extras import install_command
 
 OLDEST_DRIVERS = {12: "525 or later", 13: "580 or later"}
 """NVIDIA's drivers that run the programs of a major version of CUDA."""
@@ -76,7 +77,8 @@ def _missing(device: int) -> list[str]:
         cupy = import_cupy()
         if len(packages) > 1:
             names = " ".join(packages)
-            raise BackendError(f"there are {len(packages)} CuPy wheels at once: pip uninstall {names}, then {INSTALL}")
+            mend = f"pip uninstall {names}, then {install_command('cuda')}"
+            raise BackendError(f"there are {len(packages)} CuPy wheels at once: {mend}")
     except BackendError as error:
         return [str(error)] if driver_loads() else [str(error), _no_driver(12)]
     found = [_driver_problem(cupy) or _device_problem(cupy, device), _library_problem(cupy)]
