@@ -142,14 +142,14 @@ def settings_that_differ(configs: Sequence[Config]) -> Iterator[dict[str, Any]]:
     found = [{name: getattr(config, name) for name in names} | (config.rule_options or {}) for config in configs]
     differing = []
     for name in dict.fromkeys(name for values in found for name in values):
-        values = [one.get(name) for one in found]
+        values = [given.get(name) for given in found]
         follows = name in OPTIONS and OPTIONS[name].default is None
         if any(value != values[0] for value in values) and not (
             follows and all(is_usual(config, name, run_outside=False) for config in configs)
         ):
             differing.append(name)
-    for values in found:
-        yield {name: values[name] for name in differing if values.get(name) is not None}
+    for one in found:
+        yield {name: one[name] for name in differing if one.get(name) is not None}
 
 
 def listing(runs: Sequence[RunSummary], folder: object) -> Table:
