@@ -18,6 +18,8 @@ from bdfa_np.random_streams import Streams
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
+DATA = Path(os.environ.get("BDFA_DATA_DIR", "nowhere"))  # which the fixture of the command line takes away
+
 CUT_DOWN = {
     "cifar10": ["--train-limit", "60", "--test-limit", "30", "--epochs", "1"],
     "mnist": ["--train-limit", "300", "--test-limit", "100", "--epochs", "1", "--num-hidden", "20"],
@@ -45,12 +47,12 @@ def dataset_of(words):
 
 def there(dataset):
     """Return whether a data set's files are at hand."""
-    folder = Path(os.environ.get("BDFA_DATA_DIR", "nowhere"))
-    return (folder / {"mnist": "mnist", "cifar10": "cifar-10-batches-bin"}[dataset]).is_dir()
+    return (DATA / {"mnist": "mnist", "cifar10": "cifar-10-batches-bin"}[dataset]).is_dir()
 
 
 def test_every_command_of_the_readme_works(bdfa, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BDFA_DATA_DIR", str(DATA))
     run, left_out = 0, []
     for words in commands():
         if any(part in word for part in NOT_HERE for word in words):
