@@ -11,7 +11,8 @@ from bdfa_np.backend import make_backend
 from bdfa_np.backend.cuda import status
 from bdfa_np.errors import BackendError
 from bdfa_np.options.config import Config
-from bdfa_np.runs.session import heading, moved
+from bdfa_np.runs.lines import heading
+from bdfa_np.runs.starting import moved
 
 
 class FakeBackend:

@@ -11,7 +11,7 @@ AT_ONE_TIME = """
 import pathlib, sys, time
 from bdfa_np.cli import main
 import bdfa_np.cli.commands.train as command
-import bdfa_np.runs.session
+import bdfa_np.runs.starting
 
 class Clock(command.datetime):
     @classmethod
