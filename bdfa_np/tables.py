@@ -36,6 +36,8 @@ class Table:
         A last row, for example of sums.
     right : sequence of str, default ()
         The headings of columns whose text stands at the right.
+    whole : sequence of str, default ()
+        The headings of columns that are folded only where folding the others is not enough.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Table:
     title: str = ""
     footer: Sequence[Cell] | None = None
     right: Sequence[str] = ()
+    whole: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for row in self._all_rows():
@@ -90,6 +93,7 @@ class Table:
             wide = [i for i, at_right in enumerate(right) if not at_right and widths[i] > _NARROWEST]
             if not wide:
                 break
+            wide = [i for i in wide if self.columns[i] not in self.whole] or wide
             widths[max(wide, key=widths.__getitem__)] -= 1
         lines = [self.title] if self.title else []
         for row in (self.columns, *rows):

@@ -13,7 +13,7 @@ from typing import Any
 
 from bdfa_np import Config
 from bdfa_np.errors import TrainingError
-from bdfa_np.runs.session import start_run
+from bdfa_np.runs.starting import start_run
 
 RULES = ("bp", "fa", "dfa", "bfa", "bdfa")
 OPTIMIZERS: dict[str, dict[str, Any]] = {"sgd": {}, "nag": {"momentum": 0.9}, "rmsprop": {}, "adam": {}}

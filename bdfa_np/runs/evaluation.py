@@ -17,7 +17,7 @@ from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
-from bdfa_np.runs.session import moved
+from bdfa_np.runs.starting import moved
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import evaluate
 

@@ -121,9 +121,9 @@ def _natural(path: Path) -> list[Any]:
 
 def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
     """Return a run's options, if they can be read, and what its summary says of it."""
-    run, config = RunFolder(path), None
+    config = None
     try:
-        config, _ = run.read_document()
+        config = _checked(RunFolder(path).read_document()[0], path)
         progress, history = read_history(path / CHECKPOINT)
     except (RunError, OSError) as error:
         return config, {"state": DAMAGED, "problem": str(error)}
@@ -131,6 +131,16 @@ def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
     state = FINISHED if over else UNFINISHED
     known = {"epochs": config.epochs, "tested_on": config.tested_on, "history": history}
     return config, {"state": state, **known}
+
+
+def _checked(config: Config, path: Path) -> Config:
+    """Return a run's options; raise `RunError` where a value is none of its option's."""
+    for name, option in OPTIONS.items():
+        value = getattr(config, name)
+        problem = None if value is None else option.problem(value)
+        if problem:
+            raise RunError(f"{path / CONFIG} is damaged: {option.flag} {problem}")
+    return config
 
 
 def settings_that_differ(configs: Sequence[Config]) -> Iterator[dict[str, Any]]:
@@ -156,37 +166,39 @@ def listing(runs: Sequence[RunSummary], folder: object) -> Table:
     """Return a row a run, under a line that says what errors were measured on."""
     parts = {run.tested_on for run in runs if run.tested_on}
     mixed, settings = len(parts) > 1, any(run.settings for run in runs)
+    columns = ["run", *(["settings"] if settings else []), "epochs", "last", "lowest", "after"]
+    columns += [*(["on"] if mixed else []), "state"]
     rows = []
     for run in runs:
-        told = [run.history[-1], lowest(run.history)] if run.history else []
-        errors = [f"{record.test_error:.2%}" for record in told] or ["", ""]
-        errors.append(str(told[1].epoch) if told else "")
-        bound = f"/{run.epochs}" if run.epochs is not None and run.epochs > 0 else ""
-        epochs = "" if run.epochs is None else f"{len(run.history)}{bound}"
         text = " ".join(f"{name}={_value(runs, name, value)}" for name, value in run.settings.items())
-        rows.append(
-            [run.name, *([text] if settings else []), epochs, *errors, *([run.tested_on] if mixed else []), run.state]
-        )
-    columns = [
-        "run",
-        *(["settings"] if settings else []),
-        "epochs",
-        "last",
-        "lowest",
-        "after",
-        *(["on"] if mixed else []),
-    ]
+        cells = {"run": run.name, "settings": text, "on": run.tested_on, "state": run.state, **_figures(run)}
+        rows.append([cells[column] for column in columns])
     on = f", error on {parts.pop()} images" if len(parts) == 1 else ""
     title = f"{counted(len(runs), 'run')} in {folder}{on}"
-    return Table([*columns, "state"], rows, title=title, right=("epochs", "last", "lowest", "after"))
+    return Table(columns, rows, title=title, right=("epochs", "last", "lowest", "after"), whole=("run", "on", "state"))
+
+
+def _figures(run: RunSummary) -> dict[str, str]:
+    """Return a run's epochs and errors by their columns, empty where it has none."""
+    bound = f"/{run.epochs}" if run.epochs is not None and run.epochs > 0 else ""
+    found = dict.fromkeys(("epochs", "last", "lowest", "after"), "")
+    if run.epochs is not None:
+        found["epochs"] = f"{len(run.history)}{bound}"
+    if run.history:
+        best = lowest(run.history)
+        errors = {"last": f"{run.history[-1].test_error:.2%}", "lowest": f"{best.test_error:.2%}"}
+        found |= {**errors, "after": str(best.epoch)}
+    return found
 
 
 def _value(runs: Sequence[RunSummary], name: str, value: Any) -> str:
     """Return a setting as text; a path by its last part, where that tells it from the others."""
     if isinstance(value, (bool, int)):
         return str(int(value))
-    if not isinstance(value, str):
+    if isinstance(value, float):
         return f"{value:g}"
+    if not isinstance(value, str):
+        return str(value)
     if not (value.endswith(".py") or (name == "dataset" and is_own(value))):
         return value
     others = {run.settings[name] for run in runs if name in run.settings}

@@ -23,7 +23,7 @@ from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.samples import Samples, read_files, read_part
-from bdfa_np.runs.session import moved
+from bdfa_np.runs.starting import moved
 from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 

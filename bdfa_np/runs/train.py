@@ -26,7 +26,7 @@ from bdfa_np.runs.bar import Bar
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
 from bdfa_np.runs.history import History
 from bdfa_np.runs.loading import load_run
-from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.system.text import counted
 
 

@@ -33,7 +33,7 @@ def runs(folder: Path, as_json: bool) -> None:
     if not found:
         raise RunError(f"there are no runs in {folder}: name the folder that holds run folders")
     if as_json:
-        click.echo(json.dumps([run.to_mapping() for run in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([run.to_mapping() for run in found], indent=2, ensure_ascii=False, default=str))
         return
     click.echo(listing(found, folder))
     for run in found:

@@ -92,7 +92,7 @@ def train(
         return
     from bdfa_np.cli.display import Display
     from bdfa_np.runs.folder import RunFolder
-    from bdfa_np.runs.session import resume_run, start_run
+    from bdfa_np.runs.starting import resume_run, start_run
     from bdfa_np.system.interrupts import terminate_like_interrupt
 
     notes: list[str] = []

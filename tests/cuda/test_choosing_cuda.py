@@ -11,7 +11,8 @@ from bdfa_np.backend import make_backend
 from bdfa_np.backend.cuda import status
 from bdfa_np.errors import BackendError
 from bdfa_np.options.config import Config
-from bdfa_np.runs.session import heading, moved
+from bdfa_np.runs.lines import heading
+from bdfa_np.runs.starting import moved
 
 
 class FakeBackend:
@@ -169,5 +170,6 @@ def test_the_heading_of_a_run_says_which_device_computes():
     data = SimpleNamespace(split=split, origin=lambda: None)
     assert heading(model, data)[-1].endswith(", numpy float32, 3 threads")
     device = "cupy float32 on NVIDIA H100 (device 0), TF32"
-    on_gpu = SimpleNamespace(config=model.config, backend=SimpleNamespace(name="cupy", describe=lambda: device))
+    backend = SimpleNamespace(name="cupy", describe=lambda: device)
+    on_gpu = SimpleNamespace(config=model.config, network=model.network, backend=backend)
     assert heading(on_gpu, data)[-1].endswith(f", {device}")

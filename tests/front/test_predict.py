@@ -18,7 +18,7 @@ DIGITS = load_dataset("mnist-5k")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Give a run folder; the command is called without the fixture, which belongs to one test alone."""
-    from bdfa_np.runs.session import start_run
+    from bdfa_np.runs.starting import start_run
 
     folder = tmp_path_factory.mktemp("run") / "digits"
     options = {"num_hidden": 20, "lr": 1e-3, "epochs": 2, "threads": 1, "backend": "numpy", "train_limit": 300}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bdfa_np import Config, load_dataset, load_run
 from bdfa_np.data import Dataset
-from bdfa_np.runs.session import start_run
+from bdfa_np.runs.starting import start_run
 from bdfa_np.runs.train import train
 
 DIGITS = load_dataset("mnist-5k")

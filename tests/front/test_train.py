@@ -152,7 +152,7 @@ def test_an_interrupt_before_there_is_anything_to_leave_is_an_interrupt(monkeypa
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bdfa_np.runs.session.load_run_data", interrupt)
+    monkeypatch.setattr("bdfa_np.runs.starting.load_run_data", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(dataset="mnist-5k", **OPTIONS)
 

@@ -7,7 +7,7 @@ import pytest
 from bdfa_np import Config
 from bdfa_np.metrics import Tally
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.runs.starting import resume_run, start_run
 
 ESCAPE = "\x1b"
 TINY = {"dataset": "mnist-5k", "num_hidden": 10, "train_limit": 200, "test_limit": 50, "threads": 1, "backend": "numpy"}

@@ -7,7 +7,7 @@ import pytest
 
 from bdfa_np import Config
 from bdfa_np.runs.history import FIRST_JUDGED, learns_nothing
-from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.trainer import EpochRecord
 
 SHOWN = "as if the largest class were always guessed"

@@ -78,6 +78,37 @@ def test_runs_are_listed_in_80_columns_with_every_setting_also_those_of_earlier_
     assert out.count("2/2") == 3
 
 
+@pytest.mark.parametrize(
+    ("now", "problem"),
+    [
+        ('optimization = "none"', "--optimization none"),
+        ("optimization = 3", "'optimization' has a value of the wrong type"),
+        ('optimization = "sgd"\nlr = -1.0', "--lr must be a finite number"),
+    ],
+)
+def test_options_that_cannot_be_are_damage_beside_runs_that_are_whole(bdfa, now, problem):
+    for name in ("a", "b"):
+        bdfa.train(f"runs/{name}", "--epochs", 1, "--lr", "1e-3")
+    file = Path("runs/b/config.toml")
+    text = file.read_text().replace("lr = 0.001\n", "", 1) if "lr" in now else file.read_text()
+    file.write_text(text.replace('optimization = "rmsprop"', now))
+    outcome = bdfa("runs")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert rows(outcome.out)[2]["a"][-1] == "finished"
+    assert rows(outcome.out)[2]["b"] == ["damaged"]
+    assert problem in " ".join(outcome.out.split())
+
+
+def test_a_name_is_whole_to_be_copied_while_settings_are_folded(bdfa):
+    names = ["2026-01-31_12-00-00", "2026-01-31_12-00-00_2"]
+    for name, rule in zip(names, ("bdfa", "dfa"), strict=True):
+        bdfa.train(f"runs/{name}", "--epochs", 1, "--gradient", rule, "--lr", f"1e-{len(name)}", "--seed", len(rule))
+    lines = bdfa("runs").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert set(names) <= {line.split()[0] for line in lines}
+    assert len(lines) > 2 + len(names)
+
+
 def test_json_has_the_figures_of_metrics_csv_whatever_the_table_rounds(bdfa):
     bdfa.train("runs/a/2", "--epochs", 2, "--lr", "1e-3")
     bdfa.train("runs/a/10", "--epochs", 1, "--lr", "1e-2")
@@ -105,7 +136,7 @@ def test_listing_runs_nobodys_rule_or_net(bdfa, tiny):
         bdfa("train", *tiny, "--gradient", "rule.py", "--network", "net.py", "--epochs", 1, "--save", "runs/a").code
         == 0
     )
-    bdfa.train("runs/b", "--epochs", 1)
+    bdfa.train("runs/b", "--epochs", 1, "--gradient", "bp")  # whose weights start otherwise, as the rule has it
     for name in ("rule.py", "net.py"):
         Path(name).write_text("open('was_run', 'w')\n")
     title, _, found = rows(bdfa("runs").out)

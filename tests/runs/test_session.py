@@ -10,7 +10,7 @@ from bdfa_np import Config, load_run
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.runs.evaluation import evaluate_run
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.trainer import Trainer
 
 TINY = {"dataset": "mnist-5k", "num_hidden": 10, "train_limit": 200, "test_limit": 50, "threads": 1, "backend": "numpy"}

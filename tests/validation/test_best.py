@@ -12,7 +12,7 @@ from bdfa_np import Config, load_run
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 from bdfa_np.runs.evaluation import evaluate_run
-from bdfa_np.runs.session import resume_run, start_run
+from bdfa_np.runs.starting import resume_run, start_run
 
 OPTIONS = {
     "dataset": "mnist-5k",

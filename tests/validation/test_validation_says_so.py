@@ -15,7 +15,7 @@ from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.splits import validation_size
 from bdfa_np.errors import ConfigError, DataError, TrainingError
 from bdfa_np.runs.curves import draw_curves
-from bdfa_np.runs.session import start_run
+from bdfa_np.runs.starting import start_run
 from bdfa_np.trainer import EpochRecord
 
 TINY = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--threads", "1", "--backend", "numpy"]

@@ -1,0 +1,195 @@
+"""Starting a run, or going on with one, from its options to its last epoch; without a terminal."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.backend.cuda.status import auto_note
+from bdfa_np.data import Dataset
+from bdfa_np.data.sources.find import is_own
+from bdfa_np.declaration import flag
+from bdfa_np.errors import ConfigError
+from bdfa_np.model import configured_backend
+from bdfa_np.networks import canonical
+from bdfa_np.options.catalogue import OPTIONS, parsed
+from bdfa_np.options.config import Config
+from bdfa_np.options.machine import CUDA, cuda_defaults
+from bdfa_np.runs.cores import within_cores
+from bdfa_np.runs.curves import check_drawing
+from bdfa_np.runs.data import load_data_of_run, load_run_data
+from bdfa_np.runs.events import Listener
+from bdfa_np.runs.folder import RunFolder, keeps_its_input, versions_for
+from bdfa_np.runs.lines import heading
+from bdfa_np.runs.loading import load_weights, model_for, restore
+from bdfa_np.runs.session import Session
+from bdfa_np.system.threads import limited_threads
+
+CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir")
+"""What a resumed run may be given anew; the data in another folder must be the same bytes."""
+
+
+def start_run(
+    config: Config,
+    save: Path,
+    *,
+    load: Path | None = None,
+    force: bool = False,
+    numbered: bool = False,
+    notes: Sequence[str] = (),
+    listener: Listener | None = None,
+    dataset: Dataset | None = None,
+) -> Session:
+    """Train a new run in a folder, with as many threads as the options say.
+
+    Parameters
+    ----------
+    config : Config
+        The options; they are resolved here.
+    save : Path
+        The run folder, made if need be.
+    load : Path, optional
+        A run folder or a ``checkpoint.h5`` whose weights the net starts from.
+    force : bool, default False
+        Whether a run that is in the folder may be replaced.
+    numbered : bool, default False
+        Whether the folder is called ``NAME_2`` and so on where there is something of its name.
+    notes : sequence of str, optional
+        Lines that go into the log first.
+    listener : Listener, optional
+        Who hears of it.
+    dataset : Dataset, optional
+        What it trains on where that is in memory; else the data set that the options name.
+
+    Returns
+    -------
+    Session
+        With the trained ``model`` and the ``history``.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError, TrainingError
+        Whatever a user can mend, in one line.
+    """
+    listener = listener or Listener()
+    config, capped = within_cores(config.resolve())
+    folder = RunFolder(Path(save), numbered=numbered)
+    folder.check_free(force=force)
+    if config.visualize:
+        check_drawing()
+    configured_backend(config)  # what cannot be used is refused before any data are read
+    with limited_threads(config.threads):
+        data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
+        model = model_for(config, data)
+        lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *fallback_notes(config)]
+        if load is not None:
+            lines.append(load_weights(model, load))
+        with folder.new(force=force):
+            session = Session(folder, model, data, listener)
+            session.begin()
+            session.run(lines)
+    return session
+
+
+def resume_run(
+    save: Path,
+    changes: Mapping[str, Any],
+    *,
+    rule_options: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    listener: Listener | None = None,
+    dataset: Dataset | None = None,
+) -> Session:
+    """Go on with the run in a folder.
+
+    Parameters
+    ----------
+    save : Path
+        The run folder.
+    changes : mapping
+        Options that are given anew: of `CHANGEABLE`, or the same as the run's.
+    rule_options : sequence of str, optional
+        Options of a rule of one's own, as ``name=value``, which must be the run's.
+    notes : sequence of str, optional
+        Lines that go into the log first.
+    listener : Listener, optional
+        Who hears of it.
+    dataset : Dataset, optional
+        What it trains on where that is in memory; else the data set that the options name.
+
+    Returns
+    -------
+    Session
+        With the trained ``model`` and the ``history``.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, BackendError, TrainingError
+        Whatever a user can mend, in one line.
+    """
+    listener = listener or Listener()
+    folder = RunFolder(Path(save))
+    with folder.resumed() as (before, document, checkpoint):
+        own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
+        if own:
+            changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
+        config, capped = within_cores(moved(before, _changes(before, changes)))
+        if config.visualize:
+            check_drawing()
+        with limited_threads(config.threads):
+            data = load_data_of_run(config, document, save, dataset, progress=listener.progress, note=listener.note)
+            model = model_for(config, data)
+            restore(model, checkpoint, save)
+            lines = [
+                *notes,
+                *(f"note: {text}" for text in capped),
+                f"resumed after epoch {checkpoint.progress.epoch}",
+                *fallback_notes(config),
+            ]
+            lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
+            if keeps_its_input(document["options"]):
+                lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")
+            for package, now in versions_for(config).items():
+                then = document.get("versions", {}).get(package)
+                if then != now:
+                    lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
+            session = Session(folder, model, data, listener)
+            session.go_on_from(checkpoint)
+            session.run(lines)
+    return session
+
+
+def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what changes in a run; refuse what may not."""
+    for name, value in given.items():
+        option = OPTIONS[name]
+        if name == "network":
+            value = canonical(value, given.get("models_folder", before.models_folder))  # noqa: PLW2901
+        elif option.canonical is not None:
+            value = option.canonical(value)  # noqa: PLW2901
+        if name == "dataset" and is_own(value):
+            continue  # it may have moved: its checksum tells whether it is the same
+        if name not in CHANGEABLE and value != getattr(before, name):
+            spelled = "-O" if option.type is dict else option.flag
+            raise ConfigError(
+                f"{spelled} {value} differs from the run's {getattr(before, name)}: a resumed run keeps its "
+                f"options, only {', '.join(map(flag, CHANGEABLE))} may change"
+            )
+    if before.schedule == "cosine" and given.get("epochs", before.epochs) != before.epochs:
+        raise ConfigError(
+            f"--epochs {given['epochs']} differs from the run's {before.epochs}, at which its --schedule cosine has "
+            "come to 0: resume it without --epochs, or begin another run from its weights with --load"
+        )
+    return {name: given[name] for name in (*CHANGEABLE, "dataset") if name in given}
+
+
+def moved(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
+    if changes.get("backend") == "numpy":
+        changes = {**cuda_defaults(), **changes}
+    return config.replace(**changes).resolve()
+
+
+def fallback_notes(config: Config) -> list[str]:
+    """Return a note on why a run that may use CUDA computes on the CPU, where that is not to be expected."""
+    note = auto_note() if config.backend == "auto" else None
+    return [note] if note else []
