@@ -173,7 +173,7 @@ def evaluation(
         If there is not one label for each sample.
     """
     if len(labels) != len(x):
-        raise DataError(f"{len(x)} samples but {len(labels)} labels: give every sample one label")
+        raise DataError(f"{counted(len(x), 'sample')} but {counted(len(labels), 'label')}: give every sample one label")
     mean, confusion = evaluate(network, loss, Batches(x, labels, BATCH_SIZE))
     return Evaluation(mean, confusion, class_names)
 

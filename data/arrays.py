@@ -142,10 +142,8 @@ def _check_parts(parts: Mapping[str, Part], name: str) -> None:
     """Refuse parts that do not fit each other, in the words of who gave them."""
     for part, (samples, labels) in parts.items():
         if len(samples) != len(labels):
-            raise DataError(
-                f"{name}: {len(samples)} samples in x_{part} but {len(labels)} labels in y_{part}: give every sample "
-                "one label"
-            )
+            given = f"{counted(len(samples), 'sample')} in x_{part} but {counted(len(labels), 'label')} in y_{part}"
+            raise DataError(f"{name}: {given}: give every sample one label")
     train, test = parts["train"][0], parts.get("test", parts["train"])[0]
     if train.shape[1:] != test.shape[1:]:
         raise DataError(

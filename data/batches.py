@@ -74,7 +74,7 @@ class Batches:
             raise DataError(f"{len(images)} images and labels of shape {labels.shape} cannot be put into batches")
         if drop_last and len(images) < batch_size:
             raise DataError(
-                f"{len(images)} images do not fill one batch of {batch_size}: choose a smaller batch size, "
+                f"{counted(len(images), 'image')} cannot fill one batch of {batch_size}: choose a smaller batch size, "
                 "or keep the last, smaller batch"
             )
         # np.take would make such a copy for every batch.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.representation import one_line, settings
+from bdfa_np.system.text import counted
 
 FORMATS = ("rgb", "yuv")
 NORMALIZATIONS = ("scale", "simple", "channel", "image", "column")
@@ -130,7 +131,8 @@ class Recipe:
         is_image = len(input_shape) == 3
         if not is_image and (self.resize is not None or self.normalization == "channel"):
             name = "--normalization channel" if self.resize is None else "--resize"
-            raise ConfigError(f"{name} needs images, and {self.dataset} holds vectors of {input_shape[0]} numbers")
+            numbers = counted(input_shape[0], "number")
+            raise ConfigError(f"{name} needs images, and {self.dataset} holds vectors of {numbers}")
         if is_image and self.normalization == "column":
             raise ConfigError(
                 f"--normalization column needs vectors, and {self.dataset} holds images: choose image, which does the "

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.errors import DataError
 from bdfa_np.random_streams import Streams
+from bdfa_np.system.text import counted
 
 VERSION = 1
 """Part of what a prepared file is found by: raise it when a test fraction would keep other samples."""
@@ -76,8 +77,9 @@ def held_out(
     for label in np.flatnonzero(counts == np.bincount(labels[test], minlength=len(counts))):
         test = np.delete(test, np.flatnonzero(labels[test] == label)[-1:])
     if not len(test):
+        samples = counted(len(labels), "sample")
         raise DataError(
-            f"{where}: a test fraction of {fraction} leaves none of {len(labels)} samples to test on, where each class "
+            f"{where}: a test fraction of {fraction} leaves none of {samples} to test on, where each class "
             "keeps one to train on: choose a larger fraction"
         )
     return generator.permutation(np.setdiff1d(np.arange(len(labels)), test)), test

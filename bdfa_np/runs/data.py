@@ -15,6 +15,7 @@ from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 
 @dataclass(frozen=True)
@@ -195,4 +196,5 @@ def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: 
 def check_augment(config: Config, input_shape: tuple[int, ...]) -> None:
     """Raise `ConfigError` if samples of a shape shall be augmented that are no images."""
     if config.augment and len(input_shape) != 3:
-        raise ConfigError(f"--augment needs images, and {config.dataset} holds vectors of {input_shape[0]} numbers")
+        numbers = counted(input_shape[0], "number")
+        raise ConfigError(f"--augment needs images, and {config.dataset} holds vectors of {numbers}")

@@ -75,7 +75,9 @@ def _option_line(config: Config, option: Option) -> list[str]:
 def heading(model: Model, data: RunData) -> list[str]:
     """Return the lines that say what is about to be trained."""
     config = model.config
-    shape = "x".join(map(str, data.split.input_shape)) + (" columns" if data.split.holds_vectors else "")
+    shape = "x".join(map(str, data.split.input_shape))
+    if data.split.holds_vectors:
+        shape = counted(data.split.input_shape[0], "column")
     images = f"ZCA-whitened (ε {config.zca_epsilon:g})" if config.whiten else f"normalization {config.normalization}"
     images += ", yuv" if config.format == "yuv" else ""
     images += ", augmented" if config.augment else ""
@@ -85,7 +87,7 @@ def heading(model: Model, data: RunData) -> list[str]:
     return [
         data.split.description,
         *([prepared] if prepared else []),
-        f"{shape}, {len(data.split.class_names)} classes, {images}",
+        f"{shape}, {counted(len(data.split.class_names), 'class', 'classes')}, {images}",
         net_line(config, model.network),
         f"{config.optimization} lr {config.lr:g}, batch {config.batch_size}, seed {config.seed}, "
         f"{model.backend.describe()}{threads}",
@@ -119,8 +121,9 @@ def held_out_lines(data: RunData, config: Config) -> list[str]:
     tested, trained = (set(labels.tolist()) for labels in (data.split.test_labels, data.split.train_labels))
     if trained <= tested:
         return []
+    classes = counted(len(trained | tested), "class", "classes")
     return [
-        f"note: the validation images are of {len(tested)} of {len(trained | tested)} classes, since the training",
+        f"note: the validation images are of {len(tested)} of {classes}, since the training",
         "  set ends with these: mix its order, or give other images as its test images",
     ]
 

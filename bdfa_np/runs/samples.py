@@ -134,7 +134,7 @@ def _pictures(path: Path, note: Note) -> list[Path]:
 def _from_pictures(paths: Sequence[Path], preprocessing: Preprocessing, *, invert: bool, note: Note) -> Samples:
     shape = preprocessing.shape
     if len(shape) != 3:
-        raise DataError(f"{paths[0]}: the net takes rows of {shape[0]} columns, and no pictures")
+        raise DataError(f"{paths[0]}: the net takes rows of {counted(shape[0], 'column')}, and no pictures")
     height, width, channels = shape
     raw = np.empty((len(paths), height, width, channels), np.uint8)
     remarked: dict[Remark, list[Path]] = {remark: [] for remark in Remark}
@@ -192,5 +192,6 @@ def _from_npz(path: Path, preprocessing: Preprocessing) -> Samples:
     raw = preprocessing.sized(raw)
     found = None if labels is None else numbered(labels, preprocessing.class_names)
     if found is not None and len(found) != len(raw):
-        raise DataError(f"{path}: holds {len(raw)} samples but {len(found)} labels: give every sample one label")
+        holds = f"{counted(len(raw), 'sample')} but {counted(len(found), 'label')}"
+        raise DataError(f"{path}: holds {holds}: give every sample one label")
     return Samples([f"{path.name} {index}" for index in range(len(raw))], raw, found)

@@ -36,13 +36,15 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.rules.find import GROUP as RULE_GROUP
     from bdfa_np.runs.folder import versions
     from bdfa_np.system.extras import install_command
+    from bdfa_np.system.text import counted
 
     found = [("bdfa-np", __version__)]
     found += [(name, number) for name, number in versions().items() if name != "bdfa-np"]
     for library in threadpool_info():
         if library["user_api"] == "blas":
             kernel = library.get("architecture", "unknown")
-            text = f"{library['internal_api']} {library['version']}, {kernel} kernels, {library['num_threads']} threads"
+            threads = counted(library["num_threads"], "thread")
+            text = f"{library['internal_api']} {library['version']}, {kernel} kernels, {threads}"
             found.append(("BLAS", text))
     found.append(("cores", f"{usable_cores()} usable"))
     faster = f"faster, with the same digits: {install_command('fast')}"

@@ -13,6 +13,7 @@ from bdfa_np.data.recipe import NORMALIZATIONS
 from bdfa_np.data.samples import noun
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.representation import one_line, value_text
+from bdfa_np.system.text import counted
 
 VERSION = 1
 """Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
@@ -89,9 +90,9 @@ class Normalization:
         if kind not in NORMALIZATIONS:
             raise ConfigError(f"--normalization {kind}: choose from {', '.join(NORMALIZATIONS)}")
         if kind == "channel" and train_images.ndim != 4:
+            numbers = counted(train_images.shape[1], "number")
             raise ConfigError(
-                f"--normalization channel needs images, and these are vectors of {train_images.shape[1]} numbers: "
-                "choose another"
+                f"--normalization channel needs images, and these are vectors of {numbers}: choose another"
             )
         if kind == "column" and train_images.ndim != 2:
             raise ConfigError("--normalization column needs vectors, and these are images: choose image or channel")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.memory import beyond_memory
+from bdfa_np.system.text import counted
 
 VERSION = 1
 """Part of what a prepared file is found by: raise it when the same images would come out otherwise."""
@@ -39,7 +40,8 @@ def resize_images(images: Images, size: int) -> Images:
         If the samples are vectors, or the scaled images do not fit into the machine's memory.
     """
     if images.ndim != 4:
-        raise ConfigError(f"--resize needs images, and these are vectors of {images.shape[-1]} numbers: leave it out")
+        numbers = counted(images.shape[-1], "number")
+        raise ConfigError(f"--resize needs images, and these are vectors of {numbers}: leave it out")
     count, height, width, channels = images.shape
     if height == width == size:
         return images
@@ -47,7 +49,7 @@ def resize_images(images: Images, size: int) -> Images:
     shape = (count, size, size, channels)
     too_much = beyond_memory(count * size * size * channels * dtype.itemsize)
     if too_much:
-        raise ConfigError(f"--resize {size}: {count} images of that size {too_much}: choose a smaller size")
+        raise ConfigError(f"--resize {size}: {counted(count, 'image')} of that size {too_much}: choose a smaller size")
     resized = np.empty(shape, dtype)
     # Pillow has colour images of bytes only; of other images each channel is an image of its own.
     in_colour = dtype == np.uint8 and channels == 3

@@ -19,6 +19,7 @@ from bdfa_np.data.readers.reading import open_data_file, stream_sha256
 from bdfa_np.errors import DataError
 from bdfa_np.system.memory import beyond_memory
 from bdfa_np.system.progress import bar
+from bdfa_np.system.text import counted
 
 _ROWS_PER_BLOCK = 1024
 _DELIMITERS = (",", ";", "\t", "|")
@@ -167,9 +168,9 @@ def _numbered(path: Path, rows: Any, header: _Header) -> Iterator[tuple[int, lis
         for row in filter(None, rows):
             line = 1 + rows.line_num
             if len(row) != len(header.names):
+                cells, names = counted(len(row), "cell"), counted(len(header.names), "name")
                 raise DataError(
-                    f"{path}: line {line} has {len(row)} cells where the first line has {len(header.names)} names: "
-                    "give every row a cell a column"
+                    f"{path}: line {line} has {cells} where the first line has {names}: give every row a cell a column"
                 )
             yield line, row
     except csv.Error as error:

@@ -9,7 +9,7 @@ import pytest
 BAD_VALUES = [
     ("--gradient hebb", "--gradient hebb: unknown rule 'hebb': choose from bp, fa, dfa, bfa, bdfa, or name a Python"),
     ("--dataset imagenet", "'imagenet' is not one of"),
-    ("-network my.lua", "no file Models/my.py"),
+    ("-network my.lua", "/Models/my.py"),
     ("--nonlin swish", "'swish' is not one of"),
     ("--criterion hinge", "'hinge' is not one of"),
     ("--optimization lbfgs", "--optimization lbfgs is not carried over from Torch's optim: choose from sgd, nag, "),

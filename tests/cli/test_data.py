@@ -140,4 +140,4 @@ def test_missing_data_and_a_home_that_cannot_be_written_are_one_line_too(bdfa, m
 
 
 def test_a_data_folder_that_does_not_exist_is_refused(bdfa):
-    assert "the data folder nowhere does not exist" in bdfa.refused(*TRAIN, "nowhere")
+    assert f"the data folder {Path('nowhere').resolve()} does not exist" in bdfa.refused(*TRAIN, "nowhere")

@@ -141,7 +141,7 @@ def test_show_zca_draws_images_above_their_whitened_versions_and_keeps_what_it_p
     path = save_own(Path("own.npz"), (8, 8, 1))
     outcome = bdfa("data", "show-zca", path, "--png", "zca.png", "--images", 5)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out == "5 test images and their whitened versions: zca.png\n"
+    assert outcome.out == "5 test images, each beside its whitened version: zca.png\n"
     with np.load(path) as file, Image.open("zca.png") as picture:
         first = np.asarray(picture.convert("L"), float)[4:52, -5 * 52 : -4 * 52][:, :48]
         expected = np.kron(file["test_images"][0, ..., 0].astype(float), np.ones((6, 6)))

@@ -168,7 +168,8 @@ def test_altered_data_of_ones_own_are_refused_by_name(bdfa):
         line = bdfa.refused(*command)
         assert "the data differ from those of run: own.npz (SHA-256)" in line
     Path("own.npz").unlink()
-    assert "own.npz: cannot be read" in bdfa.refused("evaluate", "run")
+    missing = f"the data of run are not in {Path('own.npz').resolve()}: say where they are with --dataset PATH"
+    assert missing in bdfa.refused("evaluate", "run")
     assert Path("run/checkpoint.h5").read_bytes() == checkpoint
 
 
@@ -177,7 +178,7 @@ def test_vectors_are_trained_on_whitened_and_evaluated(bdfa):
     for number, options in enumerate([[], ["--whiten"], ["--normalization", "image", "--validate"]]):
         outcome = train_own(bdfa, "vectors.npz", f"run{number}", "--epochs", 1, *options)
         assert (outcome.code, outcome.err) == (0, "")
-        assert "\n7, 3 classes, " in outcome.out
+        assert "\n7 columns, 3 classes, " in outcome.out
         assert bdfa("evaluate", f"run{number}").code == 0
 
 

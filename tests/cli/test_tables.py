@@ -116,3 +116,10 @@ def test_wine_is_learnt_below_5_percent_error(bdfa, tmp_path):
     assert outcome.code == 0
     error = float(outcome.out.rpartition("done: test error ")[2].partition("%")[0])
     assert error < 5
+
+
+def test_one_column_is_said_in_the_singular(bdfa, tmp_path):
+    (tmp_path / "one.csv").write_text("length,kind\n" + "".join(f"{n % 7},{'ab'[n % 2]}\n" for n in range(20)))
+    assert "of 1 column " in bdfa("data", "info", tmp_path / "one.csv").out
+    run = bdfa(*TRAIN, "--dataset", tmp_path / "one.csv", "--test-fraction", 0.2, "--save", tmp_path / "run")
+    assert "\n1 column, 2 classes, " in run.out

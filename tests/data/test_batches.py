@@ -155,7 +155,7 @@ def test_each_epoch_drops_other_images():
 
 
 def test_too_few_images_for_one_batch_are_refused_only_where_the_last_is_dropped():
-    with pytest.raises(DataError, match="9 images do not fill one batch of 10: choose a smaller batch size") as caught:
+    with pytest.raises(DataError, match="9 images cannot fill one batch of 10: choose a smaller batch size") as caught:
         Batches(*numbered(9), 10, normalization=UNIT, drop_last=True)
     assert "\n" not in str(caught.value)
     assert len(Batches(*numbered(9), 10, normalization=UNIT)) == 1

@@ -183,7 +183,7 @@ def test_a_table_is_predicted_and_pictures_are_not(bdfa, tmp_path, pictures):
         (["two.npz"], "two.npz: holds a, b: name the array of samples x"),
         (["scaled.npz"], "values from 0 to 1 cannot be raw values"),
         (["shape.npz"], "samples of the shape (2, 28, 27, 1) do not fit"),
-        (["labels.npz"], "holds 2 samples but 1 labels"),
+        (["labels.npz"], "holds 2 samples but 1 label:"),
         (["x.npz", "--invert"], "--invert is for pictures"),
         (["--dataset", "mnist-5k", "--invert"], "--invert is for pictures"),
         (["x.npz", "--worst"], "--worst needs the samples' classes"),

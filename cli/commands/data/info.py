@@ -70,13 +70,17 @@ def description(whole: "Whole", terms: tuple[str, ...]) -> Iterator[str]:
     """Yield what there is to say before the table of classes."""
     from bdfa_np.data.samples import noun
     from bdfa_np.data.statistics import channel_statistics
+    from bdfa_np.system.text import counted
 
     train, _ = whole.parts["train"]
-    shape = "x".join(map(str, train.shape[1:])) + (" columns" if noun(train) == "vectors" else "")
+    shape = "x".join(map(str, train.shape[1:]))
+    if noun(train) == "vectors":
+        shape = counted(train.shape[1], "column")
     counts = " and ".join(f"{len(labels):,} {_PARTS[part]}" for part, (_, labels) in whole.parts.items())
     if "test" not in whole.parts:
         counts = f"{len(train):,}"
-    yield f"{whole.name}: {counts} samples of {shape} {train.dtype}, {len(whole.class_names)} classes"
+    classes = counted(len(whole.class_names), "class", "classes")
+    yield f"{whole.name}: {counts} samples of {shape} {train.dtype}, {classes}"
     if "test" not in whole.parts:
         yield "it has no test part: bdfa train needs --test-fraction, such as 0.2"
     yield from terms

@@ -35,6 +35,7 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     from bdfa_np.runs.cores import within_cores
     from bdfa_np.runs.data import load_run_data
     from bdfa_np.system.interrupts import terminate_like_interrupt
+    from bdfa_np.system.text import counted
     from bdfa_np.system.threads import limited_threads
 
     config = Config(dataset=name, whiten=True, **options).resolve()
@@ -47,4 +48,4 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
         whitened = prepared.parts["test"][0][:images]
         raw = prepared.zca().undo(whitened, np.empty_like(whitened))
     save(before_and_after(raw, whitened), png)
-    click.echo(f"{len(whitened)} test images and their whitened versions: {png}")
+    click.echo(f"{counted(len(whitened), 'test image')}, each beside its whitened version: {png}")

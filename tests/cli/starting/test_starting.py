@@ -11,7 +11,7 @@ AT_ONE_TIME = """
 import pathlib, sys, time
 from bdfa_np.cli import main
 import bdfa_np.cli.commands.train as command
-import bdfa_np.runs.starting
+import bdfa_np.runs.session
 
 class Clock(command.datetime):
     @classmethod
@@ -122,5 +122,5 @@ def test_a_net_of_the_originals_is_known_by_its_base_name(bdfa, name):
 
 def test_a_net_that_is_no_built_in_one_is_looked_for_as_a_python_file(bdfa, tiny):
     line = bdfa.refused("train", *tiny, "-network", "./Models/resnet.lua", "--save", "run")
-    missing = Path("Models/resnet.py").resolve()
-    assert f"--network resnet: there is no built-in net of this name, and no file {missing}" in line
+    assert "--network resnet: there is no built-in net of this name, " in line
+    assert f"and no file {Path('Models/resnet.py').resolve()}" in line
