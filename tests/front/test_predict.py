@@ -117,7 +117,7 @@ def test_testing_takes_a_name_a_data_set_or_samples_with_numbers_or_names_for_la
     [
         ((DIGITS.test_images,), ConfigError, "needs the labels"),
         ((DIGITS, DIGITS.test_labels), ConfigError, "has labels of its own"),
-        ((DIGITS.test_images, DIGITS.test_labels[:9]), DataError, "1000 samples but 9 labels"),
+        ((DIGITS.test_images, DIGITS.test_labels[:9]), DataError, "1,000 samples but 9 labels"),
         ((DIGITS.test_images[:2], [0, 10]), DataError, r"must lie within 0\.\.9, not 0\.\.10"),
         ((DIGITS.test_images[:2], ["0", "ten"]), DataError, "label .*ten.* is no class"),
         ((DIGITS.test_images[:2], [0.0, 1.0]), DataError, "as a number or a name"),

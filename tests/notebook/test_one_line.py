@@ -175,7 +175,7 @@ def public_classes() -> set[type]:
     for package in (bdfa_np, bdfa_np.data):
         found |= {one for name in package.__all__ if inspect.isclass(one := getattr(package, name))}
     for module in pkgutil.walk_packages(bdfa_np.__path__, "bdfa_np."):
-        if module.name.startswith(("bdfa_np.cli", "bdfa_np.__main__")) or ".cuda" in module.name:
+        if module.name.startswith(("bdfa_np.cli", "bdfa_np.__main__", "bdfa_np.sklearn")) or ".cuda" in module.name:
             continue
         for name, one in vars(importlib.import_module(module.name)).items():
             is_public = inspect.isclass(one) and dataclasses.is_dataclass(one) and not name.startswith("_")
