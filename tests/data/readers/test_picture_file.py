@@ -154,7 +154,7 @@ TRANSPARENT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", TRANSPARENT.keys() - {"1 bit and a transparent value"})
+@pytest.mark.parametrize("kind", sorted(TRANSPARENT.keys() - {"1 bit and a transparent value"}))
 def test_transparent_pixels_are_put_on_white_and_that_is_remarked(kind):
     content, pixels, alpha = TRANSPARENT[kind]
     found, remarks = decoded(content)
