@@ -15,6 +15,7 @@ from PIL.TiffTags import TAGS_V2
 
 from bdfa_np.data.readers.reading import open_data_file, read_up_to
 from bdfa_np.errors import DataError
+from bdfa_np.representation import one_line, shape_text
 from bdfa_np.system.text import counted
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -54,6 +55,10 @@ class Picture:
 
     pixels: Pixels
     remarks: tuple[Remark, ...]
+
+    def __repr__(self) -> str:
+        """Return the picture's size, and what was done to it."""
+        return one_line(self, [shape_text(self.pixels.shape), *(remark.value for remark in self.remarks)])
 
 
 def read_picture(path: Path, channels: int, remark: Callable[[Remark], None] = lambda _: None) -> Pixels:

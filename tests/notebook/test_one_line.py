@@ -41,8 +41,8 @@ from bdfa_np.data import ZCA, Augmentation, CropFlip, Normalization, Recipe, pre
 from bdfa_np.data.arrays import take_arrays
 from bdfa_np.data.labels import as_classes
 from bdfa_np.data.preprocess.raw_values import RawValues
+from bdfa_np.data.readers.picture_file import Picture, Remark
 from bdfa_np.declaration import Condition
-from bdfa_np.export.inference import Step
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.metrics import Tally
@@ -137,9 +137,9 @@ def of_runs() -> list[object]:
             result,
         ),
         inference.Step("linear", "linear1", (10,), weights, {"stride": 1}),
+        Picture(np.zeros((28, 28, 1), np.uint8), tuple(Remark)),
         predictions.Evaluation(0.1234567, counts, names),
         Samples(["test 0"], np.zeros((1, 28, 28, 1), np.uint8)),
-        Step("linear", "linear1", (10,), {"W": np.zeros((784, 10), np.float32)}),
         predictions.Predictions(np.zeros((9, 10)), np.zeros((9, 10)), names, True),
     ]
 
