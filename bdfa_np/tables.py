@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -108,6 +107,8 @@ class Table:
 
     def to_html(self) -> str:
         """Return the table as HTML, in which whatever a cell holds is text."""
+        from html import escape  # as in `_html_row`: nobody who wants text waits for it
+
         right = self.at_right()
         foot = 1 if self.footer is not None else 0
         rows = self.text_rows()
@@ -144,6 +145,8 @@ def _aligned(text: str, width: int, right: bool) -> str:
 
 
 def _html_row(cells: Iterable[str], tag: str, right: Iterable[bool]) -> str:
+    from html import escape
+
     sides = ("right" if at_right else "left" for at_right in right)
     inside = "".join(
         f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in zip(cells, sides, strict=True)

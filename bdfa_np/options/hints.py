@@ -1,7 +1,6 @@
 """What somebody may have meant by an option or a command that there is not: by its meaning, else by its letters."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 OPTIONS: dict[str, Sequence[str]] = {
     "--lr": ("learningrate", "rate", "stepsize", "eta", "alpha"),
@@ -96,6 +95,8 @@ def meant(name: str, others: Mapping[str, Sequence[str]], there: Mapping[str, st
     if not offers:
         offers = [one for one, names in others.items() if _plain(name) in names and one.split()[0] in there][:2]
     if not offers:
+        from difflib import get_close_matches  # only who has mistyped waits for it
+
         offers = [spelled[near] for near in get_close_matches(_plain(name), spelled, n=1, cutoff=LIKENESS)]
     return f" Did you mean {' or '.join(map(repr, offers))}?" if offers else ""
 

@@ -1,8 +1,5 @@
 """``bdfa predict``: what a trained net says of pictures, of arrays, or of a data set."""
 
-import csv
-import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +76,8 @@ def predict(
     if png_file is not None:
         draw(found, png_file)
     if as_json:
+        import json
+
         click.echo(json.dumps(entries(found, top), indent=2, ensure_ascii=False))
         return
     for line in lines(found, top):
@@ -105,6 +104,9 @@ def entries(found: "RunPredictions", top: int) -> list[dict[str, Any]]:
 
 def as_csv(found: "RunPredictions", top: int) -> str:
     """Return a row a sample; of further likely classes, a pair of columns each."""
+    import csv
+    import io
+
     text = io.StringIO()
     rows = []
     for entry in entries(found, top):

@@ -1,6 +1,5 @@
 """``bdfa runs``: what the runs in a folder have come to."""
 
-import json
 import textwrap
 from pathlib import Path
 
@@ -33,6 +32,8 @@ def runs(folder: Path, as_json: bool) -> None:
     if not found:
         raise RunError(f"there are no runs in {folder}: name the folder that holds run folders")
     if as_json:
+        import json
+
         click.echo(json.dumps([run.to_mapping() for run in found], indent=2, ensure_ascii=False, default=str))
         return
     click.echo(listing(found, folder))
