@@ -67,6 +67,7 @@ class Session:
         self.final_test: FinalTest | None = None
         self._epochs_saved = 0
         self._preprocessing = ""
+        self._said_to_learn_nothing = False
 
     def begin(self) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log."""
@@ -82,6 +83,10 @@ class Session:
             raise RunError(f"the checkpoint in {self.folder.path} is not that of its data: it has other classes")
         counts[...] = checkpoint.confusion
         self.history = checkpoint.history
+        share = counts.sum(axis=1).max() / max(counts.sum(), 1)
+        self._said_to_learn_nothing = any(
+            learns_nothing(self.history[:epochs], share) for epochs in range(1, len(self.history) + 1)
+        )
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
         self.folder.write_follows(checkpoint, self.data.split.class_names, self.model.config)
@@ -136,10 +141,8 @@ class Session:
             yield halved_line(rate, after)
         counts = self.trainer.confusion.counts
         share = counts.sum(axis=1).max() / counts.sum()
-        # Once in a run, resumed or not.
-        if learns_nothing(self.history, share) and not any(
-            learns_nothing(self.history[:epochs], share) for epochs in range(len(self.history))
-        ):
+        if not self._said_to_learn_nothing and learns_nothing(self.history, share):
+            self._said_to_learn_nothing = True
             yield from learns_nothing_lines(self.history[-1].test_error, self.model.config.tested_on)
 
     def _stop_without_improvement(self) -> None:
