@@ -31,3 +31,20 @@ class BackendError(UserError):
 
 class UsageError(AttributeError):
     """Something was asked of an object that it has not, or not yet; the message says what to write."""
+
+
+class ContentError(Exception):
+    """A file is not what it should be; a reader says so as `DataError` or `RunError`, with the file and what to do.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong, a part of a sentence.
+    advice : str
+        What to do where the file is the user's own work; empty where that is to write it anew.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.advice = advice

@@ -1,9 +1,8 @@
-"""Checkpoints: everything a run needs to go on, in one HDF5 file with a checksum on every array."""
+"""Checkpoints: everything a run needs to go on, in one HDF5 file sealed with its SHA-256."""
 
 import contextlib
 import io
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,22 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.errors import RunError
+from bdfa_np.errors import ContentError, RunError
 from bdfa_np.representation import one_line
-from bdfa_np.system.files import replace_file
+from bdfa_np.runs.files import SEAL, problems_told, read_sealed, write_sealed
+from bdfa_np.system.hdf5 import (
+    array_in,
+    attribute_names,
+    count,
+    figure,
+    file_size,
+    has,
+    names,
+    opened,
+    subgroup,
+    text,
+    values,
+)
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, Progress
@@ -88,7 +100,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     memory = io.BytesIO()
     # From this layout on, HDF5 keeps a checksum on its own structures too.
-    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+    with h5py.File(memory, "w", libver=("v110", "v110"), userblock_size=SEAL) as file:
         file.attrs["format"] = FORMAT
         file.attrs["learning_rate"] = checkpoint.learning_rate
         file.attrs["steps"] = checkpoint.steps
@@ -105,8 +117,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         tables = {"confusion": checkpoint.confusion, "history": history.reshape(-1, len(COLUMNS))}
         _write_arrays(file, tables)
         file["history"].attrs["columns"] = np.array(COLUMNS, dtype="S")
-    with replace_file(path) as out:
-        out.write(memory.getbuffer())
+    write_sealed(path, memory)
 
 
 def _fixed(value: float | str) -> float | np.bytes_:
@@ -131,20 +142,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If it is missing, unreadable, damaged, or written by a later version.
     """
     with _opened(path) as file:
-        size = os.path.getsize(path)
-        groups = {name: _read_arrays(file[name], size, "f") for name in GROUPS}
-        progress, history = _read_history(file, size)
+        rule = RULE if has(file, RULE) else None
+        arrays = _read_arrays(file, [*GROUPS, *([rule] if rule else [])])
+        for name in ("weights", "feedback"):
+            _check_finite(arrays[name])
         return Checkpoint(
-            **groups,
-            training_passes=int(file.attrs["training_passes"]),
-            learning_rate=float(file.attrs["learning_rate"]),
-            steps=int(file.attrs["steps"]),
-            progress=progress,
-            confusion=_read_array(file["confusion"], "confusion", size, "fi"),
-            history=history,
-            rule=_read_arrays(file[RULE], size, "f") if RULE in file else {},
-            rule_counters={key: float(value) for key, value in file[RULE].attrs.items()} if RULE in file else {},
-            preprocessing=bytes(file.attrs.get("preprocessing_sha256", b"")).decode(),
+            **{name: arrays[name] for name in GROUPS},
+            training_passes=count(file, "training_passes"),
+            learning_rate=figure(file, "learning_rate"),
+            steps=count(file, "steps"),
+            progress=_read_progress(file),
+            confusion=values(file, "confusion", "fiu"),
+            history=_read_history(file),
+            rule=arrays[rule] if rule else {},
+            rule_counters={name: figure(file[rule], name) for name in attribute_names(file[rule])} if rule else {},
+            preprocessing=text(file, "preprocessing_sha256") if "preprocessing_sha256" in file.attrs else "",
         )
 
 
@@ -152,58 +164,56 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def read_history(path: Path) -> tuple[Progress, list[EpochRecord]]:
     """Read how far a checkpoint's run has come, without its weights; raises as `read_checkpoint` does."""
     with _opened(path) as file:
-        return _read_history(file, os.path.getsize(path))
+        return _read_progress(file), _read_history(file)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     """Open a checkpoint; whatever is wrong with it is told in one line."""
-    try:
-        with h5py.File(path, "r") as file:
-            if int(file.attrs["format"]) > FORMAT:
+    missing = "the run cannot be read; start it anew with --force"
+    with problems_told(path, missing=missing, damaged="restore it from a copy, or start anew with --force"):
+        content = read_sealed(path)
+        with opened(io.BytesIO(content)) as file:
+            if count(file, "format") > FORMAT:
                 raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
             yield file
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: the run cannot be read; start it anew with --force") from None
-    except PermissionError:
-        raise RunError(f"{path} may not be read: check its permissions") from None
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).strip("'\"").splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{path} is damaged ({reason}): restore it from a copy, or start anew with --force") from error
 
 
-def _read_history(file: h5py.File, size: int) -> tuple[Progress, list[EpochRecord]]:
-    progress = Progress(**{key: kind(file.attrs[key]) for key, kind in _PROGRESS_TYPES.items()})
-    table = _read_array(file["history"], "history", size, "fi")
-    if table.shape != (progress.epoch, len(COLUMNS)):
-        raise ValueError(f"history has the shape {table.shape} after {progress.epoch} epochs")
-    return progress, [_record(row) for row in table]
+def _read_progress(file: h5py.File) -> Progress:
+    return Progress(
+        epoch=count(file, "epoch"),
+        train_error_mean=figure(file, "train_error_mean"),
+        halvings=count(file, "halvings"),
+        stop_reason=text(file, "stop_reason"),
+    )
 
 
-_PROGRESS_TYPES: dict[str, Callable[[Any], Any]] = {
-    "epoch": int,
-    "train_error_mean": float,
-    "halvings": int,
-    "stop_reason": lambda text: bytes(text).decode(),
-}
+def _read_history(file: h5py.File) -> list[EpochRecord]:
+    epoch, table = count(file, "epoch"), values(file, "history", "f")
+    if table.shape != (epoch, len(COLUMNS)):
+        raise ContentError(f"history has the shape {table.shape} after {counted(epoch, 'epoch')}")
+    records = [_record(row) for row in table]
+    if [record.epoch for record in records] != [*range(1, epoch + 1)]:
+        raise ContentError("the epochs of its history are not in order")
+    return records
 
 
-def _read_arrays(group: h5py.Group, file_size: int, kinds: str) -> Arrays:
-    arrays: Arrays = {}
-    for name in group:
-        item = group[name]  # group.items() would give None for one whose description is damaged
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = _read_array(item, name, file_size, kinds)
-    return arrays
+def _read_arrays(file: h5py.File, groups: Iterable[str]) -> dict[str, Arrays]:
+    """Return the arrays of some groups, of all of which it is known before that they are no larger than the file."""
+    found = {
+        group: {name: array_in(file, f"{group}/{name}", "f") for name in names(subgroup(file, group))}
+        for group in groups
+    }
+    claimed, size = sum(item.nbytes for group in found.values() for item in group.values()), file_size(file)
+    if claimed > size:  # nothing in a checkpoint is packed
+        raise ContentError(f"it claims {claimed} bytes in a file of {size}")
+    return {group: {name: item[()] for name, item in items.items()} for group, items in found.items()}
 
 
-def _read_array(item: h5py.Dataset, name: str, file_size: int, kinds: str) -> npt.NDArray[Any]:
-    if item.nbytes > file_size:  # nothing in a checkpoint is compressed
-        raise ValueError(f"{name} claims {item.nbytes} bytes in a file of {file_size}")
-    if item.dtype.kind not in kinds:
-        raise ValueError(f"{name} is of the type {item.dtype}")
-    array: npt.NDArray[Any] = item[()]
-    return array
+def _check_finite(arrays: Arrays) -> None:
+    for name, entries in arrays.items():
+        if not np.isfinite(entries).all():
+            raise ContentError(f"{name} has entries that are no finite numbers")
 
 
 def _record(row: npt.NDArray[np.float64]) -> EpochRecord:

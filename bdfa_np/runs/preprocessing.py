@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from bdfa_np.data import ZCA, Normalization, Preprocessing
 from bdfa_np.data.preprocess.raw_values import RawValues
-from bdfa_np.errors import RunError
-from bdfa_np.system.files import replace_file
+from bdfa_np.errors import ContentError, RunError
+from bdfa_np.runs.files import problems_told
+from bdfa_np.system.files import read_file, replace_file
+from bdfa_np.system.hdf5 import attribute, count, figure, has, opened, subgroup, text, values
 from bdfa_np.system.interrupts import interrupts_wait
 
 FORMAT = 1
@@ -94,41 +96,47 @@ def read_preprocessing(path: Path, sha256: str) -> Preprocessing:
     RunError
         If it is missing, unreadable, damaged, of another run, or written by a later version.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: restore it from a copy, or let --resume make it anew") from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise RunError(f"{path} is damaged, or another run's: restore it from a copy, or let --resume make it anew")
-    # From here on nothing but what `write_preprocessing` wrote can be met.
-    with h5py.File(io.BytesIO(content), "r") as file:
-        if int(file.attrs["format"]) > FORMAT:
-            raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
-        raw = file["raw"]
-        resize = file.attrs.get("resize")
-        return Preprocessing(
-            tuple(map(int, file.attrs["shape"])),
-            tuple(json.loads(file["class_names"][()].tobytes())),
-            RawValues(
-                bool(raw.attrs["is_bytes"]),
-                np.asarray(raw["lowest"][()]),
-                np.asarray(raw["highest"][()]),
-                float(raw.attrs["darkest"]),
-                float(raw.attrs["lightest"]),
-            ),
-            normalization=_normalization(file["normalization"]) if "normalization" in file else None,
-            whitening=_whitening(file["whitening"]) if "whitening" in file else None,
-            format=bytes(file.attrs["colours"]).decode(),
-            resize=None if resize is None else int(resize),
-        )
+    cure = "restore it from a copy, or let --resume make it anew"
+    with problems_told(path, missing=cure, damaged=cure):
+        content = read_file(path)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise RunError(f"{path} is damaged, or another run's: {cure}")
+        with opened(io.BytesIO(content)) as file:
+            if count(file, "format") > FORMAT:
+                raise RunError(f"{path} was written by a later version of bdfa-np: use that version")
+            return _read(file)
 
 
-def _normalization(group: h5py.Group) -> Normalization:
-    offset, divisor = (np.asarray(group[name][()], np.float64) for name in ("offset", "divisor"))
-    return Normalization(bytes(group.attrs["kind"]).decode(), offset, divisor)
+def _read(file: h5py.File) -> Preprocessing:
+    raw = subgroup(file, "raw")
+    class_names = json.loads(values(file, "class_names", "u").tobytes())
+    if not isinstance(class_names, list) or not all(type(name) is str for name in class_names):
+        raise ContentError("its class names are no texts")
+    shape = attribute(file, "shape")
+    if not isinstance(shape, list) or not all(type(side) is int and 0 < side < 2**31 for side in shape):
+        raise ContentError(f"its shape is {shape!a:.40}")
+    return Preprocessing(
+        tuple(shape),
+        tuple(class_names),
+        RawValues(
+            bool(attribute(raw, "is_bytes")),
+            values(file, "raw/lowest"),
+            values(file, "raw/highest"),
+            figure(raw, "darkest"),
+            figure(raw, "lightest"),
+        ),
+        normalization=_normalization(file) if has(file, "normalization") else None,
+        whitening=_whitening(file) if has(file, "whitening") else None,
+        format=text(file, "colours"),
+        resize=count(file, "resize") if "resize" in file.attrs else None,
+    )
 
 
-def _whitening(group: h5py.Group) -> ZCA:
-    return ZCA(group["mean"][()], group["P"][()], None, float(group.attrs["epsilon"]))
+def _normalization(file: h5py.File) -> Normalization:
+    offset, divisor = (values(file, f"normalization/{name}").astype(np.float64) for name in ("offset", "divisor"))
+    return Normalization(text(subgroup(file, "normalization"), "kind"), offset, divisor)
+
+
+def _whitening(file: h5py.File) -> ZCA:
+    epsilon = figure(subgroup(file, "whitening"), "epsilon")
+    return ZCA(values(file, "whitening/mean"), values(file, "whitening/P"), None, epsilon)

@@ -1,12 +1,91 @@
-"""Files that are either the old ones or the new ones, never something between."""
+"""Files that are either the old ones or the new ones, never something between; and what a system refuses of them."""
 
 import contextlib
+import errno
+import io
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from bdfa_np.system.memory import beyond_memory
+
 TEMPORARY_SUFFIX = ".partial"
+
+_CURES = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.EISDIR: "move it away",
+    errno.ENOTDIR: "name a folder where one is meant",
+    errno.ELOOP: "its links lead in a circle: mend them",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "let more files be open at once (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: "close other programs, or take a machine with more memory",
+    errno.EIO: "the disk, or the way to it, fails: save what can be saved",
+    errno.ESTALE: "its file system went away and came back: try again",
+    errno.ENOLCK: "this file system has no locks: use a folder on another one",
+    errno.ENOSYS: "this file system has no locks: use a folder on another one",
+    errno.EROFS: "this file system is read-only: use a folder on another one",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "it is larger than the system allows (ulimit -f)",
+}
+
+
+def refusal(path: Path, error: OSError, what: str = "cannot be read") -> str:
+    """Say that the system, and not a file's content, is in the way: which file, why, and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : OSError
+        What the system said.
+    what : str, default "cannot be read"
+        What is not possible.
+    """
+    reason = error.strerror or str(error) or type(error).__name__
+    cure = _CURES.get(error.errno or 0, "try again, or use another disk")
+    return f"{path} {what}: {reason}: {cure}"
+
+
+def open_file(path: Path) -> io.FileIO:
+    """Open a regular file for reading, unbuffered; nothing else is waited for.
+
+    Raises
+    ------
+    OSError
+        Where the system refuses it, and for a folder, pipe or device.
+    """
+    # Asked before opening, since that alone can set a device in motion, and after, since it may be another by now.
+    if stat.S_ISREG(os.stat(path).st_mode):
+        file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise IsADirectoryError(errno.EISDIR, "it is a folder or a device, not a file", str(path))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_file(path: Path) -> bytes:
+    """Read a regular file whole, if there is the memory for it.
+
+    Raises
+    ------
+    OSError
+        As from `open_file`; and with ``ENOMEM`` where it is larger than the memory.
+    """
+    with io.BufferedReader(open_file(path)) as file:
+        size = os.fstat(file.fileno()).st_size
+        problem = beyond_memory(size)
+        if problem is not None:
+            raise OSError(errno.ENOMEM, f"its {size:,} bytes {problem}", str(path))
+        return file.read(size)
 
 
 @contextlib.contextmanager

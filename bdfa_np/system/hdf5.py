@@ -1,0 +1,269 @@
+"""Reading HDF5 files that may be damaged, or made to harm: what they claim is checked before HDF5 acts on it.
+
+HDF5 follows links to other files, takes the memory that a few bytes ask for, and reads beyond a chunk that is stored
+too short. Its own locks are not needed, since it reads through a Python file.
+"""
+
+import contextlib
+import io
+import math
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np.errors import ContentError
+from bdfa_np.system.hdf5_storage import check_stored
+from bdfa_np.system.interrupts import interrupts_wait
+
+DAMAGE = (OSError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError, SystemError)
+"""What h5py, and Python at work on what it returned, raise for content that is not what it should be."""
+
+_NUMBERS, _TEXT = "biuf", "S"
+_LARGEST_ATTRIBUTE = 2**16  # HDF5 itself has no larger ones in the layout that is its usual one
+_MOST_MEMBERS = 10**5
+_KINDS = {h5py.h5t.INTEGER: "iu", h5py.h5t.FLOAT: "f", h5py.h5t.ENUM: "biu", h5py.h5t.STRING: "S"}
+
+
+class Source(io.RawIOBase):
+    """What HDF5 reads through: it gets all that it asks for, and an error of the system is kept apart from its own.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+    """
+
+    def __init__(self, file: BinaryIO | io.RawIOBase) -> None:
+        super().__init__()
+        self._file = file
+        self._error: OSError | None = None
+        self._is_short = False
+
+    def check(self) -> None:
+        """Raise the first error of the system that there was, or `ContentError` if more was asked for than there is."""
+        if self._error is not None:
+            raise self._error
+        if self._is_short:
+            raise ContentError("it ends too early")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, out: Any) -> int:
+        """Fill ``out``, since HDF5 does not ask how much of it was: with zeros where there is no more."""
+        left = memoryview(out).cast("B")
+        try:
+            while left and (count := self._file.readinto(left)):  # type: ignore[union-attr]
+                left = left[count:]
+        except OSError as error:
+            self._error = self._error or error
+        else:
+            self._is_short = self._is_short or bool(left)
+        left[:] = bytes(len(left))
+        return len(out)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place in the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the file."""
+        return self._file.tell()
+
+
+@contextlib.contextmanager
+def opened(file: BinaryIO | io.RawIOBase) -> Iterator[h5py.File]:
+    """Open HDF5 content for reading; interrupts wait meanwhile.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading.
+
+    Raises
+    ------
+    ContentError
+        In place of whatever is wrong with the content.
+    OSError
+        If the system failed to read the file.
+    """
+    source = Source(file)
+    try:
+        with interrupts_wait(), h5py.File(source, "r") as content:
+            yield content
+    except (ContentError, *DAMAGE) as error:
+        source.check()
+        if isinstance(error, ContentError):
+            raise
+        raise ContentError(reason_of(error)) from error
+    source.check()
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's message, or its name where it has none."""
+    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
+
+
+def has(group: h5py.Group, name: str) -> bool:
+    """Return whether something is linked in a group by this name, one without slashes."""
+    return bool(group.id.links.exists(name.encode()))
+
+
+def member(group: h5py.Group, path: str) -> Any:
+    """Return a group or dataset that is in the file itself, before HDF5 could look for it elsewhere.
+
+    Raises
+    ------
+    ContentError
+        If it is missing, or a link to another place.
+    """
+    found = group
+    for name in path.split("/"):
+        if not isinstance(found, h5py.Group) or not has(found, name):
+            raise ContentError(f"{path} is missing")
+        if found.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+            raise ContentError(f"{path} is a link to another place", "store the array itself")
+        found = found[name]
+    return found
+
+
+def subgroup(group: h5py.Group, path: str) -> h5py.Group:
+    """Return a group; raise `ContentError` as `member` does, and where it is none."""
+    found = member(group, path)
+    if not isinstance(found, h5py.Group):
+        raise ContentError(f"{path} is not a group")
+    return found
+
+
+def names(group: h5py.Group) -> list[str]:
+    """Return the names of a group's members; raise `ContentError` if there is no end of them."""
+    found: list[str] = []
+
+    def add(name: bytes) -> bool | None:
+        found.append(name.decode())
+        return True if len(found) > _MOST_MEMBERS else None
+
+    group.id.links.iterate(add)
+    if len(found) > _MOST_MEMBERS:
+        raise ContentError(f"{group.name} has more than {_MOST_MEMBERS:,} members")
+    return found
+
+
+def array_in(group: h5py.Group, path: str, kinds: str = _NUMBERS, *, packed: bool = False) -> h5py.Dataset:
+    """Return an array of which everything is stored in the file, and can be read without harm.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Where its path begins.
+    path : str
+        Names with slashes between them.
+    kinds : str, default "biuf"
+        The kinds of types that it may have, as in ``dtype.kind``; ``S`` is text of a fixed length.
+    packed : bool, default False
+        Whether it may be packed: it is then read by `bdfa_np.system.hdf5_storage.read_rows`.
+
+    Raises
+    ------
+    ContentError
+        If anything is wrong with it.
+    """
+    found = member(group, path)
+    if not isinstance(found, h5py.Dataset):
+        what = "a group, not an array" if isinstance(found, h5py.Group) else "a type, not an array"
+        raise ContentError(f"{path} is {what}", "store the array itself")
+    properties = found.id.get_create_plist()
+    # Asked before the shape, which HDF5 would look up in the other files.
+    if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
+        raise ContentError(f"{path} is kept in other files", "store the array itself")
+    check_type(found.id.get_type(), path, kinds)
+    check_shape(found.id.get_space(), path)
+    check_stored(found, path, file_size(found), packed=packed)
+    return found
+
+
+def values(group: h5py.Group, path: str, kinds: str = _NUMBERS) -> NDArray[Any]:
+    """Read an array that is no larger than the file, for it is not packed; raises as `array_in` does."""
+    found: NDArray[Any] = array_in(group, path, kinds)[()]
+    return np.asarray(found)
+
+
+def file_size(item: h5py.HLObject) -> int:
+    """Return the size of the file that something is in."""
+    return int(item.file.id.get_filesize())
+
+
+def check_type(kind: h5py.h5t.TypeID, name: str, kinds: str) -> None:
+    """Raise `ContentError` unless a type is a usual one of these kinds."""
+    found = _KINDS.get(kind.get_class(), "")
+    if found == _TEXT and kind.is_variable_str():
+        found = ""  # a damaged one sends HDF5 into a loop that never ends
+    if not set(found) & set(kinds):
+        raise ContentError(f"{name} is not of a type that is read here", "store an array of numbers")
+    dtype = kind.dtype
+    # Numbers of odd sizes and orders take ways through HDF5 that nobody else takes.
+    usual = found in ("biu", _TEXT) or h5py.h5t.py_create(dtype).equal(kind)
+    if dtype.kind not in kinds or not usual:
+        raise ContentError(f"{name} is of the type {dtype}", "store an array of numbers")
+
+
+def check_shape(space: h5py.h5s.SpaceID, name: str) -> None:
+    """Raise `ContentError` if there is nothing where an array shall be."""
+    if space.get_simple_extent_type() == h5py.h5s.NULL:
+        raise ContentError(f"{name} is empty", "store an array of numbers")
+
+
+def attribute(holder: h5py.Group | h5py.Dataset, name: str) -> Any:
+    """Return an attribute as Python's own type: a number, a truth value, bytes, or a list of them.
+
+    Raises
+    ------
+    ContentError
+        If it is missing, of another type, or larger than 64 KiB.
+    """
+    if name not in holder.attrs:
+        raise ContentError(f"its {name} is missing")
+    identity = holder.attrs.get_id(name)
+    kind, space = identity.get_type(), identity.get_space()
+    check_type(kind, f"its {name}", _NUMBERS + _TEXT)
+    check_shape(space, f"its {name}")
+    if math.prod(space.shape) * kind.get_size() > _LARGEST_ATTRIBUTE:
+        raise ContentError(f"its {name} is larger than {_LARGEST_ATTRIBUTE:,} bytes")
+    value = holder.attrs[name]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def attribute_names(holder: h5py.Group | h5py.Dataset) -> list[str]:
+    """Return the names of all attributes; raise `ContentError` if there is no end of them."""
+    if h5py.h5a.get_num_attrs(holder.id) > _MOST_MEMBERS:
+        raise ContentError(f"{holder.name} has more than {_MOST_MEMBERS:,} attributes")
+    return list(holder.attrs)
+
+
+def text(holder: h5py.Group | h5py.Dataset, name: str) -> str:
+    """Return an attribute of text; raises as `attribute` does."""
+    value = attribute(holder, name)
+    if not isinstance(value, bytes):
+        raise ContentError(f"its {name} is no text")
+    return value.decode("utf-8", "surrogatepass")
+
+
+def count(holder: h5py.Group | h5py.Dataset, name: str) -> int:
+    """Return an attribute that is a whole number from 0 on; raises as `attribute` does."""
+    value = attribute(holder, name)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise ContentError(f"its {name} is {value!a:.40}")
+    return value
+
+
+def figure(holder: h5py.Group | h5py.Dataset, name: str) -> float:
+    """Return an attribute that is a finite number; raises as `attribute` does."""
+    value = attribute(holder, name)
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ContentError(f"its {name} is {value!a:.40}")
+    return float(value)
