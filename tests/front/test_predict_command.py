@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from bdfa_np import Config, load_dataset, load_run
 from bdfa_np.data import Dataset
+from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 from bdfa_np.runs.starting import start_run
 from bdfa_np.runs.train import train
 
@@ -212,15 +215,10 @@ def test_what_cannot_be_predicted_is_refused_in_one_line(bdfa, folder, tmp_path,
 
 
 def test_a_run_without_its_preprocessing_says_how_to_add_it(bdfa, folder, tmp_path, pictures):
-    import shutil
-
-    import h5py
-
     run = tmp_path / "run"
     shutil.copytree(folder, run)
     (run / "preprocessing.h5").unlink()
-    with h5py.File(run / "checkpoint.h5", "r+") as file:
-        del file.attrs["preprocessing_sha256"]
+    write_checkpoint(run / "checkpoint.h5", replace(read_checkpoint(run / "checkpoint.h5"), preprocessing=""))
     outcome = bdfa("predict", run, pictures)
     assert outcome.code == 2
     command = outcome.err.strip().rpartition("added by bdfa ")[2].split()
