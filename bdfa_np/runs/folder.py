@@ -5,6 +5,7 @@ import csv
 import io
 import itertools
 import platform
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,12 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import filelock
 import tomli_w
 
 from bdfa_np import __version__
 from bdfa_np.data import Preprocessing
-from bdfa_np.errors import ConfigError, ExtensionError, RunError
+from bdfa_np.errors import ConfigError, ExtensionError, RunError, UserError
 from bdfa_np.extensions import digest, distribution
 from bdfa_np.networks import GROUP as NETWORK_GROUP
 from bdfa_np.networks import NETWORKS, network_file
@@ -28,6 +28,8 @@ from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.runs.history import columns, lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
+from bdfa_np.runs.store import taking
+from bdfa_np.runs.store.lock import LOCK, alone, is_held
 from bdfa_np.system.files import remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
 
@@ -42,10 +44,14 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "preprocessing.h5",
     "best.h5",
 )
+PATIENCE = 5.0
+"""Seconds for which a reader waits for the process that is just giving the folder to a new run."""
 
 
 class RunFolder:
     """A folder that holds one run, with all its files, each replaced as a whole.
+
+    A new run is put together in a hidden folder inside it, and takes its place in one step: see `new`.
 
     The checkpoint is the truth; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` are written from it.
     ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on.
@@ -62,18 +68,35 @@ class RunFolder:
         self.path = Path(path)
         self.numbered = numbered
         self.log_lines: list[str] = []
+        self._place = self.path
+        self._replaces = False
 
     @property
     def is_vacant(self) -> bool:
         """Whether it holds no file of a run, or is not there yet."""
         return not self._files_held()
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether the new run that is put together here has not taken the folder yet."""
+        return self._place != self.path
+
+    def file(self, name: str) -> Path:
+        """Return where a file of the run is, or is to be."""
+        return self._place / name
+
     def check_free(self, *, force: bool) -> None:
-        """Raise `RunError` if the folder cannot be used for a new run: it holds one, or is a file."""
+        """Raise `RunError` if the folder cannot be used for a new run: it is in use, holds one, or is a file."""
         if self.numbered:
             return
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"--save {self.path} is a file: name a folder")
+        if is_held(self.path):
+            with alone(self.path):  # says so
+                pass
+        self._check_not_held(force=force)
+
+    def _check_not_held(self, *, force: bool) -> None:
         held = self._files_held()
         if held and not force:
             begun = CONFIG in held and CHECKPOINT in held
@@ -81,10 +104,16 @@ class RunFolder:
                 f"{self.path} holds {'a run' if begun else 'files of a run'} already ({', '.join(held)}): "
                 f"{'go on with it by --resume, ' if begun else ''}replace it by --force, or name another folder"
             )
+        for name in held:
+            if (self.path / name).is_dir():
+                raise RunError(f"{self.path / name} is a folder: remove it, or name another folder for the run")
 
     @contextlib.contextmanager
     def new(self, *, force: bool) -> Iterator[None]:
-        """Take the folder for a new run, made if need be, and keep other processes out meanwhile.
+        """Put a new run together, in a folder made if need be, and keep other processes out meanwhile.
+
+        It takes the folder once there is something to go on from, see `begin` and `write_epoch`. An exception before
+        that leaves the folder as it was, and says so.
 
         Raises
         ------
@@ -92,16 +121,45 @@ class RunFolder:
             If a run is in it and ``force`` is false, or another process is training there.
         """
         self.check_free(force=force)
-        self._make()
-        with self._locked():
-            self.check_free(force=force)
-            self._remove_files()
-            try:
-                yield
-            except BaseException:
-                if not (self.path / CONFIG).exists():  # the disk is full, say: the same command shall work later
-                    self._remove_files()
-                raise
+        made = self._make()
+        try:
+            with self._locked():
+                self._check_not_held(force=force)
+                self._replaces = not self.is_vacant
+                try:
+                    self._place = taking.stage(self.path)
+                    yield
+                except BaseException as error:
+                    if self.is_staged:
+                        self._give_up(error, made)
+                    raise
+                finally:
+                    self._place = self.path
+        finally:
+            for folder in made:  # those that nothing has come into
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def _give_up(self, error: BaseException, made: Sequence[Path]) -> None:
+        """Leave the folder as it was before a new run that an error has stopped; raise the error with that said."""
+        taking.discard(self.path)
+        if self.path in made:
+            with contextlib.suppress(OSError):  # elsewhere than on POSIX a file that is held stays
+                (self.path / LOCK).unlink()
+        stays = f"the run that was in {self.path} stays as it was"
+        if not self._replaces:
+            stays = f"no run was begun in {self.path}"
+        if isinstance(error, OSError) and error.strerror:
+            name = Path(error.filename).name if error.filename else ""
+            raise RunError(
+                f"{self.path / name}: {error.strerror}: mend that, and give the same command again; {stays}"
+            ) from error
+        if isinstance(error, UserError) and self._replaces:
+            error.args = (f"{error}; {stays}",)
+        elif isinstance(error, KeyboardInterrupt):
+            error.args = (stays,)
+        elif self._replaces:
+            error.add_note(stays)
 
     @contextlib.contextmanager
     def resumed(self) -> Iterator[tuple[Config, dict[str, Any], Checkpoint]]:
@@ -124,38 +182,64 @@ class RunFolder:
             self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
             yield config, document, self.read_checkpoint()
 
-    def _make(self) -> None:
-        """Make the folder; a numbered one is made by this process alone, however many choose a name at once."""
+    def _make(self) -> list[Path]:
+        """Make the folder, and return which ones had to be made, the innermost first.
+
+        A numbered one is made by this process alone, however many choose a name at once.
+        """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         if not self.numbered:
             self.path.mkdir(parents=True, exist_ok=True)
-            return
+            return made
         self.path.parent.mkdir(parents=True, exist_ok=True)
         first = self.path
         for number in itertools.count(2):
             try:
                 self.path.mkdir()
+                break
             except FileExistsError:
                 self.path = first.with_name(f"{first.name}_{number}")
-            else:
-                self.numbered = False
-                return
+        self.numbered = False
+        self._place = self.path
+        return [self.path, *(folder for folder in made if folder != first)]
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
-            lock = filelock.FileLock(self.path / ".lock", blocking=False).acquire()
-        except filelock.Timeout:
-            raise RunError(f"another process is training in {self.path}: wait for it, or name another folder") from None
-        with lock:
+        """Keep other processes out, and clear up what a stopped one has left."""
+        with alone(self.path):
+            taking.discard(self.path)
+            if taking.is_unfinished(self.path):
+                taking.finish(self.path, FILES, CHECKPOINT)
             remove_temporary_files(self.path / name for name in FILES)
             yield
 
-    def _files_held(self) -> list[str]:
-        return [name for name in FILES if (self.path / name).exists()]
+    def finish(self) -> None:
+        """See that a run which has begun to take this folder, and was stopped at it, has the whole of it.
 
-    def _remove_files(self) -> None:
-        for name in self._files_held():
-            (self.path / name).unlink()
+        Raises
+        ------
+        RunError
+            If that cannot be done here.
+        """
+        waited = 0.0
+        while taking.is_unfinished(self.path):
+            try:
+                with self._locked():
+                    return
+            except OSError as error:
+                raise RunError(
+                    f"a new run was stopped while it took {self.path}, which cannot be written to here to end that "
+                    f"({error.strerror}): give this command where it can"
+                ) from error
+            except RunError:
+                if waited > PATIENCE or not is_held(self.path):
+                    raise
+                time.sleep(0.05)  # whoever is in it is about to have done so
+                waited += 0.05
+
+    def _files_held(self) -> list[str]:
+        places = (self.path, self.path / taking.TAKING)
+        return [name for name in FILES if any((place / name).exists() for place in places)]
 
     def read_config(self) -> tuple[Config, dict[str, Any]]:
         """Return the run's options, and the whole of its ``config.toml``.
@@ -178,15 +262,16 @@ class RunFolder:
         RunError
             If there is no run, or its ``config.toml`` is damaged.
         """
+        self.finish()
         with self._problems_told():
-            document = tomllib.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+            document = tomllib.loads(self.file(CONFIG).read_text(encoding="utf-8"))
             _check_document(document)
             return Config.from_mapping(as_begun(document["options"])), document
 
     @contextlib.contextmanager
     def _problems_told(self) -> Iterator[None]:
         """Raise `RunError` in place of whatever is wrong with ``config.toml``."""
-        path = self.path / CONFIG
+        path = self.file(CONFIG)
         try:
             yield
         except (FileNotFoundError, NotADirectoryError):
@@ -199,7 +284,7 @@ class RunFolder:
 
     def read_checkpoint(self) -> Checkpoint:
         """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""
-        return read_checkpoint(self.path / CHECKPOINT)
+        return read_checkpoint(self.file(CHECKPOINT))
 
     def read_best(self) -> Checkpoint:
         """Return the checkpoint after the epoch with the lowest error on the part tested on.
@@ -217,7 +302,7 @@ class RunFolder:
             raise RunError(f"{self.path} has no {BEST} yet: no epoch is done")
         if _is_best(last):
             return last  # which a run stopped between the two writes has in its checkpoint alone
-        best = read_checkpoint(self.path / BEST)
+        best = read_checkpoint(self.file(BEST))
         best.preprocessing = last.preprocessing  # a resume may have written that anew
         return best
 
@@ -231,11 +316,11 @@ class RunFolder:
         """
         if not checkpoint.preprocessing:
             return None
-        return read_preprocessing(self.path / PREPROCESSING, checkpoint.preprocessing)
+        return read_preprocessing(self.file(PREPROCESSING), checkpoint.preprocessing)
 
     def write_preprocessing(self, preprocessing: Preprocessing) -> str:
         """Write what is done to a raw sample, and return the file's SHA-256."""
-        return write_preprocessing(self.path / PREPROCESSING, preprocessing)
+        return write_preprocessing(self.file(PREPROCESSING), preprocessing)
 
     def keep_preprocessing(self, checkpoint: Checkpoint, made: Preprocessing) -> list[str]:
         """See that a resumed run's folder holds the preprocessing of its data; return what is to be said of it."""
@@ -253,7 +338,7 @@ class RunFolder:
             )
         if kept is None or parts:
             checkpoint.preprocessing = self.write_preprocessing(made)
-            write_checkpoint(self.path / CHECKPOINT, checkpoint)
+            write_checkpoint(self.file(CHECKPOINT), checkpoint)
         return notes
 
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
@@ -265,25 +350,31 @@ class RunFolder:
             "versions": versions_for(config),
             "data": dict(data),
         }
-        replace_text(self.path / CONFIG, tomli_w.dumps(document))
+        replace_text(self.file(CONFIG), tomli_w.dumps(document))
 
     def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
-        """Write the checkpoint, then the files that follow from it."""
-        write_checkpoint(self.path / CHECKPOINT, checkpoint)
+        """Write the checkpoint, then the files that follow from it; of a new run there is all that it begins with.
+
+        A new run then takes the folder: at once where no other run is in it, else after its first whole epoch.
+        """
+        write_checkpoint(self.file(CHECKPOINT), checkpoint)
         self.write_follows(checkpoint, class_names, config)
+        if self.is_staged and (checkpoint.history or not self._replaces):
+            taking.take(self.path, FILES, CHECKPOINT)
+            self._place = self.path
 
     def write_follows(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
         """Write ``best.h5`` if this is the best epoch and it is wanted, and the files that a person reads."""
         if config.keep_best and _is_best(checkpoint):
-            write_checkpoint(self.path / BEST, checkpoint)
-        replace_text(self.path / METRICS, metrics_csv(checkpoint.history, config.tested_on))
-        replace_text(self.path / ERROR_RATE, error_rate_log(checkpoint.history))
-        replace_text(self.path / CONFUSION, confusion_csv(checkpoint.confusion.tolist(), class_names))
+            write_checkpoint(self.file(BEST), checkpoint)
+        replace_text(self.file(METRICS), metrics_csv(checkpoint.history, config.tested_on))
+        replace_text(self.file(ERROR_RATE), error_rate_log(checkpoint.history))
+        replace_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
         self.write_log()
 
     def write_log(self) -> None:
         """Write ``Log.txt`` from the lines collected so far."""
-        replace_text(self.path / LOG, "".join(f"{line}\n" for line in self.log_lines))
+        replace_text(self.file(LOG), "".join(f"{line}\n" for line in self.log_lines))
 
 
 def _is_best(checkpoint: Checkpoint) -> bool:

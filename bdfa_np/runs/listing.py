@@ -19,6 +19,7 @@ from bdfa_np.representation import one_line
 from bdfa_np.runs.checkpoint import read_history
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.history import lowest
+from bdfa_np.runs.store.taking import TAKING
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
@@ -108,7 +109,7 @@ def list_runs(folder: str | os.PathLike[str]) -> list[RunSummary]:
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yield the run folders in a folder, however deep; hidden folders are passed over."""
     for path, folders, files in os.walk(folder):
-        if CHECKPOINT in files or {CONFIG, METRICS} <= set(files):
+        if CHECKPOINT in files or {CONFIG, METRICS} <= set(files) or TAKING in folders:
             folders.clear()
             yield Path(path)
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -92,6 +92,8 @@ def load_weights(model: Model, path: Path) -> str:
     RunError
         If there is no checkpoint, or it is of another net.
     """
+    if path.is_dir():
+        RunFolder(path).finish()
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.exists():
         raise RunError(f"--load {path}: there is no file {file}")

@@ -30,6 +30,10 @@ from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, evaluate
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C, or a request to terminate, ended a run whose folder holds what its last whole epoch left."""
+
+
 class Session:
     """One sitting at a run: ties a model and its data to a run folder and to whoever listens.
 
@@ -69,14 +73,30 @@ class Session:
         self._preprocessing = ""
         self._said_to_learn_nothing = False
 
-    def begin(self) -> None:
-        """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log."""
-        self.folder.log_lines += opening(self.model)
-        self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
-        self._save()
+    def begin(self, lines: Sequence[str]) -> None:
+        """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log.
 
-    def go_on_from(self, checkpoint: Checkpoint) -> None:
-        """Take over a checkpoint's progress, and write anew the files that follow from it."""
+        Parameters
+        ----------
+        lines : sequence of str
+            What the log is to say first, after all options.
+        """
+        with self._interrupts_told():
+            self.folder.log_lines += opening(self.model)
+            self._say_where(lines)
+            self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
+            self._save()
+
+    def go_on_from(self, checkpoint: Checkpoint, lines: Sequence[str]) -> None:
+        """Take over a checkpoint's progress, and write anew the files that follow from it.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            What the model was restored from.
+        lines : sequence of str
+            What the log is to say first.
+        """
         self.trainer.progress = checkpoint.progress
         counts = self.trainer.confusion.counts
         if checkpoint.confusion.shape != counts.shape:
@@ -92,27 +112,45 @@ class Session:
         self.folder.write_follows(checkpoint, self.data.split.class_names, self.model.config)
         if self.model.config.keep_best and self.history:
             self.folder.read_best()  # what is missing is missed now, not after the last epoch
+        self._say_where(lines)
 
-    def run(self, lines: Sequence[str]) -> None:
-        """Train until the configured epochs are done; each is saved before the next begins."""
+    def _say_where(self, lines: Sequence[str]) -> None:
+        self.folder.write_config(self.model.config, self.data.description(), self.model.backend.name)
+        self._lines([*lines, f"run folder: {self.folder.path}"])
+
+    def run(self) -> None:
+        """Train until the configured epochs are done; each is saved before the next begins.
+
+        Raises
+        ------
+        RunInterrupted
+            After Ctrl-C; a plain KeyboardInterrupt where the folder holds nothing of this run yet.
+        """
         config, listener = self.model.config, self.listener
         done_before = len(self.history)
-        self.folder.write_config(config, self.data.description(), self.model.backend.name)
-        self._lines([*lines, f"run folder: {self.folder.path}"])
         try:
-            if self.trainer.goes_on(config.epochs):
-                self._lines(epoch_heading(config.tested_on, config.epochs))
-                self._train()
-                self._test_what_is_kept()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"{self.folder.path} holds {counted(self._epochs_saved, 'whole epoch')}; "
-                f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
-            ) from None
+            with self._interrupts_told():
+                if self.trainer.goes_on(config.epochs):
+                    self._lines(epoch_heading(config.tested_on, config.epochs))
+                    self._train()
+                    self._test_what_is_kept()
         finally:
             listener.ends()
         self._lines(self._ending(done_before))
         self.folder.write_log()
+
+    @contextlib.contextmanager
+    def _interrupts_told(self) -> Iterator[None]:
+        """Say after Ctrl-C what the folder holds of this run, if it does."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.folder.is_staged:
+                raise
+            raise RunInterrupted(
+                f"{self.folder.path} holds {counted(self._epochs_saved, 'whole epoch')}; "
+                f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
+            ) from None
 
     def _train(self) -> None:
         config, trainer, listener = self.model.config, self.trainer, self.listener
@@ -183,7 +221,7 @@ class Session:
         self.folder.write_epoch(checkpoint, self.data.split.class_names, config)
         if config.visualize and self.history:
             title = f"{config.dataset}, {Path(config.network).stem}, {config.gradient}"
-            draw_curves(self.folder.path / CURVES, self.history, title, config.tested_on)
+            draw_curves(self.folder.file(CURVES), self.history, title, config.tested_on)
         self._epochs_saved = len(self.history)
 
     def _ending(self, done_before: int) -> list[str]:

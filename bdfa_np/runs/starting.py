@@ -85,8 +85,8 @@ def start_run(
             lines.append(load_weights(model, load))
         with folder.new(force=force):
             session = Session(folder, model, data, listener)
-            session.begin()
-            session.run(lines)
+            session.begin(lines)
+            session.run()
     return session
 
 
@@ -153,8 +153,8 @@ def resume_run(
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
             session = Session(folder, model, data, listener)
-            session.go_on_from(checkpoint)
-            session.run(lines)
+            session.go_on_from(checkpoint, lines)
+            session.run()
     return session
 
 

@@ -23,9 +23,10 @@ from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
 from bdfa_np.options.hints import meant
 from bdfa_np.representation import one_line
 from bdfa_np.runs.bar import Bar
-from bdfa_np.runs.folder import CHECKPOINT, RunFolder
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import History
 from bdfa_np.runs.loading import load_run
+from bdfa_np.runs.session import RunInterrupted
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.system.text import counted
 
@@ -150,9 +151,9 @@ def train(
             else:
                 start = None if load is None else Path(load)
                 session = start_run(Config(**given), folder, load=start, force=force, listener=bar, dataset=data)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             bar.ends()
-            if not (folder / CHECKPOINT).exists():
+            if not (goes_on or isinstance(interrupt, RunInterrupted)):
                 raise
             model, history, interrupted = load_run(folder), RunFolder(folder).read_checkpoint().history, True
         else:

@@ -136,7 +136,7 @@ class Run:
         """Train an epoch, test and save; return the seconds of training."""
         done = session.trainer.progress.epoch
         session.model = replace(self.model, config=replace(self.model.config, epochs=done + 1))
-        session.run([])
+        session.run()
         assert isinstance(session.trainer.train, TimedSource)
         return session.trainer.train.seconds
 

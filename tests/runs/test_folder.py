@@ -246,11 +246,14 @@ def test_files_without_a_checkpoint_are_not_said_to_be_resumable(tmp_path):
 
 
 def test_a_run_that_fails_before_it_has_begun_leaves_no_file(tmp_path):
+    run = RunFolder(tmp_path)
+
     def fail():
-        with RunFolder(tmp_path).new(force=False):
-            (tmp_path / "checkpoint.h5").write_bytes(b"the first one")
+        with run.new(force=False):
+            run.file("checkpoint.h5").write_bytes(b"the first one")
             raise OSError(errno.ENOSPC, "disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RunError, match="disk full"):
         fail()
-    RunFolder(tmp_path).check_free(force=False)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    run.check_free(force=False)

@@ -1,0 +1,53 @@
+"""One process alone writes to a run folder."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from bdfa_np.errors import RunError
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run folder meanwhile.
+
+    Raises
+    ------
+    RunError
+        If another process is in it, or the file system has no locks.
+    OSError
+        If the folder cannot be written to.
+    """
+    try:
+        lock = filelock.FileLock(folder / LOCK, blocking=False).acquire()
+    except filelock.Timeout:
+        raise RunError(f"another process is training in {folder}: wait for it, or name another folder") from None
+    except OSError as error:
+        if error.errno == errno.ENOLCK:
+            raise RunError(
+                f"{folder / LOCK}: {error.strerror}: two runs in one folder could not be told apart; name a folder "
+                "on a disk of this machine"
+            ) from error
+        raise
+    with lock:
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether another process is in a run folder; False where that cannot be found out."""
+    if not (folder / LOCK).exists():
+        return False
+    lock = filelock.FileLock(folder / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
