@@ -26,6 +26,7 @@ from bdfa_np.runs.lines import (
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, evaluate
 
@@ -98,21 +99,22 @@ class Session:
         config, listener = self.model.config, self.listener
         done_before = len(self.history)
         self.folder.write_config(config, self.data.description(), self.model.backend.name)
-        self._lines([*lines, f"run folder: {self.folder.path}"])
         try:
+            self._lines([*lines, f"run folder: {self.folder.path}"])
             if self.trainer.goes_on(config.epochs):
                 self._lines(epoch_heading(config.tested_on, config.epochs))
                 self._train()
                 self._test_what_is_kept()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
+        except (KeyboardInterrupt, ReaderGone) as end:
+            raise type(end)(
                 f"{self.folder.path} holds {counted(self._epochs_saved, 'whole epoch')}; "
                 f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
             ) from None
         finally:
             listener.ends()
-        self._lines(self._ending(done_before))
+        last = self._noted(self._ending(done_before))
         self.folder.write_log()
+        self._tell(last)
 
     def _train(self) -> None:
         config, trainer, listener = self.model.config, self.trainer, self.listener
@@ -122,10 +124,11 @@ class Session:
         for record in self._epochs(config.epochs):
             self.history.append(record)
             listener.epoch_ends(record)
-            self._lines([epoch_line(record, config.epochs), *self._remarks(rate)])
+            lines = self._noted([epoch_line(record, config.epochs), *self._remarks(rate)])
             rate = trainer.optimizer.learning_rate
             self._stop_without_improvement()
             self._save()
+            self._tell(lines)  # after it is saved: where nobody listens any longer, this is the end
             if trainer.goes_on(config.epochs):
                 listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
 
@@ -166,8 +169,16 @@ class Session:
         self.final_test = FinalTest(kept, confusion.error_rate, loss, confusion.total)
 
     def _lines(self, lines: Iterable[str]) -> None:
+        self._tell(self._noted(lines))
+
+    def _noted(self, lines: Iterable[str]) -> list[str]:
+        """Return lines that are in the log from now on."""
+        noted = list(lines)
+        self.folder.log_lines += noted
+        return noted
+
+    def _tell(self, lines: Iterable[str]) -> None:
         for text in lines:
-            self.folder.log_lines.append(text)
             self.listener.line(text)
 
     @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint
