@@ -29,6 +29,10 @@ class BackendError(UserError):
     """The requested backend or device cannot be used."""
 
 
+class OutputError(UserError):
+    """What a command prints cannot be written."""
+
+
 class UsageError(AttributeError):
     """Something was asked of an object that it has not, or not yet; the message says what to write."""
 

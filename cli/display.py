@@ -2,14 +2,17 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bdfa_np.errors import OutputError
 from bdfa_np.runs.events import Listener
+from bdfa_np.system.streams import is_terminal
 from bdfa_np.trainer import EpochRecord
 
 REDRAW_SECONDS = 0.4
@@ -22,14 +25,14 @@ class Display(Listener):
     def __init__(self) -> None:
         # A notebook's cell has a terminal for its commands, which shows every redrawing of a bar as a line of its own.
         in_cell = "JPY_PARENT_PID" in os.environ
-        self.progress = sys.stderr.isatty() and not in_cell
+        self.progress = is_terminal(sys.stderr) and not in_cell
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._drawn = 0.0
         self._steps = 0
         self._bar: Progress | None = None
         self._so_far: Callable[[], tuple[float, float]] | None = None
         # is_terminal is also true of a file under FORCE_COLOR, which asks for colours and for no film of a bar.
-        if self.console.is_terminal and sys.stdout.isatty() and not in_cell:
+        if self.console.is_terminal and is_terminal(sys.stdout) and not in_cell:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
@@ -48,7 +51,8 @@ class Display(Listener):
         """Print a line."""
         # A terminal gets a long note in lines that end between words; whoever reads from a pipe gets it whole.
         folded = text.startswith("note: ") and self.console.is_terminal
-        self.console.print(text, markup=False, soft_wrap=not folded)
+        with self._going_on():
+            self.console.print(text, markup=False, soft_wrap=not folded)
 
     def training_begins(self, so_far: Callable[[], tuple[float, float]]) -> None:
         """Keep what tells the running epoch's figures."""
@@ -58,10 +62,11 @@ class Display(Listener):
         """Show the bar of an epoch of so many training steps."""
         if self._bar is not None:
             self._steps = steps
-            self._bar.start()
             title = f"epoch {number}" + (f"/{epochs}" if epochs > 0 else "")
-            self._bar.reset(self._task, total=steps, description=title, visible=True, figures="")
-            self._bar.refresh()
+            with self._going_on():
+                self._bar.start()
+                self._bar.reset(self._task, total=steps, description=title, visible=True, figures="")
+                self._bar.refresh()
 
     def step(self, number: int) -> None:
         """Move the bar, a few times a second."""
@@ -72,7 +77,8 @@ class Display(Listener):
             if self._so_far is not None:  # asked only when drawn: on a GPU it waits
                 loss, error = self._so_far()
                 figures = f"loss {loss:.4f} error {error:.2%}"
-            self._bar.update(self._task, completed=number, figures=figures, refresh=True)
+            with self._going_on():
+                self._bar.update(self._task, completed=number, figures=figures, refresh=True)
 
     def epoch_ends(self, record: EpochRecord) -> None:
         """Take the bar away, for the epoch's line."""
@@ -81,4 +87,13 @@ class Display(Listener):
     def ends(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
-            self._bar.stop()
+            with self._going_on():
+                self._bar.stop()
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Let a run go on that cannot tell its lines, since the disk is full or the terminal gone; say so once."""
+        try:
+            yield
+        except OutputError as error:
+            self.note(f"{error}: the run goes on, and its lines are in its Log.txt")

@@ -75,7 +75,15 @@ Examples:
   bdfa data info cifar10 --png cifar10.png   what a data set holds
   bdfa info                                  versions, threads, backends
   bdfa doctor                                compare the GPU with the CPU
-Every command explains itself: bdfa help train, or bdfa train --help.""",
+Every command explains itself: bdfa help train, or bdfa train --help.
+
+\b
+Exit codes:
+  0    done
+  1    bdfa doctor: a check has failed
+  2    an error you can mend, in one line; --debug shows where it came from
+  130  interrupted, by Ctrl-C or a request to terminate
+  141  whoever read the output has gone away, as in bdfa info | head -1""",
 )
 @click.version_option(__version__, prog_name="bdfa", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")

@@ -16,6 +16,7 @@ from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
 from bdfa_np.options.hints import meant
 from bdfa_np.rules import RULES
+from bdfa_np.system.streams import ReaderGone
 
 # Lines are broken at hyphens, which would take names of data sets and options apart.
 _UNBREAKABLE = "\N{NON-BREAKING HYPHEN}"
@@ -60,12 +61,19 @@ class Command(click.Command):
         formatter.buffer = [piece.replace(_UNBREAKABLE, "-") for piece in formatter.buffer]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; say that it was interrupted in one line, where click would print an empty one."""
+        """Run the command; say that it was interrupted in one line, where click would print an empty one.
+
+        That whoever read the output has gone away is said where something was left undone by that.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             click.echo(": ".join(["interrupted", *map(str, interrupt.args)]), err=True)
             raise click.Abort from None
+        except ReaderGone as gone:
+            for left in gone.args:
+                click.echo(f"stopped, since nobody reads the output any longer: {left}", err=True)
+            raise
 
 
 def _as_offered(spelling: str) -> tuple[bool, int]:

@@ -1,17 +1,20 @@
 """How a command ends: exit codes, and one line for every error a user can cause."""
 
+import contextlib
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 import click
 
-from bdfa_np.errors import UserError
+from bdfa_np.errors import OutputError, UserError
+from bdfa_np.system.streams import ReaderGone
 
 USAGE = 2
 INTERRUPTED = 130
+READER_GONE = 141
+"""As a shell says that a program was ended by SIGPIPE."""
 
 
 def run(command: click.Command, arguments: Sequence[str]) -> int:
@@ -21,27 +24,44 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     -------
     int
         0, or 2 after an error the user can mend (said in one line on standard error; with ``--debug`` its
-        traceback), or 130 after Ctrl-C.
+        traceback), or 130 after Ctrl-C, or 141 where whoever read the output has gone away.
     """
     try:
-        result = command.main(list(arguments), prog_name="bdfa", standalone_mode=False)
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return _run(command, arguments)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output is gone; a second complaint when the interpreter flushes helps nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except ReaderGone:
+        return READER_GONE
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
     except (click.ClickException, UserError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
-            return USAGE
-        click.echo(f"{where(error)}: error: {one_line(error)}", err=True)
+        else:
+            name = next((word for word in arguments if not word.startswith("-")), "")
+            click.echo(f"{where(error)}: error: {one_line(error, name)}", err=True)
         return USAGE
+
+
+def _run(command: click.Command, arguments: Sequence[str]) -> int:
+    """Run a command to its end, at which all that it has printed is on its way.
+
+    After an error, that it could not be printed is no news any more.
+    """
+    try:
+        result = command.main(list(arguments), prog_name="bdfa", standalone_mode=False)
+    except BaseException:
+        with contextlib.suppress(ReaderGone, OutputError):
+            _flush()
+        raise
+    _flush()
+    return result if isinstance(result, int) else 0
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as where Python has no console
+        sys.stdout.flush()
 
 
 def where(error: BaseException) -> str:
@@ -50,21 +70,24 @@ def where(error: BaseException) -> str:
     return context.command_path if context else "bdfa"
 
 
-def one_line(error: BaseException) -> str:
-    """Return the error's message in one line."""
+def one_line(error: BaseException, command: str) -> str:
+    """Return the message in one line of an error of a command, with what to do about it."""
     if isinstance(error, click.ClickException):
         message = error.format_message()
     elif isinstance(error, MemoryError):
         message = f"not enough memory ({error}): choose a smaller net or data set" if str(error) else "out of memory"
     elif isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
+        again = "go on with --resume" if command == "train" else "repeat the command"
         advice = {
-            errno.ENOSPC: "; free some space, then go on with --resume",
-            errno.EDQUOT: "; free some space, then go on with --resume",
+            errno.ENOSPC: f"; free some space, then {again}",
+            errno.EDQUOT: f"; free some space, then {again}",
             errno.EACCES: "; check its permissions, or name another place",
             errno.EROFS: "; name another place",
         }.get(error.errno or 0, "")
         message = f"{place}{error.strerror}{advice}"
+    elif isinstance(error, OutputError):
+        message = f"{error}: free some space there, or send it elsewhere"
     else:
         message = str(error)
     return " ".join(message.split())

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from bdfa_np.runs.events import Listener
+from bdfa_np.system.streams import is_terminal, standard_error
 from bdfa_np.trainer import EpochRecord
 
 REDRAW_SECONDS = 0.4
@@ -31,7 +32,7 @@ class TerminalDrawing:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(stderr=True, highlight=False, emoji=False)
+        self._console = Console(file=standard_error(), stderr=True, highlight=False, emoji=False)
         text = TextColumn("{task.description}", markup=False)
         self._bar = Progress(
             BarColumn(), text, TimeRemainingColumn(), console=self._console, transient=True, auto_refresh=False
@@ -82,7 +83,7 @@ def drawing(progress: bool | None) -> Drawing | None:
         return None
     if in_notebook():
         return NotebookDrawing()
-    return TerminalDrawing() if progress or sys.stderr.isatty() else None
+    return TerminalDrawing() if progress or is_terminal(sys.stderr) else None
 
 
 def in_notebook() -> bool:
@@ -116,7 +117,7 @@ class Bar(Listener):
         """Keep something out of the ordinary, and say it on standard error unless nothing is to be shown."""
         self.notes.append(text)
         if not self._quiet:
-            print(f"note: {text}", file=sys.stderr)
+            standard_error().write(f"note: {text}\n")
 
     def epoch_begins(self, number: int, epochs: int, steps: int) -> None:
         """Show that an epoch of so many steps begins."""

@@ -26,6 +26,7 @@ from bdfa_np.runs.lines import (
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, evaluate
 
@@ -136,18 +137,20 @@ class Session:
                     self._test_what_is_kept()
         finally:
             listener.ends()
-        self._lines(self._ending(done_before))
+        last = self._noted(self._ending(done_before))
         self.folder.write_log()
+        self._tell(last)
 
     @contextlib.contextmanager
     def _interrupts_told(self) -> Iterator[None]:
-        """Say after Ctrl-C what the folder holds of this run, if it does."""
+        """Say after Ctrl-C, or where nobody reads on, what the folder holds of this run, if it does."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ReaderGone) as end:
             if self.folder.is_staged:
                 raise
-            raise RunInterrupted(
+            kind = ReaderGone if isinstance(end, ReaderGone) else RunInterrupted
+            raise kind(
                 f"{self.folder.path} holds {counted(self._epochs_saved, 'whole epoch')}; "
                 f"go on with: bdfa train --save {shlex.quote(str(self.folder.path))} --resume"
             ) from None
@@ -160,10 +163,11 @@ class Session:
         for record in self._epochs(config.epochs):
             self.history.append(record)
             listener.epoch_ends(record)
-            self._lines([epoch_line(record, config.epochs), *self._remarks(rate)])
+            lines = self._noted([epoch_line(record, config.epochs), *self._remarks(rate)])
             rate = trainer.optimizer.learning_rate
             self._stop_without_improvement()
             self._save()
+            self._tell(lines)  # after it is saved: where nobody listens any longer, this is the end
             if trainer.goes_on(config.epochs):
                 listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
 
@@ -204,8 +208,16 @@ class Session:
         self.final_test = FinalTest(kept, confusion.error_rate, loss, confusion.total)
 
     def _lines(self, lines: Iterable[str]) -> None:
+        self._tell(self._noted(lines))
+
+    def _noted(self, lines: Iterable[str]) -> list[str]:
+        """Return lines that are in the log from now on."""
+        noted = list(lines)
+        self.folder.log_lines += noted
+        return noted
+
+    def _tell(self, lines: Iterable[str]) -> None:
         for text in lines:
-            self.folder.log_lines.append(text)
             self.listener.line(text)
 
     @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint

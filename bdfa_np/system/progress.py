@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bdfa_np.system.streams import standard_error
+
 
 @contextmanager
 def bar(title: str, total: int, progress: bool) -> Iterator[Callable[[int], None]]:
@@ -29,6 +31,6 @@ def bar(title: str, total: int, progress: bool) -> Iterator[Callable[[int], None
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+    with Progress(*columns, console=Console(file=standard_error(), stderr=True), transient=True) as display:
         task = display.add_task(title, total=total)
         yield lambda done: display.update(task, completed=done)

@@ -6,6 +6,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bdfa_np.system.streams import standard_error
+
 
 class DownloadBar:
     """A bar on standard error, shown between ``with`` and the end of its block.
@@ -20,7 +22,7 @@ class DownloadBar:
 
     def __init__(self, title: str, console: Console | None = None) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-        self._progress = Progress(*columns, console=console or Console(stderr=True))
+        self._progress = Progress(*columns, console=console or Console(file=standard_error(), stderr=True))
         self._task = self._progress.add_task(title, total=None)
 
     def __enter__(self) -> Self:

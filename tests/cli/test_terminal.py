@@ -70,13 +70,14 @@ def test_a_name_that_looks_like_an_emoji_is_printed_as_it_is(bdfa):
     assert "run folder: :smile:[red]\n" in bdfa.train(":smile:[red]", "--epochs", 1).out
 
 
-def test_a_reader_that_goes_away_ends_the_run_without_a_complaint_and_it_can_go_on(bdfa, tiny):
+def test_a_reader_that_goes_away_ends_the_run_which_says_how_it_can_go_on(bdfa, tiny):
     with bdfa.start("train", *tiny, "--epochs", "-1", "--save", "run") as child:
         assert child.stdout.readline()
         child.stdout.close()
-        assert child.stderr.read() == ""
+        said = child.stderr.read()
         child.wait(timeout=60)
-    assert child.returncode == 1
+    assert child.returncode == 141
+    assert re.fullmatch(r"stopped, since nobody reads .*; go on with: bdfa train --save run --resume\n", said)
     bdfa.resume("run", "--epochs", 2)
 
 

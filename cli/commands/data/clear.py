@@ -6,6 +6,7 @@ import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
 from bdfa_np.errors import ConfigError
+from bdfa_np.system.streams import is_terminal
 
 
 @click.command(
@@ -31,7 +32,7 @@ def data_clear(name: str | None, cache_dir: str | None, yes: bool) -> None:
 
     folder = cache_folder(cache_dir)
     if name is None and not yes:
-        if not sys.stdin.isatty():
+        if not is_terminal(sys.stdin):
             raise ConfigError("without NAME every prepared file is removed: name a data set, or add --yes")
         if not click.confirm(f"Remove every prepared file in {folder}?", err=True):
             click.echo("nothing was removed")

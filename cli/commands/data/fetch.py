@@ -7,6 +7,7 @@ import click
 
 from bdfa_np.cli.options import Command, TorchChoice, config_options, debug_option
 from bdfa_np.data.sources.registry import dataset_names
+from bdfa_np.system.streams import is_terminal
 
 
 @click.command(
@@ -26,7 +27,7 @@ def data_fetch(name: str, datapath: str | None, no_extra: bool) -> None:
     from bdfa_np.data.sources.registry import find_entry
 
     folder = None if datapath is None else Path(datapath)
-    source = Published(find_entry(name), not no_extra, folder, progress=sys.stderr.isatty())
+    source = Published(find_entry(name), not no_extra, folder, progress=is_terminal(sys.stderr))
     dataset = source.read()
     _, files = source.locate()
     for _, path in files:

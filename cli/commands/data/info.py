@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.system.streams import is_terminal
 
 if TYPE_CHECKING:
     from bdfa_np.data.arrays import Whole
@@ -46,7 +47,7 @@ def data_info(
     from bdfa_np.options.config import Config
 
     Config(dataset=name, resize=resize, no_extra=no_extra, **own).resolve()
-    source = find_source(name, extra=not no_extra, datapath=datapath, progress=sys.stderr.isatty(), **own)
+    source = find_source(name, extra=not no_extra, datapath=datapath, progress=is_terminal(sys.stderr), **own)
     whole = source.read_whole(resize)
     if own["test_fraction"] is not None:
         whole = replace(whole, parts=whole.divided(own["test_fraction"], own["seed"]))
