@@ -95,6 +95,8 @@ class Option:
         Whether it is given by its name alone.
     also : tuple of type, optional
         Types of the values that a flag may be given besides: ``--validate 5000`` beside ``--validate``.
+    words : tuple of str, optional
+        What may stand in a number's place: ``--threads auto`` beside ``--threads 2``.
     source : str, default ""
         Where it is from: paper and equation.
     """
@@ -114,6 +116,7 @@ class Option:
     absent: tuple[str, ...] = ()
     is_flag: bool = False
     also: tuple[Kind, ...] = ()
+    words: tuple[str, ...] = ()
     source: str = ""
 
     def __repr__(self) -> str:
@@ -150,12 +153,12 @@ class Option:
     @property
     def types(self) -> tuple[Kind, ...]:
         """Every type that a value may have."""
-        return (self.type, *self.also)
+        return (self.type, *self.also, *((str,) if self.words else ()))
 
     @property
     def wanted(self) -> str:
         """Every type that a value may have, in words."""
-        return " or ".join(kind.__name__ for kind in self.types)
+        return " or ".join([*(kind.__name__ for kind in (self.type, *self.also)), *map(repr, self.words)])
 
     @property
     def argument(self) -> str:
@@ -169,6 +172,8 @@ class Option:
 
     def fits(self, value: object) -> bool:
         """Return whether a value read from a file is of the option's type; a whole number will do for a float."""
+        if self.words and isinstance(value, str):
+            return value in self.words
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return type(value) in self.types or (float in self.types and is_number)
 
@@ -178,6 +183,8 @@ class Option:
 
     def problem(self, value: Any) -> str | None:
         """Say what is wrong with a value, for a message that begins with the option's own spelling; or None."""
+        if value in self.words:
+            return None
         if value in self.absent:
             return f"{value} is not carried over from Torch's optim: choose from {', '.join(self.choices)}"
         if self.choices and value not in self.choices and not (self.also and isinstance(value, bool)):

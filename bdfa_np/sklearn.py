@@ -15,7 +15,7 @@ from bdfa_np.extensions import blamed
 from bdfa_np.model import Model, build_model, outside
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
-from bdfa_np.options.machine import cuda_defaults
+from bdfa_np.options.machine import cuda_defaults, usable_cores
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.threads import limited_threads
 
@@ -42,7 +42,7 @@ OWN_DEFAULTS = {"num_hidden": 100, "epochs": 100, "lr": 1e-3, "threads": 1, "bac
 """Tables are small, and a search over parameters trains many nets at once."""
 OWN_HELP = {
     "lr": "Learning rate. None: the optimizer's own, 0.0001, of rprop 0.1, of adadelta 1.",
-    "threads": "CPU threads. None: one for each usable core.",
+    "threads": "CPU threads. None: one for each usable core; a fit is not timed.",
 }
 NOT_TAKEN = ("models_folder", "keep_best", "patience", "on_test", "seed", "visualize")
 """What is of a run's files, or chooses by what a run is tested on; in place of ``seed`` stands ``random_state``."""
@@ -55,6 +55,7 @@ def _declared() -> dict[str, Option]:
         option.name: dataclasses.replace(
             option,
             default=OWN_DEFAULTS.get(option.name, option.default),
+            words=(),
             help=OWN_HELP.get(option.name, option.help),
         )
         for option in taken
@@ -204,6 +205,10 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
     def _config(self) -> Config:
         """Return the parameters as options of a run."""
         given = {name: getattr(self, name) for name in PARAMETERS}
+        if given["threads"] is None:
+            given["threads"] = usable_cores()
+        elif isinstance(given["threads"], str):  # in a search over parameters it would be timed among other fits
+            raise ConfigError(f"threads {given['threads']!r}: give a number, or None for one for each usable core")
         del given[NORMALIZATION.name]
         seed = given.pop(RANDOM_STATE.name)
         if not isinstance(seed, (int, np.integer)):

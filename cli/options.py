@@ -243,6 +243,32 @@ class FlagOrValue(click.ParamType[Any]):
         return f"[{'|'.join(self.option.choices)}]" if self.option.choices else "[N]"
 
 
+class NumberOrWord(click.ParamType[Any]):
+    """A whole number, or a word that may stand in its place."""
+
+    name = "number"
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or the word."""
+        if str(value).lower() in self.option.words:
+            return str(value).lower()
+        try:
+            return int(value)
+        except ValueError:
+            return self.fail(f"{value!r} is not a valid {self.option.wanted}", param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show the words, and that a number will do too."""
+        return f"[{'|'.join(self.option.words)}|N]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the words that begin so."""
+        return [CompletionItem(word) for word in self.option.words if word.startswith(incomplete.lower())]
+
+
 class WeightsPath(click.Path):
     """A path; ``none`` is none, as the Torch program has it: a folder of this name is ``./none``."""
 
@@ -282,6 +308,8 @@ def _config_option(option: Option, heading: str) -> Callable[[Function], Functio
     settings: dict[str, Any] = {"default": option.default, "show_default": option.default is not None}
     if option.also:
         settings |= {"is_flag": False, "flag_value": True, "type": FlagOrValue(option), "show_default": False}
+    elif option.words:
+        settings["type"] = NumberOrWord(option)
     elif option.is_flag:
         settings |= {"is_flag": True, "show_default": False}
     elif option.type is bool:

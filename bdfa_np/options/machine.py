@@ -13,6 +13,9 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+AUTO = "auto"
+"""What ``threads`` is where the number is still to be found."""
+
 _FOR_CUDA = (
     Condition(
         "backend",
@@ -56,12 +59,12 @@ OPTIONS = (
     Option("seed", 0, "Seed of everything random.", check=at_least(0)),
     Option(
         "threads",
-        None,
-        "CPU threads.  [default: usable cores]",
+        AUTO,
+        "CPU threads. auto: training times some steps with one and with a thread a core, and takes the faster.",
         kind=int,
+        words=(AUTO,),
         torch="-threads",
         check=at_least(1, at_most=4096),
-        follows=lambda _: usable_cores(),
     ),
     Option("backend", "auto", "Where to compute.", choices=BACKENDS),
     *CUDA,

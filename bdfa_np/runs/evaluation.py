@@ -12,12 +12,12 @@ from bdfa_np.model import build_model, outside
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Evaluation
-from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.starting import moved
+from bdfa_np.runs.threads.cores import in_use, within_cores
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import evaluate
 
@@ -87,7 +87,8 @@ def evaluate_run(
     given = {name: value for name, value in (changes or {}).items() if value is not None}
     if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != config.dataset:
         raise ConfigError(f"--dataset {given['dataset']} differs from the run's {config.dataset}: only a path may")
-    config = moved(config, {**cuda_defaults(), "backend": "auto", "threads": None, "test_limit": None, **given})
+    given["threads"] = in_use(config, given.get("threads"))
+    config = moved(config, {**cuda_defaults(), "backend": "auto", "test_limit": None, **given})
     config, capped = within_cores(config)
     for text in capped:
         listener.note(text)

@@ -194,6 +194,19 @@ def learns_nothing_lines(error: float, tested_on: str) -> list[str]:
     ]
 
 
+def slowed_lines(times: float, threads: int, folder: Path) -> list[str]:
+    """Return the note on an epoch that took many times as long as those before, and on what helps."""
+    said = f"note: this epoch took {times:.0f} times as long as those before: another program may"
+    if threads == 1:
+        return [said, "  want what it computes on"]
+    return [
+        said,
+        "  want the cores, and threads wait for one another. One thread waits least: press",
+        "  Ctrl-C, and go on with",
+        f"  bdfa train --save {shlex.quote(str(folder))} --resume --threads 1",
+    ]
+
+
 def ending(
     config: Config, history: Sequence[EpochRecord], reason: str, tested: FinalTest | None, folder: Path
 ) -> list[str]:

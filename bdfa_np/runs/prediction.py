@@ -24,6 +24,7 @@ from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.samples import Samples, read_files, read_part
 from bdfa_np.runs.starting import moved
+from bdfa_np.runs.threads.cores import in_use, within_cores
 from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 
@@ -130,7 +131,10 @@ def predict_run(
             f"bdfa train --save {run} --resume"
         )
     given = {name: value for name, value in (changes or {}).items() if value is not None}
-    config = moved(config, {**cuda_defaults(), "backend": "auto", "threads": None, **given})
+    given["threads"] = in_use(config, given.get("threads"))
+    config, capped = within_cores(moved(config, {**cuda_defaults(), "backend": "auto", **given}))
+    for text in capped:
+        listener.note(text)
     if dataset is None:
         samples = read_files(files, preprocessing, invert=invert, note=listener.note)
     else:

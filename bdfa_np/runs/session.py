@@ -23,8 +23,10 @@ from bdfa_np.runs.lines import (
     halved_line,
     learns_nothing_lines,
     opening,
+    slowed_lines,
 )
 from bdfa_np.runs.loading import weights_of
+from bdfa_np.runs.threads.slowing import slowed
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
@@ -73,6 +75,8 @@ class Session:
         self._epochs_saved = 0
         self._preprocessing = ""
         self._said_to_learn_nothing = False
+        self._said_to_be_slow = False
+        self._seconds: list[float] = []
 
     def begin(self, lines: Sequence[str]) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log.
@@ -186,6 +190,12 @@ class Session:
         if not self._said_to_learn_nothing and learns_nothing(self.history, share):
             self._said_to_learn_nothing = True
             yield from learns_nothing_lines(self.history[-1].test_error, self.model.config.tested_on)
+        self._seconds.append(self.history[-1].seconds)
+        times = slowed(self._seconds)
+        if times and not self._said_to_be_slow:
+            self._said_to_be_slow = True
+            threads = self.model.config.threads if self.model.backend.name == "numpy" else 1
+            yield from slowed_lines(times, threads, self.folder.path)
 
     def _stop_without_improvement(self) -> None:
         config, progress = self.model.config, self.trainer.progress

@@ -1,6 +1,7 @@
 """Starting a run, or going on with one, from its options to its last epoch; without a terminal."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import CUDA, cuda_defaults
-from bdfa_np.runs.cores import within_cores
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
@@ -22,6 +22,8 @@ from bdfa_np.runs.folder import RunFolder, keeps_its_input, versions_for
 from bdfa_np.runs.lines import heading
 from bdfa_np.runs.loading import load_weights, model_for, restore
 from bdfa_np.runs.session import Session
+from bdfa_np.runs.threads.choosing import settle
+from bdfa_np.runs.threads.cores import within_cores
 from bdfa_np.system.threads import limited_threads
 
 CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir")
@@ -77,10 +79,11 @@ def start_run(
     if config.visualize:
         check_drawing()
     configured_backend(config)  # what cannot be used is refused before any data are read
+    load_data = partial(load_run_data, config, dataset, progress=listener.progress)
+    config, data, timed = settle(config, load_data, listener.note)
     with limited_threads(config.threads):
-        data = load_run_data(config, dataset, progress=listener.progress, note=listener.note)
         model = model_for(config, data)
-        lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *fallback_notes(config)]
+        lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed, *fallback_notes(config)]
         if load is not None:
             lines.append(load_weights(model, load))
         with folder.new(force=force):
@@ -135,14 +138,16 @@ def resume_run(
         config, capped = within_cores(moved(before, _changes(before, changes)))
         if config.visualize:
             check_drawing()
+        load_data = partial(load_data_of_run, config, document, save, dataset, progress=listener.progress)
+        config, data, timed = settle(config, load_data, listener.note, checkpoint.progress.epoch)
         with limited_threads(config.threads):
-            data = load_data_of_run(config, document, save, dataset, progress=listener.progress, note=listener.note)
             model = model_for(config, data)
             restore(model, checkpoint, save)
             lines = [
                 *notes,
                 *(f"note: {text}" for text in capped),
                 f"resumed after epoch {checkpoint.progress.epoch}",
+                *timed,
                 *fallback_notes(config),
             ]
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)

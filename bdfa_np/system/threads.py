@@ -1,5 +1,6 @@
 """How many threads the libraries of linear algebra may use."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 
@@ -10,3 +11,17 @@ def limited_threads(count: int | None) -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=count)
     return limits
+
+
+def thread_limits() -> Callable[[int], AbstractContextManager[object]]:
+    """Return a function that is called as `limited_threads`, and that looks for the libraries this once."""
+    import numpy  # noqa: F401 - only a library that is loaded by now is found
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController()
+
+    def limited(count: int) -> AbstractContextManager[object]:
+        limits: AbstractContextManager[object] = controller.limit(limits=count)
+        return limits
+
+    return limited

@@ -10,7 +10,6 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.options.config import Config
-from bdfa_np.options.machine import usable_cores
 from bdfa_np.rules import RULES
 
 
@@ -35,15 +34,18 @@ def test_defaults_are_the_originals_but_for_the_documented_ones():
         "validate": False,
         "gradient": "bdfa",
         "backend": "auto",
-        "threads": None,
+        "threads": "auto",
     }
     config = Config()
     assert {name: getattr(config, name) for name in expected} == expected
 
 
-def test_resolving_fills_in_threads_and_the_rules_own_options():
+def test_resolving_fills_in_the_rules_own_options_and_leaves_threads_to_the_run():
     config = Config().resolve()
-    assert config.threads == usable_cores()
+    assert (config.threads, Config(threads=None).resolve().threads, Config(threads=3).resolve().threads) == (
+        *("auto", "auto"),
+        3,
+    )
     assert (config.feedback_target, config.feedback_lr, config.feedback_alpha) == ("torch", 5e-5, 0.25)
     assert Config(feedback_target="label").resolve().feedback_alpha is None
     assert Config(gradient="dfa").resolve().feedback_lr is None

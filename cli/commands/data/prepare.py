@@ -28,8 +28,8 @@ def data_prepare(name: str, **options: Any) -> None:
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.options.config import Config
-    from bdfa_np.runs.cores import within_cores
     from bdfa_np.runs.data import load_run_data
+    from bdfa_np.runs.threads.cores import within_cores, without_training
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.threads import limited_threads
 
@@ -38,7 +38,7 @@ def data_prepare(name: str, **options: Any) -> None:
     display = Display()
     for text in capped:
         display.note(text)
-    with terminate_like_interrupt(), limited_threads(config.threads):
+    with terminate_like_interrupt(), limited_threads(without_training(config)):
         data = load_run_data(config, progress=display.progress, note=display.note)
     prepared = data.prepared
     parts = prepared.parts.items()

@@ -32,8 +32,8 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     from bdfa_np.cli.display import Display
     from bdfa_np.data.pictures import before_and_after, save
     from bdfa_np.options.config import Config
-    from bdfa_np.runs.cores import within_cores
     from bdfa_np.runs.data import load_run_data
+    from bdfa_np.runs.threads.cores import within_cores, without_training
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.text import counted
     from bdfa_np.system.threads import limited_threads
@@ -43,7 +43,7 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     display = Display()
     for text in capped:
         display.note(text)
-    with terminate_like_interrupt(), limited_threads(config.threads):
+    with terminate_like_interrupt(), limited_threads(without_training(config)):
         prepared = load_run_data(config, progress=display.progress, note=display.note).prepared
         whitened = prepared.parts["test"][0][:images]
         raw = prepared.zca().undo(whitened, np.empty_like(whitened))

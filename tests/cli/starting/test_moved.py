@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import bdfa_np.runs.cores
+import bdfa_np.runs.threads.cores
 from bdfa_np.options.machine import usable_cores
 
 OPTIONS = ["--num-hidden", "20", "--threads", "1", "--backend", "numpy"]
@@ -129,11 +129,11 @@ def test_more_threads_than_cores_are_capped_with_a_note(bdfa, run, data):
 
 
 def test_a_run_that_goes_on_with_fewer_cores_takes_no_more_threads_than_these(bdfa, data, monkeypatch):
-    monkeypatch.setattr(bdfa_np.runs.cores, "usable_cores", lambda: 8)
+    monkeypatch.setattr(bdfa_np.runs.threads.cores, "usable_cores", lambda: 8)
     options = [*OPTIONS, "--dataset", data, "--epochs", 1, "--threads", 2, "--save", "run"]
     assert "more than the cores" not in bdfa("train", *options).out
     assert written(Path("run"))["threads"] == 2
-    monkeypatch.setattr(bdfa_np.runs.cores, "usable_cores", lambda: 1)
+    monkeypatch.setattr(bdfa_np.runs.threads.cores, "usable_cores", lambda: 1)
     outcome = bdfa("train", "--save", "run", "--resume", "--epochs", 2)
     assert "note: --threads 2 is more than the cores here: computing with 1 thread\n" in outcome.out
     assert written(Path("run"))["threads"] == 1
