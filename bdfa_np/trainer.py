@@ -52,7 +52,7 @@ class EpochRecord:
     """The figures of one epoch; errors are fractions, losses means over samples.
 
     A run with ``validate`` tests on the images held out. The fields keep their names; a run's files, lines and pictures
-    then say validation (`bdfa_np.runs.history.columns`).
+    then say validation (`bdfa_np.runs.store.figures.columns`).
 
     Attributes
     ----------

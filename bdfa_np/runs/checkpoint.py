@@ -1,9 +1,12 @@
-"""Checkpoints: everything a run needs to go on, in one HDF5 file sealed with its SHA-256."""
+"""Checkpoints: everything a run needs to go on, in one HDF5 file sealed with its SHA-256.
+
+The figures of the epochs done are in a file of their own beside it, which only grows (`bdfa_np.runs.store.epochs`).
+"""
 
 import contextlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy.typing as npt
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.representation import one_line
 from bdfa_np.runs.files import SEAL, problems_told, read_sealed, write_sealed
+from bdfa_np.runs.store.epochs import COLUMNS, HISTORY, read_epochs
 from bdfa_np.system.hdf5 import (
     array_in,
     attribute_names,
@@ -21,6 +25,7 @@ from bdfa_np.system.hdf5 import (
     figure,
     file_size,
     has,
+    member,
     names,
     opened,
     subgroup,
@@ -31,14 +36,13 @@ from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, Progress
 
-FORMAT = 1
-"""Version of the layout below; a reader refuses any other."""
+FORMAT = 2
+"""Version of the layout below; a reader refuses any later one. In format 1 the history was in the file itself."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 GROUPS = ("weights", "feedback", "layers", "optimizer")
 RULE = "rule"
 """A group for what a rule has of its own; left out where it has nothing, as files written before there was one."""
-COLUMNS = tuple(item.name for item in fields(EpochRecord))
 
 
 @dataclass
@@ -65,7 +69,9 @@ class Checkpoint:
     confusion : integer array (K, K)
         Of the last test pass.
     history : list of EpochRecord
-        One for each epoch done.
+        One for each epoch done, where it was asked for.
+    history_sha256 : str
+        The SHA-256 of its file up to this epoch; empty in checkpoints that hold the history themselves.
     preprocessing : str
         The SHA-256 of the run's ``preprocessing.h5``; empty in checkpoints written before there was one.
     """
@@ -80,6 +86,7 @@ class Checkpoint:
     progress: Progress
     confusion: npt.NDArray[np.int64]
     history: list[EpochRecord] = field(default_factory=list)
+    history_sha256: str = ""
     rule: Arrays = field(default_factory=dict)
     rule_counters: dict[str, float] = field(default_factory=dict)
     preprocessing: str = ""
@@ -113,10 +120,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if checkpoint.rule or checkpoint.rule_counters:
             _write_arrays(file.create_group(RULE), checkpoint.rule)
             file[RULE].attrs.update(checkpoint.rule_counters)
-        history = np.array([[getattr(record, name) for name in COLUMNS] for record in checkpoint.history], dtype="f8")
-        tables = {"confusion": checkpoint.confusion, "history": history.reshape(-1, len(COLUMNS))}
-        _write_arrays(file, tables)
-        file["history"].attrs["columns"] = np.array(COLUMNS, dtype="S")
+        _write_arrays(file, {"confusion": checkpoint.confusion})
+        file.create_group("history").attrs["sha256"] = _fixed(checkpoint.history_sha256)
     write_sealed(path, memory)
 
 
@@ -133,38 +138,55 @@ def _write_arrays(group: h5py.Group, arrays: Mapping[str, npt.NDArray[Any]]) -> 
 
 
 @interrupts_wait()
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, *, history: bool = True) -> Checkpoint:
     """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    history : bool, default True
+        Whether to read the figures of the epochs done too, which are in the file beside it.
 
     Raises
     ------
     RunError
-        If it is missing, unreadable, damaged, or written by a later version.
+        If it, or the history, is missing, unreadable, damaged, or written by a later version.
     """
     with _opened(path) as file:
         rule = RULE if has(file, RULE) else None
         arrays = _read_arrays(file, [*GROUPS, *([rule] if rule else [])])
         for name in ("weights", "feedback"):
             _check_finite(arrays[name])
-        return Checkpoint(
+        inside, sha256 = _read_history(file)
+        checkpoint = Checkpoint(
             **{name: arrays[name] for name in GROUPS},
             training_passes=count(file, "training_passes"),
             learning_rate=figure(file, "learning_rate"),
             steps=count(file, "steps"),
             progress=_read_progress(file),
             confusion=values(file, "confusion", "fiu"),
-            history=_read_history(file),
+            history=inside,
+            history_sha256=sha256,
             rule=arrays[rule] if rule else {},
             rule_counters={name: figure(file[rule], name) for name in attribute_names(file[rule])} if rule else {},
             preprocessing=text(file, "preprocessing_sha256") if "preprocessing_sha256" in file.attrs else "",
         )
+    if history:
+        checkpoint.history = _history(path, checkpoint.progress, inside, sha256)
+    return checkpoint
 
 
 @interrupts_wait()
 def read_history(path: Path) -> tuple[Progress, list[EpochRecord]]:
     """Read how far a checkpoint's run has come, without its weights; raises as `read_checkpoint` does."""
     with _opened(path) as file:
-        return _read_progress(file), _read_history(file)
+        progress, (inside, sha256) = _read_progress(file), _read_history(file)
+    return progress, _history(path, progress, inside, sha256)
+
+
+def _history(path: Path, progress: Progress, inside: list[EpochRecord], sha256: str) -> list[EpochRecord]:
+    return read_epochs(path.with_name(HISTORY), progress.epoch, sha256) if sha256 else inside
 
 
 @contextlib.contextmanager
@@ -188,14 +210,17 @@ def _read_progress(file: h5py.File) -> Progress:
     )
 
 
-def _read_history(file: h5py.File) -> list[EpochRecord]:
+def _read_history(file: h5py.File) -> tuple[list[EpochRecord], str]:
+    """Return the epochs of a file of format 1, and what any other says of the file that has them."""
+    if isinstance(member(file, "history"), h5py.Group):
+        return [], text(file["history"], "sha256")
     epoch, table = count(file, "epoch"), values(file, "history", "f")
     if table.shape != (epoch, len(COLUMNS)):
         raise ContentError(f"history has the shape {table.shape} after {counted(epoch, 'epoch')}")
     records = [_record(row) for row in table]
     if [record.epoch for record in records] != [*range(1, epoch + 1)]:
         raise ContentError("the epochs of its history are not in order")
-    return records
+    return records, ""
 
 
 def _read_arrays(file: h5py.File, groups: Iterable[str]) -> dict[str, Arrays]:

@@ -3,11 +3,15 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.files import replace_file
 from bdfa_np.trainer import EpochRecord
+
+PAUSE = 20
+"""How many times as long as a drawing took the next one is to wait: it takes the longer, the more epochs there are."""
 
 
 def check_drawing() -> None:
@@ -16,6 +20,33 @@ def check_drawing() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ConfigError(f"--visualize 1 draws with matplotlib: install it with {install_command('plot')}") from None
+
+
+class Curves:
+    """Keeps a picture of a run's errors, in a small share of the run's time however many epochs there are.
+
+    Parameters
+    ----------
+    title : str
+        What stands over it.
+    tested_on : {"test", "validation"}
+        See `draw_curves`.
+    """
+
+    def __init__(self, title: str, tested_on: str) -> None:
+        self._title = title
+        self._tested_on = tested_on
+        self._next = 0.0
+        self._drawn = 0
+
+    def draw(self, path: Path, history: Sequence[EpochRecord], *, at_once: bool) -> None:
+        """Draw the epochs done, if there are others than were drawn, and at once or if it is time to."""
+        start = monotonic()
+        if len(history) == self._drawn or not (at_once or start >= self._next):
+            return
+        draw_curves(path, history, self._title, self._tested_on)
+        self._drawn = len(history)
+        self._next = monotonic() + PAUSE * (monotonic() - start)
 
 
 def draw_curves(path: Path, history: Sequence[EpochRecord], title: str, tested_on: str) -> None:

@@ -82,7 +82,7 @@ def evaluate_run(
     config, document = folder.read_config()
     if part == "validation" and not config.validate:
         raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
-    last = folder.read_checkpoint()
+    last = folder.read_checkpoint(history=False)
     checkpoint = folder.read_best() if best else last
     given = {name: value for name, value in (changes or {}).items() if value is not None}
     if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != config.dataset:

@@ -1,14 +1,12 @@
 """A run folder: what a run was asked to do, what it has done, and the checkpoint it goes on from."""
 
 import contextlib
-import csv
-import io
 import itertools
 import platform
+import shlex
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,14 +24,25 @@ from bdfa_np.rules import RULES
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.history import columns, lowest
+from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store import taking
+from bdfa_np.runs.store.epochs import HISTORY, EpochWriter, read_epochs
+from bdfa_np.runs.store.figures import (
+    ERROR_RATE_HEADER,
+    confusion_csv,
+    error_rate_rows,
+    keep_text,
+    metrics_header,
+    metrics_rows,
+    read_metrics,
+)
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
-from bdfa_np.system.files import remove_temporary_files, replace_text
+from bdfa_np.runs.store.log import mended
+from bdfa_np.system.files import append_to, encoded, is_plain, remove_temporary_files, replace_text
 from bdfa_np.trainer import EpochRecord
 
-CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST = FILES = (
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = (
     "config.toml",
     "metrics.csv",
     "ErrorRate.log",
@@ -43,17 +52,19 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "curves.png",
     "preprocessing.h5",
     "best.h5",
+    HISTORY,
 )
 PATIENCE = 5.0
 """Seconds for which a reader waits for the process that is just giving the folder to a new run."""
 
 
 class RunFolder:
-    """A folder that holds one run, with all its files, each replaced as a whole.
+    """A folder that holds one run, with all its files, each replaced as a whole or added to at its end.
 
     A new run is put together in a hidden folder inside it, and takes its place in one step: see `new`.
 
-    The checkpoint is the truth; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` are written from it.
+    The checkpoint is the truth, with the figures of its epochs in ``history.bin``; ``metrics.csv``, ``ErrorRate.log``
+    and ``confusion.csv`` follow from the two. Where a kill comes between two writes, `go_on_from` makes that good.
     ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on.
 
     Parameters
@@ -67,9 +78,9 @@ class RunFolder:
     def __init__(self, path: Path, *, numbered: bool = False) -> None:
         self.path = Path(path)
         self.numbered = numbered
-        self.log_lines: list[str] = []
         self._place = self.path
         self._replaces = False
+        self._epochs = EpochWriter()
 
     @property
     def is_vacant(self) -> bool:
@@ -168,7 +179,7 @@ class RunFolder:
         Yields
         ------
         Config, dict, Checkpoint
-            The run's options, the whole of its ``config.toml``, and its last checkpoint.
+            The run's options, the whole of its ``config.toml``, and its last checkpoint, for `keep_history`.
 
         Raises
         ------
@@ -178,9 +189,7 @@ class RunFolder:
         self.read_config()
         with self._locked():
             config, document = self.read_config()
-            log = self.path / LOG
-            self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-            yield config, document, self.read_checkpoint()
+            yield config, document, self.read_checkpoint(history=False)
 
     def _make(self) -> list[Path]:
         """Make the folder, and return which ones had to be made, the innermost first.
@@ -282,9 +291,9 @@ class RunFolder:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RunError(f"{path} is damaged: {reason}") from error
 
-    def read_checkpoint(self) -> Checkpoint:
+    def read_checkpoint(self, *, history: bool = True) -> Checkpoint:
         """Return the last checkpoint; see `read_checkpoint` of `bdfa_np.runs.checkpoint` for what it raises."""
-        return read_checkpoint(self.file(CHECKPOINT))
+        return read_checkpoint(self.file(CHECKPOINT), history=history)
 
     def read_best(self) -> Checkpoint:
         """Return the checkpoint after the epoch with the lowest error on the part tested on.
@@ -352,29 +361,127 @@ class RunFolder:
         }
         replace_text(self.file(CONFIG), tomli_w.dumps(document))
 
-    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
-        """Write the checkpoint, then the files that follow from it; of a new run there is all that it begins with.
+    def begin(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
+        """Write the checkpoint of the untrained net and what else a new run begins with.
 
-        A new run then takes the folder: at once where no other run is in it, else after its first whole epoch.
+        The run then takes the folder, unless it is to replace another one: see `write_epoch`.
         """
+        self._epochs.begin(self.file(HISTORY))
+        checkpoint.history_sha256 = self._epochs.sha256
         write_checkpoint(self.file(CHECKPOINT), checkpoint)
-        self.write_follows(checkpoint, class_names, config)
-        if self.is_staged and (checkpoint.history or not self._replaces):
-            taking.take(self.path, FILES, CHECKPOINT)
-            self._place = self.path
+        self._write_follows(checkpoint, class_names, config)
+        if not self._replaces:
+            self._take()
 
-    def write_follows(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
-        """Write ``best.h5`` if this is the best epoch and it is wanted, and the files that a person reads."""
+    def keep_history(self, checkpoint: Checkpoint) -> list[str]:
+        """Read the epochs that a resumed run has done into its checkpoint; return what is to be said of it.
+
+        Their file is put right where that is needed: epochs that were not saved are left out, those of a checkpoint
+        of format 1 put in.
+
+        Raises
+        ------
+        RunError
+            If they are lost.
+        """
+        notes = []
+        if checkpoint.history_sha256:
+            path, epochs = self.file(HISTORY), checkpoint.progress.epoch
+            try:
+                checkpoint.history = read_epochs(path, epochs, checkpoint.history_sha256)
+            except RunError as error:
+                checkpoint.history = self._history_of_metrics(checkpoint, error)
+                notes.append(f"note: {path} was missing or damaged; it was made anew from {METRICS}")
+        self._epochs = EpochWriter(checkpoint.history)
+        self._epochs.begin(self.file(HISTORY))
+        checkpoint.history_sha256 = self._epochs.sha256
+        return notes
+
+    def _history_of_metrics(self, checkpoint: Checkpoint, error: RunError) -> list[EpochRecord]:
+        """Return the epochs done as ``metrics.csv`` has them, if it has every digit; else raise `RunError`."""
+        path = self.file(METRICS)
+        try:
+            history = read_metrics(path.read_text(encoding="utf-8"))[: checkpoint.progress.epoch]
+            if is_plain(path) and EpochWriter(history).sha256 == checkpoint.history_sha256:
+                return history
+        except (OSError, ValueError, OverflowError):
+            pass
+        what = str(error).partition(":")[0]
+        raise RunError(
+            f"{what}, and {METRICS} is not as it was written either: restore one of them from a copy, or start another "
+            f"run from the weights with --load {shlex.quote(str(self.path))}"
+        ) from error
+
+    def go_on_from(
+        self,
+        checkpoint: Checkpoint,
+        class_names: Sequence[str],
+        config: Config,
+        opening: Sequence[str],
+        epoch_lines: Sequence[str],
+    ) -> None:
+        """See that everything in the folder is that of a checkpoint, whatever a kill has left.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            The run's last one, after `keep_history`.
+        class_names : sequence of str
+            Of the data.
+        config : Config
+            The run's options.
+        opening, epoch_lines : sequence of str
+            How a log begins, and its lines of the epochs done.
+        """
+        self._write_follows(checkpoint, class_names, config)
+        log = self.file(LOG)
+        text = log.read_bytes().decode(errors="replace") if is_plain(log) else ""
+        keep_text(log, mended(text, opening, epoch_lines))
+
+    def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config, *, best: bool) -> None:
+        """Write the checkpoint after one more epoch, then what follows from it.
+
+        A new run that is to replace another one then takes the folder.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            With the whole history.
+        class_names : sequence of str
+            Of the data.
+        config : Config
+            The run's options.
+        best : bool
+            Whether the epoch's error on the part tested on is the lowest so far.
+        """
+        records = checkpoint.history[-1:]
+        self._epochs.append(self.file(HISTORY), *records)
+        checkpoint.history_sha256 = self._epochs.sha256
+        write_checkpoint(self.file(CHECKPOINT), checkpoint)
+        if config.keep_best and best:
+            write_checkpoint(self.file(BEST), checkpoint)
+        append_to(self.file(METRICS), encoded(metrics_rows(records)))
+        append_to(self.file(ERROR_RATE), encoded(error_rate_rows(records)))
+        replace_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
+        if self.is_staged:
+            self._take()
+
+    def _write_follows(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
+        """Write ``best.h5`` if this is the best epoch and it is wanted, and the tables, where they are not so yet."""
         if config.keep_best and _is_best(checkpoint):
             write_checkpoint(self.file(BEST), checkpoint)
-        replace_text(self.file(METRICS), metrics_csv(checkpoint.history, config.tested_on))
-        replace_text(self.file(ERROR_RATE), error_rate_log(checkpoint.history))
-        replace_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
-        self.write_log()
+        history = checkpoint.history
+        keep_text(self.file(METRICS), metrics_header(config.tested_on) + metrics_rows(history))
+        keep_text(self.file(ERROR_RATE), ERROR_RATE_HEADER + error_rate_rows(history))
+        keep_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
 
-    def write_log(self) -> None:
-        """Write ``Log.txt`` from the lines collected so far."""
-        replace_text(self.file(LOG), "".join(f"{line}\n" for line in self.log_lines))
+    def _take(self) -> None:
+        taking.take(self.path, FILES, CHECKPOINT)
+        self._place = self.path
+
+    def log(self, lines: Sequence[str]) -> None:
+        """Add lines to ``Log.txt``."""
+        append_to(self.file(LOG), encoded("".join(f"{line}\n" for line in lines)))
 
 
 def _is_best(checkpoint: Checkpoint) -> bool:
@@ -444,27 +551,3 @@ def versions_for(config: Config) -> dict[str, str]:
     net = {} if config.network in NETWORKS else distribution(NETWORK_GROUP, config.network)
     rule = {} if config.gradient in RULES else distribution(RULE_GROUP, config.gradient)
     return {**versions(), **net, **rule}
-
-
-def metrics_csv(history: Sequence[EpochRecord], tested_on: str) -> str:
-    """Return ``metrics.csv``: a row an epoch, every digit of every figure; see `columns` for ``tested_on``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns(tested_on))
-    writer.writerows(asdict(record).values() for record in history)
-    return text.getvalue()
-
-
-def error_rate_log(history: Sequence[EpochRecord]) -> str:
-    """Return ``ErrorRate.log``, as the Torch program's logger wrote it: its test error may be of validation images."""
-    rows = [f"{record.train_error:11.4e}\t{record.test_error:11.4e}\t\n" for record in history]
-    return "".join(["Training Error\tTest Error\t\n", *rows])
-
-
-def confusion_csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
-    """Return ``confusion.csv``: a row a true class, a column a predicted one."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true / predicted", *class_names])
-    writer.writerows([name, *row] for name, row in zip(class_names, counts, strict=True))
-    return text.getvalue()

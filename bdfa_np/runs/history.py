@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
+from math import inf
 from typing import TYPE_CHECKING, Any, overload
 
 from bdfa_np.representation import one_line
-from bdfa_np.runs.checkpoint import COLUMNS
+from bdfa_np.runs.store.figures import columns
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
@@ -25,47 +26,63 @@ CLOSE = 0.01
 """A point of error; where the largest class leaves fewer than ten points to gain, a tenth of them."""
 
 
-def columns(tested_on: str) -> tuple[str, ...]:
-    """Return what the figures of an epoch are called in tables.
-
-    Parameters
-    ----------
-    tested_on : {"test", "validation"}
-        The part that the run tests on after each epoch: ``test_error`` becomes ``validation_error``.
-
-    Returns
-    -------
-    tuple of str
-        A name for each field of `EpochRecord`, in their order.
-    """
-    return tuple(f"{tested_on}_{name.removeprefix('test_')}" if name.startswith("test_") else name for name in COLUMNS)
-
-
 def lowest(history: Sequence[EpochRecord]) -> EpochRecord:
     """Return the epoch with the lowest error on the part tested on; the first of several."""
     return min(history, key=lambda record: record.test_error)
 
 
-def learns_nothing(history: Sequence[EpochRecord], largest_share: float) -> bool:
-    """Return whether a net is no better than a constant answer and no longer on its way to be.
-
-    Its error judges the first, its training loss the second: the loss of a net that leaves a plateau falls before
-    its error does.
+class Standing:
+    """What a run's epochs say together, kept up an epoch at a time, whatever their number.
 
     Parameters
     ----------
-    history : sequence of EpochRecord
-        All epochs so far.
-    largest_share : float
-        The share of the largest class among the samples tested on: always guessing it is wrong in the others.
+    history : iterable of EpochRecord, default ()
+        The epochs so far.
+
+    Attributes
+    ----------
+    epochs : int
+        How many.
+    last, lowest : EpochRecord or None
+        The last epoch, and that with the lowest error on the part tested on, the first of several.
     """
-    if len(history) < FIRST_JUDGED or largest_share == 1:
-        return False
-    of_constant = 1 - largest_share
-    if history[-1].test_error < of_constant - min(CLOSE, 0.1 * of_constant):
-        return False
-    losses = [record.train_loss for record in history]
-    return min(losses[-RECENT:]) > (1 - FALL) * min(losses[:-RECENT])
+
+    def __init__(self, history: Iterable[EpochRecord] = ()) -> None:
+        self.epochs = 0
+        self.last: EpochRecord | None = None
+        self.lowest: EpochRecord | None = None
+        self._recent_losses: list[float] = []
+        self._lowest_loss_before = inf
+        for record in history:
+            self.add(record)
+
+    def add(self, record: EpochRecord) -> None:
+        """Take one more epoch into account."""
+        self.epochs += 1
+        self.last = record
+        if self.lowest is None or record.test_error < self.lowest.test_error:
+            self.lowest = record
+        self._recent_losses.append(record.train_loss)
+        if len(self._recent_losses) > RECENT:
+            self._lowest_loss_before = min(self._lowest_loss_before, self._recent_losses.pop(0))
+
+    def learns_nothing(self, largest_share: float) -> bool:
+        """Return whether a net is no better than a constant answer and no longer on its way to be.
+
+        Its error judges the first, its training loss the second: the loss of a net that leaves a plateau falls before
+        its error does.
+
+        Parameters
+        ----------
+        largest_share : float
+            The share of the largest class among the samples tested on: always guessing it is wrong in the others.
+        """
+        if self.last is None or self.epochs < FIRST_JUDGED or largest_share == 1:
+            return False
+        of_constant = 1 - largest_share
+        if self.last.test_error < of_constant - min(CLOSE, 0.1 * of_constant):
+            return False
+        return min(self._recent_losses) > (1 - FALL) * self._lowest_loss_before
 
 
 class History(Sequence[EpochRecord]):

@@ -45,7 +45,7 @@ def load_run(path: str | os.PathLike[str], *, best: bool = False, backend: str |
         config = config.replace(backend=backend, **cuda_defaults())
     data = document["data"]
     model = build_model(config, tuple(data["input_shape"]), len(data["class_names"]))
-    checkpoint = folder.read_best() if best else folder.read_checkpoint()
+    checkpoint = folder.read_best() if best else folder.read_checkpoint(history=False)
     restore(model, checkpoint, folder.path)
     return replace(model, preprocessing=folder.read_preprocessing(checkpoint))
 
@@ -97,7 +97,7 @@ def load_weights(model: Model, path: Path) -> str:
     file = path / CHECKPOINT if path.is_dir() else path
     if not file.exists():
         raise RunError(f"--load {path}: there is no file {file}")
-    checkpoint = read_checkpoint(file)
+    checkpoint = read_checkpoint(file, history=False)
     network = model.network
     try:
         network.weights.load_state(checkpoint.weights)

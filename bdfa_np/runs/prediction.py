@@ -123,7 +123,7 @@ def predict_run(
         raise ConfigError("--invert is for pictures of your own: leave it out")
     folder = RunFolder(run)
     config, _ = folder.read_config()
-    checkpoint = folder.read_best() if best else folder.read_checkpoint()
+    checkpoint = folder.read_best() if best else folder.read_checkpoint(history=False)
     preprocessing = folder.read_preprocessing(checkpoint)
     if preprocessing is None:
         raise RunError(

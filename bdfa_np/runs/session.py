@@ -9,11 +9,11 @@ from bdfa_np.errors import RunError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import Model, outside
 from bdfa_np.runs.checkpoint import Checkpoint
-from bdfa_np.runs.curves import draw_curves
+from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder
-from bdfa_np.runs.history import learns_nothing, lowest
+from bdfa_np.runs.history import Standing
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
     FinalTest,
@@ -71,6 +71,8 @@ class Session:
             listener.step,
         )
         self.history: list[EpochRecord] = []
+        self._standing = Standing()
+        self._curves = Curves(f"{config.dataset}, {Path(config.network).stem}, {config.gradient}", config.tested_on)
         self.final_test: FinalTest | None = None
         self._epochs_saved = 0
         self._preprocessing = ""
@@ -87,10 +89,10 @@ class Session:
             What the log is to say first, after all options.
         """
         with self._interrupts_told():
-            self.folder.log_lines += opening(self.model)
+            self.folder.log(opening(self.model))
             self._say_where(lines)
             self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
-            self._save()
+            self.folder.begin(self._checkpoint(), self.data.split.class_names, self.model.config)
 
     def go_on_from(self, checkpoint: Checkpoint, lines: Sequence[str]) -> None:
         """Take over a checkpoint's progress, and write anew the files that follow from it.
@@ -109,13 +111,16 @@ class Session:
         counts[...] = checkpoint.confusion
         self.history = checkpoint.history
         share = counts.sum(axis=1).max() / max(counts.sum(), 1)
-        self._said_to_learn_nothing = any(
-            learns_nothing(self.history[:epochs], share) for epochs in range(1, len(self.history) + 1)
-        )
+        for record in self.history:
+            self._standing.add(record)
+            self._said_to_learn_nothing |= self._standing.learns_nothing(share)
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
-        self.folder.write_follows(checkpoint, self.data.split.class_names, self.model.config)
-        if self.model.config.keep_best and self.history:
+        config = self.model.config
+        epoch_lines = [epoch_line(record, config.epochs) for record in self.history]
+        self.folder.go_on_from(checkpoint, self.data.split.class_names, config, opening(self.model), epoch_lines)
+        self._draw(at_once=True)
+        if config.keep_best and self.history:
             self.folder.read_best()  # what is missing is missed now, not after the last epoch
         self._say_where(lines)
 
@@ -138,12 +143,11 @@ class Session:
                 if self.trainer.goes_on(config.epochs):
                     self._lines(epoch_heading(config.tested_on, config.epochs))
                     self._train()
+                    self._draw(at_once=True)
                     self._test_what_is_kept()
         finally:
             listener.ends()
-        last = self._noted(self._ending(done_before))
-        self.folder.write_log()
-        self._tell(last)
+        self._lines(self._ending(done_before))
 
     @contextlib.contextmanager
     def _interrupts_told(self) -> Iterator[None]:
@@ -166,12 +170,14 @@ class Session:
         rate = trainer.optimizer.learning_rate
         for record in self._epochs(config.epochs):
             self.history.append(record)
+            self._standing.add(record)
             listener.epoch_ends(record)
             lines = self._noted([epoch_line(record, config.epochs), *self._remarks(rate)])
             rate = trainer.optimizer.learning_rate
             self._stop_without_improvement()
             self._save()
             self._tell(lines)  # after it is saved: where nobody listens any longer, this is the end
+            self._draw(at_once=False)
             if trainer.goes_on(config.epochs):
                 listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
 
@@ -187,7 +193,7 @@ class Session:
             yield halved_line(rate, after)
         counts = self.trainer.confusion.counts
         share = counts.sum(axis=1).max() / counts.sum()
-        if not self._said_to_learn_nothing and learns_nothing(self.history, share):
+        if not self._said_to_learn_nothing and self._standing.learns_nothing(share):
             self._said_to_learn_nothing = True
             yield from learns_nothing_lines(self.history[-1].test_error, self.model.config.tested_on)
         self._seconds.append(self.history[-1].seconds)
@@ -199,7 +205,7 @@ class Session:
 
     def _stop_without_improvement(self) -> None:
         config, progress = self.model.config, self.trainer.progress
-        since = progress.epoch - lowest(self.history).epoch
+        since = progress.epoch - self._lowest_epoch
         if config.patience is not None and since >= config.patience and not progress.stop_reason:
             chosen = f", {CHOSEN_ON_TEST}" if config.on_test else ""
             progress.stop_reason = f"no lower {config.tested_on} error in {counted(since, 'epoch')}{chosen}"
@@ -210,7 +216,7 @@ class Session:
         if not config.validate:
             return
         data = self.data.with_real_test_set()
-        kept = lowest(self.history).epoch if config.keep_best else self.history[-1].epoch
+        kept = self._lowest_epoch if config.keep_best else self.history[-1].epoch
         is_last = kept == self.history[-1].epoch
         in_place = contextlib.nullcontext() if is_last else weights_of(network, self.folder.read_best())
         with in_place, blamed(outside(config)):
@@ -223,28 +229,35 @@ class Session:
     def _noted(self, lines: Iterable[str]) -> list[str]:
         """Return lines that are in the log from now on."""
         noted = list(lines)
-        self.folder.log_lines += noted
+        self.folder.log(noted)
         return noted
 
     def _tell(self, lines: Iterable[str]) -> None:
         for text in lines:
             self.listener.line(text)
 
+    @property
+    def _lowest_epoch(self) -> int:
+        return self._standing.lowest.epoch if self._standing.lowest is not None else 0
+
     @interrupts_wait()  # or the epochs counted here would not be those of the checkpoint
     def _save(self) -> None:
-        config = self.model.config
-        checkpoint = Checkpoint(
+        best = self._lowest_epoch == self.history[-1].epoch
+        self.folder.write_epoch(self._checkpoint(), self.data.split.class_names, self.model.config, best=best)
+        self._epochs_saved = len(self.history)
+
+    def _draw(self, *, at_once: bool) -> None:
+        if self.model.config.visualize:
+            self._curves.draw(self.folder.file(CURVES), self.history, at_once=at_once)
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
             **self.model.state(),
             progress=self.trainer.progress,
             confusion=self.trainer.confusion.counts,
             history=self.history,
             preprocessing=self._preprocessing,
         )
-        self.folder.write_epoch(checkpoint, self.data.split.class_names, config)
-        if config.visualize and self.history:
-            title = f"{config.dataset}, {Path(config.network).stem}, {config.gradient}"
-            draw_curves(self.folder.file(CURVES), self.history, title, config.tested_on)
-        self._epochs_saved = len(self.history)
 
     def _ending(self, done_before: int) -> list[str]:
         reason = self.trainer.progress.stop_reason

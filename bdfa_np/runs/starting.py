@@ -150,6 +150,7 @@ def resume_run(
                 *timed,
                 *fallback_notes(config),
             ]
+            lines += folder.keep_history(checkpoint)
             lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
             if keeps_its_input(document["options"]):
                 lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")

@@ -117,8 +117,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 def replace_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, replacing the one at ``path`` in one step."""
     with replace_file(path) as file:
-        # A path on the command line need not be UTF-8; Python then holds characters that UTF-8 has no bytes for.
-        file.write(text.encode(errors="backslashreplace"))
+        file.write(encoded(text))
 
 
 def remove_temporary_files(paths: Iterable[Path]) -> None:
@@ -130,3 +129,45 @@ def remove_temporary_files(paths: Iterable[Path]) -> None:
 def temporary_path(path: Path) -> Path:
     """Return where a file is written before it is complete: beside its place, hidden."""
     return path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+
+
+def append_to(path: Path, content: bytes, *, to_disk: bool = False) -> None:
+    """Write at the end of a file, made if need be; a link in its place is not followed.
+
+    A process that is killed meanwhile can leave the beginning of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : bytes
+        What to write.
+    to_disk : bool, default False
+        Whether to wait until it is on the disk.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags, 0o666), "ab") as file:
+            file.write(content)
+            file.flush()
+            if to_disk:
+                os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def encoded(text: str) -> bytes:
+    """Return text in UTF-8.
+
+    A path on the command line need not be UTF-8; Python then holds characters that UTF-8 has no bytes for.
+    """
+    return text.encode(errors="backslashreplace")
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether there is an ordinary file, and neither a link nor anything that is waited for, such as a FIFO."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False

@@ -51,8 +51,8 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     from bdfa_np.cli.confusion import confusion_lines
     from bdfa_np.cli.display import Display
     from bdfa_np.runs.evaluation import evaluate_run
-    from bdfa_np.runs.folder import confusion_csv
     from bdfa_np.runs.starting import fallback_notes
+    from bdfa_np.runs.store.figures import confusion_csv
     from bdfa_np.system.files import replace_text
     from bdfa_np.system.text import counted
 

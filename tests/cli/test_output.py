@@ -18,7 +18,8 @@ from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
 
-FILES = {"config.toml", "metrics.csv", "ErrorRate.log", "checkpoint.h5", "confusion.csv", "Log.txt", "preprocessing.h5"}
+TEXTS = {"config.toml", "metrics.csv", "ErrorRate.log", "confusion.csv", "Log.txt"}
+FILES = {*TEXTS, "checkpoint.h5", "history.bin", "preprocessing.h5"}
 COLUMNS = "epoch,lr,train_loss,train_error,train_error_mean,test_loss,test_error,seconds"
 NOTE = "note: dfa keeps its feedback fixed"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bdfa_np import Config
-from bdfa_np.runs.history import FIRST_JUDGED, learns_nothing
+from bdfa_np.runs.history import FIRST_JUDGED, Standing
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.trainer import EpochRecord
 
@@ -44,7 +44,7 @@ FALLING = [0.35432, 0.33273, 0.32687, 0.32545, 0.32516]  # `fa` with sigmoid, wh
     ],
 )
 def test_both_the_error_and_the_loss_have_to_stand_still(losses, error, share, said):
-    assert learns_nothing(history(losses, error), share) is said
+    assert Standing(history(losses, error)).learns_nothing(share) is said
 
 
 def noted(lines):

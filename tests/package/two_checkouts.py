@@ -145,7 +145,7 @@ def content(run: Path) -> dict[str, Any]:
         found: dict[str, Any] = {f"@{name}": np.asarray(value) for name, value in file.attrs.items()}
         file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
     found.pop("@preprocessing_sha256", None)  # it follows from the data, and earlier versions did not keep it
-    del found["history"]  # metrics.csv tells it too, and there the seconds can be told apart
+    found.pop("history", None)  # of earlier versions; metrics.csv tells it too, and there the seconds can be told apart
     with (run / "metrics.csv").open(newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=1):
             found |= {f"metrics.csv:{number}:{name}": text for name, text in row.items() if name != "seconds"}

@@ -16,6 +16,7 @@ from bdfa_np.errors import RunError
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.runs.files import write_sealed
 from bdfa_np.runs.folder import FILES, RunFolder
+from bdfa_np.runs.store.epochs import EpochWriter
 from bdfa_np.system.files import replace_file, replace_text
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.trainer import EpochRecord, Progress
@@ -45,16 +46,24 @@ def content(found):
     return arrays, found.learning_rate, found.steps, found.training_passes, found.progress, found.history
 
 
+def write(path, found):
+    """Write a checkpoint, and its history beside it."""
+    epochs = EpochWriter(found.history)
+    epochs.begin(path.with_name("history.bin"))
+    found.history_sha256 = epochs.sha256
+    write_checkpoint(path, found)
+
+
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "checkpoint.h5"
-    write_checkpoint(path, checkpoint())
+    write(path, checkpoint())
     return path
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 300])
 def test_a_checkpoint_is_read_back_as_it_was_written(tmp_path, epochs):
-    write_checkpoint(tmp_path / "c.h5", checkpoint(epochs))
+    write(tmp_path / "c.h5", checkpoint(epochs))
     assert content(read_checkpoint(tmp_path / "c.h5")) == content(checkpoint(epochs))
 
 
@@ -76,7 +85,7 @@ def test_a_signal_while_a_checkpoint_is_written_waits_until_it_is_whole(path, mo
             "bdfa_np.runs.checkpoint._write_arrays", lambda *given: (signal.raise_signal(number), write_arrays(*given))
         )
         with pytest.raises(KeyboardInterrupt):
-            write_checkpoint(path, checkpoint(5))
+            write(path, checkpoint(5))
         assert signal.getsignal(number) is interrupt
     finally:
         signal.signal(number, before)
@@ -92,7 +101,7 @@ def test_a_signal_that_is_ignored_stays_ignored_and_a_thread_can_write_too(path)
     finally:
         signal.signal(signal.SIGINT, before)
     with ThreadPoolExecutor() as pool:
-        pool.submit(write_checkpoint, path, checkpoint(5)).result()
+        pool.submit(write, path, checkpoint(5)).result()
     assert content(read_checkpoint(path)) == content(checkpoint(5))
 
 
@@ -144,6 +153,18 @@ def replace_item(name, value):
     return edit(change)
 
 
+def as_before(table):
+    """Return a function that makes a file of format 1 of a checkpoint, in which the history is inside."""
+
+    def change(file):
+        file.attrs["format"] = 1
+        del file["history"]
+        if table is not None:
+            file["history"] = table
+
+    return edit(change)
+
+
 def replace_by_folder(path):
     path.unlink()
     path.mkdir()
@@ -153,19 +174,20 @@ DAMAGES = {
     "a folder": replace_by_folder,
     "text": lambda path: path.write_text("epoch 3\n" * 1000),
     "missing": Path.unlink,
-    "of a future format": edit(lambda file: file.attrs.modify("format", 2)),
+    "of a future format": edit(lambda file: file.attrs.modify("format", 3)),
     "without a format": edit(lambda file: file.attrs.pop("format")),
     "without epochs": edit(lambda file: file.attrs.pop("epoch")),
-    "with more epochs than history": edit(lambda file: file.attrs.modify("epoch", 3)),
     "with text for steps": edit(lambda file: file.attrs.create("steps", "many")),
     "without weights": replace_item("weights", None),
     "with an array for the weights": replace_item("weights", np.zeros(3)),
     "with whole numbers for weights": replace_item("weights/linear1.W", np.zeros((30, 20), int)),
     "with text for weights": replace_item("weights/linear1.b", "b"),
+    "of format 1 without history": as_before(None),
+    "of format 1 with a short history": as_before(np.zeros((1, 8))),
+    "of format 1 with a narrow history": as_before(np.zeros((2, 7))),
+    "of format 1 with history that is no number": as_before(np.full((2, 8), np.nan)),
     "without history": replace_item("history", None),
-    "with a short history": replace_item("history", np.zeros((1, 8))),
-    "with a narrow history": replace_item("history", np.zeros((2, 7))),
-    "with history that is no number": replace_item("history", np.full((2, 8), np.nan)),
+    "with a history that says nothing": edit(lambda file: file["history"].attrs.pop("sha256")),
     "without confusion": replace_item("confusion", None),
 }
 

@@ -12,7 +12,20 @@ from bdfa_np.cli.display import Display
 from bdfa_np.runs.starting import start_run
 from bdfa_np.trainer import Trainer
 
-SMALL = "--dataset mnist-5k --num-hidden 4 --train-limit 60 --test-limit 20 --threads 1 --backend numpy".split()
+SMALL = [
+    "--dataset",
+    "mnist-5k",
+    "--num-hidden",
+    "4",
+    "--train-limit",
+    "60",
+    "--test-limit",
+    "20",
+    "--threads",
+    "1",
+    "--backend",
+    "numpy",
+]
 STAYS = "the run that was in run stays as it was"
 
 

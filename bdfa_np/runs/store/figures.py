@@ -1,0 +1,70 @@
+"""The figures of a run for people and other programs: text that follows from the history, and grows with it."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from bdfa_np.runs.store.epochs import COLUMNS
+from bdfa_np.system.files import encoded, is_plain, replace_text
+from bdfa_np.trainer import EpochRecord
+
+ERROR_RATE_HEADER = "Training Error\tTest Error\t\n"
+
+
+def columns(tested_on: str) -> tuple[str, ...]:
+    """Return what the figures of an epoch are called in tables.
+
+    Parameters
+    ----------
+    tested_on : {"test", "validation"}
+        The part that the run tests on after each epoch: ``test_error`` becomes ``validation_error``.
+
+    Returns
+    -------
+    tuple of str
+        A name for each field of `EpochRecord`, in their order.
+    """
+    return tuple(f"{tested_on}_{name.removeprefix('test_')}" if name.startswith("test_") else name for name in COLUMNS)
+
+
+def metrics_header(tested_on: str) -> str:
+    """Return the first line of ``metrics.csv``; see `columns` for ``tested_on``."""
+    return _csv([columns(tested_on)])
+
+
+def metrics_rows(records: Sequence[EpochRecord]) -> str:
+    """Return rows of ``metrics.csv``, one an epoch: every digit of every figure."""
+    return _csv([astuple(record) for record in records])
+
+
+def read_metrics(text: str) -> list[EpochRecord]:
+    """Return the epochs that a ``metrics.csv`` tells of; raise ValueError if it is none."""
+    rows = list(csv.reader(text.splitlines()))[1:]
+    if any(len(row) != len(COLUMNS) for row in rows):
+        raise ValueError("it has other columns")
+    return [EpochRecord(int(epoch), *map(float, figures)) for epoch, *figures in rows]
+
+
+def error_rate_rows(records: Sequence[EpochRecord]) -> str:
+    """Return rows of ``ErrorRate.log``, as the Torch program wrote it: its test error may be of validation images."""
+    return "".join(f"{record.train_error:11.4e}\t{record.test_error:11.4e}\t\n" for record in records)
+
+
+def confusion_csv(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
+    """Return ``confusion.csv``: a row a true class, a column a predicted one."""
+    rows = ([name, *row] for name, row in zip(class_names, counts, strict=True))
+    return _csv([["true / predicted", *class_names], *rows])
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def keep_text(path: Path, text: str) -> None:
+    """See that a file holds a text and nothing else: one that a kill has left half written is written anew."""
+    if not is_plain(path) or path.read_bytes() != encoded(text):
+        replace_text(path, text)
