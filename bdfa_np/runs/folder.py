@@ -39,7 +39,8 @@ from bdfa_np.runs.store.figures import (
 )
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
 from bdfa_np.runs.store.log import mended
-from bdfa_np.system.files import append_to, encoded, is_plain, remove_temporary_files, replace_text
+from bdfa_np.system.files import append_to, encoded, is_plain, refusal, remove_temporary_files, replace_text
+from bdfa_np.system.streams import ReaderGone
 from bdfa_np.trainer import EpochRecord
 
 CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = (
@@ -161,13 +162,11 @@ class RunFolder:
         if not self._replaces:
             stays = f"no run was begun in {self.path}"
         if isinstance(error, OSError) and error.strerror:
-            name = Path(error.filename).name if error.filename else ""
-            raise RunError(
-                f"{self.path / name}: {error.strerror}: mend that, and give the same command again; {stays}"
-            ) from error
+            file = self.path / Path(error.filename).name if error.filename else self.path
+            raise RunError(f"{refusal(file, error, 'cannot be written')}; {stays}") from error
         if isinstance(error, UserError) and self._replaces:
             error.args = (f"{error}; {stays}",)
-        elif isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, (KeyboardInterrupt, ReaderGone)):
             error.args = (stays,)
         elif self._replaces:
             error.add_note(stays)
@@ -237,8 +236,8 @@ class RunFolder:
                     return
             except OSError as error:
                 raise RunError(
-                    f"a new run was stopped while it took {self.path}, which cannot be written to here to end that "
-                    f"({error.strerror}): give this command where it can"
+                    f"a new run was stopped while it took {self.path}: "
+                    f"{refusal(self.path, error, 'cannot be written, to end that')}"
                 ) from error
             except RunError:
                 if waited > PATIENCE or not is_held(self.path):

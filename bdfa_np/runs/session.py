@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from bdfa_np.runs.lines import (
     slowed_lines,
 )
 from bdfa_np.runs.loading import weights_of
-from bdfa_np.runs.threads.slowing import slowed
+from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
@@ -78,7 +79,7 @@ class Session:
         self._preprocessing = ""
         self._said_to_learn_nothing = False
         self._said_to_be_slow = False
-        self._seconds: list[float] = []
+        self._seconds: deque[float] = deque(maxlen=LOOKED_BACK)
 
     def begin(self, lines: Sequence[str]) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log.

@@ -99,7 +99,7 @@ def test_ctrl_c_in_the_first_epoch_from_python_gives_no_other_runs_net(run, monk
     before = everything(run)
     monkeypatch.setattr(Trainer, "step", ctrl_c)
     with pytest.raises(KeyboardInterrupt, match="stays as it was"):
-        train(Config(dataset="mnist-5k", num_hidden=4, train_limit=60), save=run, force=True, progress=False)
+        train(dataset="mnist-5k", num_hidden=4, train_limit=60, threads=1, save=run, force=True, progress=False)
     assert everything(run) == before
 
 

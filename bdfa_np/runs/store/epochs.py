@@ -5,14 +5,17 @@ records up to its epoch: what follows them is of an epoch that was not saved, an
 """
 
 import hashlib
+import io
 import os
 import struct
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from bdfa_np.errors import RunError
-from bdfa_np.system.files import append_to, is_plain, replace_file
+from bdfa_np.errors import ContentError
+from bdfa_np.runs.files import problems_told
+from bdfa_np.system.files import append_to, is_plain, open_file, replace_file
+from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
 HISTORY = "history.bin"
@@ -81,13 +84,12 @@ def read_epochs(path: Path, epochs: int, sha256: str) -> list[EpochRecord]:
         If they are not there, or not those.
     """
     cure = "restore it from a copy, or let --resume make it anew from metrics.csv"
-    if not is_plain(path):
-        raise RunError(f"{path} is missing: {cure}")
-    size = epochs * RECORD.size
-    content = b""
-    if size <= os.path.getsize(path):
-        with path.open("rb") as file:
+    with problems_told(path, missing=cure, damaged=cure):
+        size = epochs * RECORD.size
+        with io.BufferedReader(open_file(path)) as file:
+            if os.fstat(file.fileno()).st_size < size:
+                raise ContentError(f"it is too short for {counted(epochs, 'epoch')}")
             content = file.read(size)
-    if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
-        raise RunError(f"{path} is damaged, or another run's: {cure}")
-    return unpacked(content)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ContentError("it is not what was written: its SHA-256 is another")
+        return unpacked(content)

@@ -8,6 +8,7 @@ from pathlib import Path
 import filelock
 
 from bdfa_np.errors import RunError
+from bdfa_np.system.files import refusal
 
 LOCK = ".lock"
 
@@ -29,10 +30,7 @@ def alone(folder: Path) -> Iterator[None]:
         raise RunError(f"another process is training in {folder}: wait for it, or name another folder") from None
     except OSError as error:
         if error.errno == errno.ENOLCK:
-            raise RunError(
-                f"{folder / LOCK}: {error.strerror}: two runs in one folder could not be told apart; name a folder "
-                "on a disk of this machine"
-            ) from error
+            raise RunError(refusal(folder, error, "cannot be kept to one process")) from error
         raise
     with lock:
         yield

@@ -7,6 +7,8 @@ SLOW = 4
 """How many times the others' seconds an epoch takes that is remarkable."""
 SLOW_SECONDS = 1.0
 """How many seconds more that must be at least."""
+LOOKED_BACK = 100
+"""How many epochs are looked at at most, so that the last of many costs what the first did."""
 USUAL = 3
 """How many epochs before it say what is usual: the first, in which much is done once, must not."""
 
