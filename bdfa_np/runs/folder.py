@@ -280,9 +280,9 @@ class RunFolder:
             raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
         except ExtensionError as error:
             raise RunError(f"the run in {self.path} cannot be read: {error}") from error
-        except OSError as error:
-            raise RunError(refusal(Path(error.filename or path), error)) from error
         except (ConfigError, ContentError, *DAMAGE) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise RunError(refusal(Path(error.filename or path), error)) from error
             reason = f"{error} is missing" if isinstance(error, KeyError) else reason_of(error)
             raise RunError(f"{path} is damaged: {reason}") from error
 

@@ -14,7 +14,6 @@ from urllib.parse import quote
 import filelock
 
 from bdfa_np.data.cache.file import (
-    DAMAGE,
     FORMAT,
     CacheFile,
     CacheWriter,
@@ -22,11 +21,11 @@ from bdfa_np.data.cache.file import (
     canonical,
     encoded,
     read_header,
-    reason_of,
+    told,
 )
 from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.data.folders import user_folder
-from bdfa_np.errors import DataError
+from bdfa_np.errors import ContentError, DataError
 from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
 
 T = TypeVar("T")
@@ -319,14 +318,10 @@ def _entry(path: Path) -> CacheEntry | None:
 def _read(path: Path, specification: Mapping[str, Any], read: Callable[[CacheFile], T], *, hit: bool) -> T:
     """Return what ``read`` makes of a file; whatever is wrong with that is `UnusableError`."""
     file = CacheFile(path, hit)
-    try:
+    with told(path):
         if canonical(file.specification) != canonical(specification):
-            raise ValueError("it was prepared for something else")
+            raise ContentError("it was prepared for something else")
         return read(file)
-    except FileNotFoundError:
-        raise
-    except DAMAGE as error:
-        raise UnusableError(path, f"is damaged ({reason_of(error)})") from error
 
 
 @contextlib.contextmanager
