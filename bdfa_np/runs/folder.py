@@ -26,12 +26,12 @@ from bdfa_np.rules import RULES
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import read_text
+from bdfa_np.runs.files import problems_told, read_text
 from bdfa_np.runs.history import columns, lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store import taking
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
-from bdfa_np.system.files import refusal, remove_temporary_files, replace_text
+from bdfa_np.system.files import read_file, refusal, remove_temporary_files, replace_text
 from bdfa_np.system.hdf5 import DAMAGE, reason_of
 from bdfa_np.trainer import EpochRecord
 
@@ -181,7 +181,8 @@ class RunFolder:
         with self._locked():
             config, document = self.read_config()
             log = self.path / LOG
-            self.log_lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+            with problems_told(log, missing="", damaged=""):
+                self.log_lines = read_file(log).decode(errors="replace").splitlines() if log.exists() else []
             yield config, document, self.read_checkpoint()
 
     def _make(self) -> list[Path]:

@@ -1,6 +1,7 @@
 """The cache of prepared data sets: one file for each specification, made once, whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -245,10 +246,10 @@ class Cache:
         lock = self._lock(path)
         with access_needed(self.folder):
             try:
-                held = lock.acquire(blocking=False)
+                held = _acquired(lock, blocking=False)
             except filelock.Timeout:
                 waiting()
-                held = lock.acquire()
+                held = _acquired(lock, blocking=True)
         with held:
             yield
 
@@ -258,7 +259,7 @@ class Cache:
         lock, free = self._lock(path), True
         with access_needed(self.folder):
             try:
-                lock.acquire(blocking=False)
+                _acquired(lock, blocking=False)
             except filelock.Timeout:
                 free = False
         try:
@@ -280,6 +281,13 @@ class Cache:
                     entry.path.unlink(missing_ok=True)
             elif entry.state == "ready":
                 note(f"{entry.path} was prepared by other versions of the code, and {path.name} takes its place")
+
+
+def _acquired(lock: filelock.BaseFileLock, *, blocking: bool) -> filelock.AcquireReturnProxy:
+    try:
+        return lock.acquire(blocking=blocking)
+    except NotImplementedError as error:  # what some versions of filelock make of a file system without locks
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
 
 
 def _without_versions(specification: Mapping[str, Any] | None) -> str | None:
