@@ -36,9 +36,9 @@ def problems_told(path: Path, *, missing: str, damaged: str) -> Iterator[None]:
         raise RunError(f"{path} is missing: {missing}") from None
     except ContentError as error:
         raise RunError(f"{path} is damaged ({error.reason}): {damaged}") from error
-    except OSError as error:
-        raise RunError(refusal(path, error)) from error
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise RunError(refusal(path, error)) from error
         raise RunError(f"{path} is damaged ({reason_of(error)}): {damaged}") from error
 
 

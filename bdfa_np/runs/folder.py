@@ -15,7 +15,7 @@ import tomli_w
 
 from bdfa_np import __version__
 from bdfa_np.data import Preprocessing
-from bdfa_np.errors import ConfigError, ExtensionError, RunError, UserError
+from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError, UserError
 from bdfa_np.extensions import digest, distribution
 from bdfa_np.networks import GROUP as NETWORK_GROUP
 from bdfa_np.networks import NETWORKS, network_file
@@ -24,6 +24,7 @@ from bdfa_np.rules import RULES
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from bdfa_np.runs.files import read_text
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store import taking
@@ -40,6 +41,7 @@ from bdfa_np.runs.store.figures import (
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
 from bdfa_np.runs.store.log import mended
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, remove_temporary_files, replace_text
+from bdfa_np.system.hdf5 import DAMAGE, reason_of
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.trainer import EpochRecord
 
@@ -272,7 +274,7 @@ class RunFolder:
         """
         self.finish()
         with self._problems_told():
-            document = tomllib.loads(self.file(CONFIG).read_text(encoding="utf-8"))
+            document = tomllib.loads(read_text(self.file(CONFIG)))
             _check_document(document)
             return Config.from_mapping(as_begun(document["options"])), document
 
@@ -286,8 +288,10 @@ class RunFolder:
             raise RunError(f"there is no run in {self.path}: {CONFIG} is missing") from None
         except ExtensionError as error:
             raise RunError(f"the run in {self.path} cannot be read: {error}") from error
-        except (ConfigError, KeyError, ValueError, OverflowError, RecursionError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        except (ConfigError, ContentError, *DAMAGE) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise RunError(refusal(Path(error.filename or path), error)) from error
+            reason = f"{error} is missing" if isinstance(error, KeyError) else reason_of(error)
             raise RunError(f"{path} is damaged: {reason}") from error
 
     def read_checkpoint(self, *, history: bool = True) -> Checkpoint:
@@ -507,8 +511,13 @@ def _check_document(document: dict[str, Any]) -> None:
             raise ValueError(f"'{name}' is not a table")
     for name, kind, items in (("input_shape", list, int), ("class_names", list, str), ("checksums", dict, str)):
         value = document["data"][name]
-        if not isinstance(value, kind) or not all(type(item) is items for item in value):
+        found = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, kind) or not all(type(item) is items for item in found):
             raise ValueError(f"'{name}' has a value of the wrong type")
+        if kind is list and not value:
+            raise ValueError(f"'{name}' is empty")
+    if not all(0 < side < 2**31 for side in document["data"]["input_shape"]):
+        raise ValueError("'input_shape' has a side that no data have")
 
 
 def _check_same_code(config: Config, document: Mapping[str, Any], run: Path) -> None:

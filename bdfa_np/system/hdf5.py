@@ -173,6 +173,15 @@ def array_in(group: h5py.Group, path: str, kinds: str = _NUMBERS, *, packed: boo
     ContentError
         If anything is wrong with it.
     """
+    found = dataset_in(group, path)
+    check_type(found.id.get_type(), f"{path} are", kinds)
+    check_shape(found.id.get_space(), path)
+    check_stored(found, path, file_size(found), packed=packed)
+    return found
+
+
+def dataset_in(group: h5py.Group, path: str) -> h5py.Dataset:
+    """Return an array that is in this file itself, whatever it holds and claims; raises as `array_in` does."""
     found = member(group, path)
     if not isinstance(found, h5py.Dataset):
         what = "a group, not an array" if isinstance(found, h5py.Group) else "a type, not an array"
@@ -181,9 +190,6 @@ def array_in(group: h5py.Group, path: str, kinds: str = _NUMBERS, *, packed: boo
     # Asked before the shape, which HDF5 would look up in the other files.
     if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
         raise ContentError(f"{path} is kept in other files", "store the array itself")
-    check_type(found.id.get_type(), path, kinds)
-    check_shape(found.id.get_space(), path)
-    check_stored(found, path, file_size(found), packed=packed)
     return found
 
 
@@ -198,18 +204,16 @@ def file_size(item: h5py.HLObject) -> int:
     return int(item.file.id.get_filesize())
 
 
-def check_type(kind: h5py.h5t.TypeID, name: str, kinds: str) -> None:
-    """Raise `ContentError` unless a type is a usual one of these kinds."""
-    found = _KINDS.get(kind.get_class(), "")
-    if found == _TEXT and kind.is_variable_str():
-        found = ""  # a damaged one sends HDF5 into a loop that never ends
-    if not set(found) & set(kinds):
-        raise ContentError(f"{name} is not of a type that is read here", "store an array of numbers")
-    dtype = kind.dtype
-    # Numbers of odd sizes and orders take ways through HDF5 that nobody else takes.
-    usual = found in ("biu", _TEXT) or h5py.h5t.py_create(dtype).equal(kind)
-    if dtype.kind not in kinds or not usual:
-        raise ContentError(f"{name} is of the type {dtype}", "store an array of numbers")
+def check_type(kind: h5py.h5t.TypeID, told: str, kinds: str) -> None:
+    """Raise `ContentError` unless a type is a usual one of these kinds; ``told`` begins the message."""
+    found, dtype = _KINDS.get(kind.get_class(), ""), kind.dtype
+    if found == _TEXT:
+        is_usual = not kind.is_variable_str()  # a damaged one sends HDF5 into a loop that never ends
+    else:
+        # Numbers of odd sizes and orders take ways through HDF5 that nobody else takes.
+        is_usual = kind.get_class() == h5py.h5t.ENUM or (found != "" and h5py.h5t.py_create(dtype).equal(kind))
+    if not is_usual or dtype.kind not in found or dtype.kind not in kinds:
+        raise ContentError(f"{told} {dtype}", "store an array of numbers")
 
 
 def check_shape(space: h5py.h5s.SpaceID, name: str) -> None:
@@ -230,7 +234,7 @@ def attribute(holder: h5py.Group | h5py.Dataset, name: str) -> Any:
         raise ContentError(f"its {name} is missing")
     identity = holder.attrs.get_id(name)
     kind, space = identity.get_type(), identity.get_space()
-    check_type(kind, f"its {name}", _NUMBERS + _TEXT)
+    check_type(kind, f"its {name} is of the type", _NUMBERS + _TEXT)
     check_shape(space, f"its {name}")
     if math.prod(space.shape) * kind.get_size() > _LARGEST_ATTRIBUTE:
         raise ContentError(f"its {name} is larger than {_LARGEST_ATTRIBUTE:,} bytes")

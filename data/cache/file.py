@@ -1,13 +1,13 @@
-"""One file of prepared data: HDF5 with a checksum on every chunk and structure, written whole or not at all."""
+"""One file of prepared data: HDF5 with a digest of everything in it, written whole or not at all."""
 
 import contextlib
+import errno
+import hashlib
 import io
 import json
-import math
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,31 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from bdfa_np.data.cache.chunks import LAYOUT, Array, chunks, regrouped
-from bdfa_np.data.cache.sink import Sink, access_needed
-from bdfa_np.errors import DataError
+from bdfa_np.data.cache.sink import Sink, refused
+from bdfa_np.errors import ContentError, DataError
+from bdfa_np.system.files import open_file
+from bdfa_np.system.hdf5 import DAMAGE, array_in, attribute, attribute_names, count, opened, reason_of, text
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.memory import beyond_memory
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout; in every version the root has the attributes ``format`` and ``specification``.
 
 Since version 2 the specification holds the versions of the transforms; since version 3 the file holds the range of the
-raw values.
+raw values; since version 4 the root's ``arrays`` holds a SHA-256 of each array, and its ``sha256`` one of the other
+attributes.
 """
+
+Array = npt.NDArray[Any]
+
+LAYOUT = {"libver": ("v110", "v110")}
+"""From this layout on, HDF5 keeps a checksum on its own structures too."""
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
 _NUMBERS = "biuf"
-_OF_SPECIFICATION = "specification"
-# What h5py raises for files that are not what they should be.
-DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
+_OF_SPECIFICATION, _ARRAYS, _SEAL = "specification", "arrays", "sha256"
+_IMAGES, _LABELS = "/images", "/labels"
 
 
 class UnusableError(DataError):
@@ -62,30 +69,22 @@ class Header:
     format: int
     specification: dict[str, Any] | None = None
     attributes: Mapping[str, Any] | None = None
-    parts: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[io.FileIO]:
-    """Open a file that may be damaged. HDF5 reads through it, so that a refusal is told from damage."""
-    with access_needed(path):
-        # Asked before opening, since to open a named pipe is to wait for its writer.
-        is_file = stat.S_ISREG(path.stat().st_mode)
-        raw = open(path, "rb", buffering=0) if is_file else None  # noqa: SIM115
-    if raw is None:
-        raise DataError(
-            f"{path} is a folder or a device, not a file: move it away, or name another folder with --cache-dir"
-        )
-    with raw:
-        try:
-            yield raw
-        except DAMAGE as error:
-            raise UnusableError(path, f"is damaged ({reason_of(error)})") from error
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the first line of an error's message, or its name where it has none."""
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
+def told(path: Path) -> Iterator[None]:
+    """Raise `UnusableError` in place of whatever is wrong with a file's content, `DataError` of what is in the way."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except ContentError as error:
+        raise UnusableError(path, f"is damaged ({error.reason})") from error
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise refused(path, error) from error
+        raise UnusableError(path, f"is damaged ({reason_of(error)})") from error
 
 
 def read_header(path: Path) -> Header | None:
@@ -100,68 +99,75 @@ def read_header(path: Path) -> Header | None:
     FileNotFoundError
         If it is missing.
     """
-    with _reading(path) as raw:
+    with told(path), open_file(path) as raw:
         return _header(raw)
 
 
-@interrupts_wait()
 def _header(raw: io.FileIO) -> Header | None:
-    with h5py.File(raw, "r") as file:
+    with opened(raw) as file:
         if "format" not in file.attrs and _OF_SPECIFICATION not in file.attrs:
             return None
-        version = int(file.attrs["format"])
+        version = count(file, "format")
         if version > FORMAT:
             return Header(version)
-        specification = json.loads(_value(file.attrs[_OF_SPECIFICATION]))
+        specification = json.loads(text(file, _OF_SPECIFICATION))
         if not isinstance(specification, dict):
-            raise ValueError("its specification is not a table")
+            raise ContentError("its specification is not a table")
         if version < FORMAT:
             return Header(version, specification)
-        attributes = {name: _value(file.attrs[name]) for name in file.attrs if not _is_own(name)}
-        return Header(version, specification, attributes, tuple(name for name in file if f"{name}/images" in file))
+        found = {name: _value(attribute(file, name)) for name in attribute_names(file)}
+        if found.pop(_SEAL, None) != _seal(found):
+            raise ContentError("it does not say of itself what was written: the SHA-256 is another")
+        digests = json.loads(found[_ARRAYS])
+        attributes = {name: value for name, value in found.items() if not _is_own(name)}
+        return Header(version, specification, attributes, digests)
 
 
 def _is_own(attribute: str) -> bool:
-    return attribute == "format" or attribute.startswith(_OF_SPECIFICATION)
+    return attribute in ("format", _ARRAYS, _SEAL) or attribute.startswith(_OF_SPECIFICATION)
 
 
-def _value(stored: np.generic) -> Any:
+def _value(stored: Any) -> Any:
     """Return an attribute as Python's own type."""
-    value = stored.item()
-    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+    return stored.decode("utf-8", "surrogatepass") if isinstance(stored, bytes) else stored
 
 
-@interrupts_wait()
-def _describe(raw: io.FileIO, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Return the shape of an array, its type, and how many rows to read at once."""
-    with h5py.File(raw, "r") as file:
-        item = file[name]
-        if not isinstance(item, h5py.Dataset):
-            raise ValueError(f"{name} is not an array")
-        if item.dtype.kind not in _NUMBERS:
-            raise ValueError(f"{name} is of the type {item.dtype}")
-        nbytes = math.prod(item.shape) * item.dtype.itemsize
-        # Chunks that were never written would read as zeros.
-        stored = min(item.id.get_storage_size(), os.fstat(raw.fileno()).st_size)
-        if nbytes > stored:
-            raise ValueError(f"{name} claims {nbytes} bytes where {stored} are stored")
-        rows = item.chunks[0] if item.chunks else 1
-        row_bytes = max(1, nbytes // max(1, item.shape[0]))
-        return item.shape, item.dtype, rows * max(1, _BYTES_PER_READ // (rows * row_bytes))
+def _seal(attributes: Mapping[str, Any]) -> str:
+    """Return the digest of all attributes but the one that holds it."""
+    return hashlib.sha256(encoded(canonical(attributes))).hexdigest()
 
 
-@interrupts_wait()
+def _digest(shape: tuple[int, ...], dtype: np.dtype[Any]) -> "hashlib._Hash":
+    """Begin the digest of an array, which goes on with its bytes, the last index fastest."""
+    return hashlib.sha256(f"{dtype.str} {shape}\n".encode())
+
+
+def _describe(raw: io.FileIO, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with opened(raw) as file:
+        item = array_in(file, name, _NUMBERS)
+        problem = beyond_memory(item.nbytes)
+        if problem is not None:
+            raise OSError(errno.ENOMEM, f"{name} of {item.nbytes:,} bytes {problem}")
+        return item.shape, item.dtype
+
+
 def _read_rows(raw: io.FileIO, name: str, start: int, out: Array) -> None:
-    with h5py.File(raw, "r") as file:
-        file[name].read_direct(out, np.s_[start : start + len(out)])
+    with opened(raw) as file:
+        array_in(file, name, _NUMBERS).read_direct(out, np.s_[start : start + len(out)])
 
 
-def _read_array(raw: io.FileIO, name: str) -> Array:
-    shape, dtype, rows = _describe(raw, name)
-    array = np.empty(shape, dtype)
+def _read_array(raw: io.FileIO, name: str, sha256: str) -> Array:
+    shape, dtype = _describe(raw, name)
+    array, digest = np.empty(shape, dtype), _digest(shape, dtype)
     if array.size:
-        for start in range(0, len(array), rows):
-            _read_rows(raw, name, start, array[start : start + rows])
+        rows = max(1, _BYTES_PER_READ // array[0].nbytes)
+        with ThreadPoolExecutor(1) as beside:  # which takes the digest of some rows while the next are read
+            for start in range(0, len(array), rows):
+                block = array[start : start + rows]
+                _read_rows(raw, name, start, block)
+                beside.submit(digest.update, block)
+    if digest.hexdigest() != sha256:
+        raise ContentError(f"{name} is not what was written: its SHA-256 is another")
     return array
 
 
@@ -220,13 +226,12 @@ class CacheFile:
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the parts that have images."""
-        return self._header.parts
+        return tuple(name.removesuffix(_IMAGES) for name in self._header.digests if name.endswith(_IMAGES))
 
     def array(self, name: str) -> Array:
         """Read an array."""
-        assert self._header
-        with _reading(self.path) as raw:
-            return _read_array(raw, name)
+        with self._reading() as read:
+            return read(name)
 
     def read_images(self, part: str) -> tuple[Array, npt.NDArray[np.int64]]:
         """Read the images and labels of a part.
@@ -243,12 +248,17 @@ class CacheFile:
         labels : ndarray of int64, shape (N,)
             One for each.
         """
-        assert self._header
-        with _reading(self.path) as raw:
-            images, labels = (_read_array(raw, f"{part}/{name}") for name in ("images", "labels"))
+        with self._reading() as read:
+            images, labels = read(f"{part}{_IMAGES}"), read(f"{part}{_LABELS}")
             if labels.shape != images.shape[:1] or labels.dtype != np.int64:
-                raise ValueError(f"{part} has {len(images)} images, and labels {labels.dtype} {labels.shape}")
+                raise ContentError(f"{part} has {len(images)} images, and labels {labels.dtype} {labels.shape}")
             return images, labels
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Callable[[str], Array]]:
+        digests = self._header.digests
+        with told(self.path), open_file(self.path) as raw:
+            yield lambda name: _read_array(raw, name, digests[name])
 
 
 class CacheWriter:
@@ -266,6 +276,8 @@ class CacheWriter:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._file: h5py.File | None = None
+        self._attributes: dict[str, str | int | float] = {}
+        self._digests: dict[str, str] = {}
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[h5py.File]:
@@ -280,8 +292,7 @@ class CacheWriter:
     def open(self, specification: Mapping[str, Any]) -> None:
         """Begin the file."""
         with self._writing():
-            # The chunk cache only copies what is written in whole chunks.
-            self._file = h5py.File(self._sink, "w", rdcc_nbytes=0, **LAYOUT)
+            self._file = h5py.File(self._sink, "w", **LAYOUT)
         readable = {
             f"{_OF_SPECIFICATION}.{name}": value if isinstance(value, str | int | float) else canonical(value)
             for name, value in specification.items()
@@ -289,7 +300,7 @@ class CacheWriter:
         self._write_attributes({"format": FORMAT, _OF_SPECIFICATION: canonical(specification), **readable})
 
     def attributes(self, mapping: Mapping[str, str | int | float]) -> None:
-        """Write text and numbers. ``format`` and what begins with ``specification`` are the file's own."""
+        """Write text and numbers. ``format``, ``arrays``, ``sha256`` and ``specification...`` are the file's own."""
         if any(_is_own(name) for name in mapping):
             raise ValueError(f"of {list(mapping)}, some are the file's own")
         self._write_attributes(mapping)
@@ -298,6 +309,7 @@ class CacheWriter:
         with self._writing() as file:
             for name, value in mapping.items():
                 file.attrs[name] = _fixed(value)
+        self._attributes |= mapping
 
     def array(self, name: str, values: Array) -> None:
         """Write an array of numbers with at least one dimension."""
@@ -335,23 +347,32 @@ class CacheWriter:
         """
         if labels.shape != shape[:1] or labels.dtype != np.int64:
             raise ValueError(f"labels {labels.dtype} {labels.shape} of {shape[0]} images")
-        self._write(f"{part}/images", shape, np.dtype(dtype), blocks)
-        self.array(f"{part}/labels", labels)
+        self._write(f"{part}{_IMAGES}", shape, np.dtype(dtype), blocks)
+        self.array(f"{part}{_LABELS}", labels)
 
     def _write(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[Array]) -> None:
         if dtype.kind not in _NUMBERS or not shape:
             raise TypeError(f"{name}: not an array of numbers: {dtype} {shape}")
-        layout = chunks(shape, dtype)
         with self._writing() as file:
-            file.create_dataset(name, shape, dtype, track_times=False, **layout)
-        start = 0
-        for group in regrouped(blocks, layout["chunks"][0] if layout else 1, shape, dtype):
-            with self._writing() as file:
-                file[name][start : start + len(group)] = group
-            start += len(group)
+            file.create_dataset(name, shape, dtype, track_times=False)
+        digest, start = _digest(shape, dtype), 0
+        for block in blocks:
+            end = start + len(block)
+            if block.shape[1:] != shape[1:] or block.dtype != dtype or end > shape[0]:
+                raise ValueError(f"{end} images {block.dtype} {block.shape[1:]}: promised were {dtype} {shape}")
+            if block.size:
+                with self._writing() as file:
+                    file[name][start:end] = block
+                digest.update(np.ascontiguousarray(block))
+            start = end
+        if start != shape[0]:
+            raise ValueError(f"{start} images: promised were {shape[0]}")
+        self._digests[name] = digest.hexdigest()
 
     def close(self) -> None:
         """End the file; it is then complete, though not yet on the disk."""
+        self._write_attributes({_ARRAYS: canonical(self._digests)})
+        self._write_attributes({_SEAL: _seal(self._attributes)})
         with self._writing() as file:
             self._file = None
             file.close()

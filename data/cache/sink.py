@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import DataError
+from bdfa_np.system.files import refusal
 
 
 @contextlib.contextmanager
-def access_needed(path: Path) -> Iterator[None]:
+def access_needed(path: Path, what: str = "cannot be used") -> Iterator[None]:
     """Turn what the file system refuses into one line; that a disk is full or a file missing stays an `OSError`."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT):
             raise
-        reason = error.strerror or error
-        raise DataError(f"{path}: {reason}: check its permissions, or name another folder with --cache-dir") from error
+        raise refused(path, error, what) from error
+
+
+def refused(path: Path, error: OSError, what: str = "cannot be read") -> DataError:
+    """Return what is to be said of a file of the cache that the system refuses."""
+    return DataError(f"{refusal(path, error, what)}, or name another folder with --cache-dir")
 
 
 class Sink(io.RawIOBase):

@@ -1,6 +1,7 @@
 """The cache of prepared data sets: one file for each specification, made once, whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -14,7 +15,6 @@ from urllib.parse import quote
 import filelock
 
 from bdfa_np.data.cache.file import (
-    DAMAGE,
     FORMAT,
     CacheFile,
     CacheWriter,
@@ -22,11 +22,11 @@ from bdfa_np.data.cache.file import (
     canonical,
     encoded,
     read_header,
-    reason_of,
+    told,
 )
 from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.data.folders import user_folder
-from bdfa_np.errors import DataError
+from bdfa_np.errors import ContentError, DataError
 from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
 
 T = TypeVar("T")
@@ -246,10 +246,10 @@ class Cache:
         lock = self._lock(path)
         with access_needed(self.folder):
             try:
-                held = lock.acquire(blocking=False)
+                held = _acquired(lock, blocking=False)
             except filelock.Timeout:
                 waiting()
-                held = lock.acquire()
+                held = _acquired(lock, blocking=True)
         with held:
             yield
 
@@ -259,7 +259,7 @@ class Cache:
         lock, free = self._lock(path), True
         with access_needed(self.folder):
             try:
-                lock.acquire(blocking=False)
+                _acquired(lock, blocking=False)
             except filelock.Timeout:
                 free = False
         try:
@@ -281,6 +281,13 @@ class Cache:
                     entry.path.unlink(missing_ok=True)
             elif entry.state == "ready":
                 note(f"{entry.path} was prepared by other versions of the code, and {path.name} takes its place")
+
+
+def _acquired(lock: filelock.BaseFileLock, *, blocking: bool) -> filelock.AcquireReturnProxy:
+    try:
+        return lock.acquire(blocking=blocking)
+    except NotImplementedError as error:  # what some versions of filelock make of a file system without locks
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
 
 
 def _without_versions(specification: Mapping[str, Any] | None) -> str | None:
@@ -319,14 +326,10 @@ def _entry(path: Path) -> CacheEntry | None:
 def _read(path: Path, specification: Mapping[str, Any], read: Callable[[CacheFile], T], *, hit: bool) -> T:
     """Return what ``read`` makes of a file; whatever is wrong with that is `UnusableError`."""
     file = CacheFile(path, hit)
-    try:
+    with told(path):
         if canonical(file.specification) != canonical(specification):
-            raise ValueError("it was prepared for something else")
+            raise ContentError("it was prepared for something else")
         return read(file)
-    except FileNotFoundError:
-        raise
-    except DAMAGE as error:
-        raise UnusableError(path, f"is damaged ({reason_of(error)})") from error
 
 
 @contextlib.contextmanager

@@ -208,7 +208,7 @@ def test_list_shows_each_prepared_file_with_its_size_time_and_options(bdfa, prep
 
 
 def test_list_says_what_is_wrong_with_a_file(bdfa, cache, prepared):
-    for name, version in (("old", 1), ("later", 4)):
+    for name, version in (("old", 1), ("later", 99)):
         path = cache / f"{name}-0123456789abcdef.h5"
         path.write_bytes(prepared.read_bytes())
         with h5py.File(path, "r+") as file:

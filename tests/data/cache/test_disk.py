@@ -124,7 +124,6 @@ def write_small(writer):
 @pytest.fixture
 def prepare(tmp_path, monkeypatch):
     """Give the function that prepares in a file of a class, with so many writes before the trouble."""
-    monkeypatch.setattr("bdfa_np.data.cache.chunks.BYTES_PER_CHUNK", 2000)
 
     def prepare(kind, writes, build=write_small):
         monkeypatch.setattr(bdfa_np.data.cache.store, "open", lambda path, *_, **__: kind(path, "w+"), raising=False)
@@ -339,7 +338,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(shared):
     outcome = as_nobody(shared, before)
     assert outcome["type"] == "DataError"
     assert outcome["text"] == (
-        f"{shared}: Permission denied: check its permissions, or name another folder with --cache-dir"
+        f"{shared} cannot be used: Permission denied: check its permissions, or name another folder with --cache-dir"
     )
     assert names(shared) == [".locks"]
 
@@ -348,7 +347,7 @@ def test_a_file_that_may_not_be_read_is_one_line_and_no_damage(shared):
     path = Cache(shared).path("digits", {})
     outcome = as_nobody(shared, "cache.path('digits', {}).chmod(0)")
     assert outcome["type"] == "DataError"
-    assert outcome["text"].startswith(f"{path}: Permission denied: check its permissions")
+    assert outcome["text"].startswith(f"{path} cannot be read: Permission denied: check its permissions")
     assert names(shared) == [".locks", path.name]
     listed = "print(json.dumps([entry.state for entry in cache.entries()]))"
     assert as_nobody(shared, "PREPARED = cache.path('digits', {}); PREPARED.chmod(0)", listed) == ["unreadable"]

@@ -186,7 +186,7 @@ def test_files_of_other_versions_are_named_and_stay(cache):
 def test_a_file_of_a_later_version_is_refused_and_left_alone(cache):
     prepare(cache)
     path = cache.path("digits", {})
-    set_format(path, 4)
+    set_format(path, 99)
     before = path.read_bytes()
     with pytest.raises(DataError) as caught:
         prepare(cache, build=pytest.fail)
