@@ -114,7 +114,7 @@ def where(entry: Entry, datapath: Path | None = None) -> str:
 
 
 def _data_folder(datapath: Path | None) -> Path:
-    folder = default_folder() if datapath is None else datapath.expanduser()
+    folder = default_folder() if datapath is None else datapath
     if datapath is not None and _kind(folder) != "folder":
         raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
     return folder
