@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -197,11 +196,6 @@ class Option:
         if self.follows is None:
             return self.default
         return self.follows(config) if callable(self.follows) else self.follows
-
-
-def whole_path(path: str) -> str:
-    """Return a path that means the same from any folder; what it leads to is not looked at."""
-    return os.path.abspath(os.path.expanduser(path))
 
 
 def flag(name: str) -> str:

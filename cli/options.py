@@ -1,13 +1,14 @@
 """Command-line options made from what is declared, and the commands that take them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from bdfa_np.cli.paths import FolderPath, KeptFolder, spelling
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Option, flag
@@ -16,6 +17,7 @@ from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
 from bdfa_np.options.hints import meant
 from bdfa_np.rules import RULES
+from bdfa_np.system.paths import user_path
 from bdfa_np.system.streams import ReaderGone
 
 # Lines are broken at hyphens, which would take names of data sets and options apart.
@@ -101,7 +103,7 @@ def debug_option(function: Function) -> Function:
 
 def existing_run_argument(function: Function) -> Function:
     """Add the argument that names a run folder."""
-    return click.argument("run", type=click.Path(path_type=Path, file_okay=False))(function)
+    return click.argument("run", type=FolderPath())(function)
 
 
 class HeadedOption(click.Option):
@@ -173,8 +175,9 @@ class DatasetName(TorchChoice):
         super().__init__(dataset_names(), ())
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the data set's name, or the path as it is."""
+        """Return the data set's name, or the path as it is: that it is one is seen by how it is spelt."""
         if is_own(value):
+            user_path(value, spelling(param))
             return value
         try:
             return super().convert(value, param, ctx)
@@ -269,14 +272,6 @@ class NumberOrWord(click.ParamType[Any]):
         return [CompletionItem(word) for word in self.option.words if word.startswith(incomplete.lower())]
 
 
-class WeightsPath(click.Path):
-    """A path; ``none`` is none, as the Torch program has it: a folder of this name is ``./none``."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or None."""
-        return None if value == "none" else super().convert(value, param, ctx)
-
-
 class DeviceNumber(click.ParamType[int]):
     """A device's number; who names a kind of device is told which option that is."""
 
@@ -296,8 +291,8 @@ class DeviceNumber(click.ParamType[int]):
 _TYPES: "dict[str, click.ParamType[Any]]" = {
     "dataset": DatasetName(),
     "gradient": RuleName(),
-    "datapath": click.Path(file_okay=False),
-    "cache_dir": click.Path(file_okay=False),
+    "datapath": KeptFolder(),
+    "cache_dir": KeptFolder(new=True),
     "device": DeviceNumber(),
 }
 """Of the options whose values are more than a number, a switch, a choice or a text."""

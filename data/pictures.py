@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bdfa_np.errors import DataError
-from bdfa_np.system.files import replace_file
+from bdfa_np.system.outputs import open_output
 
 _GAP = 4
 _BACKGROUND = (255, 255, 255)
@@ -133,7 +133,7 @@ def save(picture: Image.Image, path: Path) -> None:
     OSError
         If it cannot be written.
     """
-    with replace_file(path) as file:
+    with open_output(path) as file:
         picture.save(file, "PNG")
 
 

@@ -5,11 +5,15 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.cache.store import Cache, cache_folder
 from bdfa_np.data.prepared import PreparedData, read_prepared
-from bdfa_np.data.preprocess.pipeline import as_it_is, specification, write_prepared
+from bdfa_np.data.preprocess.pipeline import as_it_is, some_prepared, specification, write_prepared
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.find import source_of
 from bdfa_np.errors import DataError
@@ -91,3 +95,47 @@ def prepare(
     for text in prepared.notes if prepared.hit else ():
         note(text)
     return replace(prepared, seconds=perf_counter() - start)
+
+
+def whitened_images(
+    recipe: Recipe,
+    count: int,
+    *,
+    datapath: str | os.PathLike[str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the first test images of a data set, and what whitening makes of them; nothing is stored.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Which data set, and how it is whitened.
+    count : int
+        How many images, at most.
+    datapath, cache_dir, progress, note
+        As in `prepare`. Where the data set was prepared so before, whitening need not be fitted again.
+
+    Returns
+    -------
+    images, whitened : ndarray, shape (N, H, W, C)
+
+    Raises
+    ------
+    DataError, ConfigError
+        As `prepare`.
+    """
+    source = source_of(recipe, datapath=datapath, progress=progress)
+    if source.input_shape is not None:
+        recipe.check(source.input_shape)
+    wanted = specification(recipe, source.name, source.known_checksums or source.checksums())
+    if Cache(cache_folder(cache_dir)).path(source.name, wanted).exists():
+        prepared = prepare(recipe, datapath=datapath, cache_dir=cache_dir, progress=progress, note=note)
+        whitened = prepared.parts["test"][0][:count]
+        return prepared.zca().undo(whitened, np.empty_like(whitened)), whitened
+    dataset = source.read(recipe.resize)
+    for text in (*source.notes(), *dataset.notes):
+        note(text)
+    recipe.check(dataset.input_shape)
+    return some_prepared(recipe, dataset, count, progress)

@@ -13,7 +13,8 @@ from bdfa_np.export.onnx_file import write_onnx
 from bdfa_np.export.torch_files import code, write_state
 from bdfa_np.model import Model
 from bdfa_np.system.extras import install_command
-from bdfa_np.system.files import replace_file, replace_text
+from bdfa_np.system.outputs import open_output, write_output
+from bdfa_np.system.paths import check_output
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt", "npz": ".npz"}
 """What the name of a file ends with, by the format."""
@@ -71,7 +72,7 @@ def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: 
     >>> export_model(load_run("runs/dfa"), "digits.onnx", to="onnx").interface  # doctest: +SKIP
     'raw samples (N, 28, 28, 1) of uint8 -> logits and scores (N, 10)'
     """
-    path = Path(path)
+    path = check_output(path, "--output")
     if to not in _WRITERS:
         raise ConfigError(f"--to {to}: choose from {', '.join(_WRITERS)}")
     check_extra(to)
@@ -107,8 +108,6 @@ def _files(path: Path, to: str) -> tuple[Path, ...]:
 
 def check_free(file: Path, *, force: bool) -> None:
     """Raise `ConfigError` unless a file can be written without loss."""
-    if not file.parent.is_dir():
-        raise ConfigError(f"{file}: there is no folder {file.parent}: make it, or name another file")
     if file.is_dir():
         raise ConfigError(f"{file} is a folder: name a file in it")
     if file.exists() and not force:
@@ -116,21 +115,21 @@ def check_free(file: Path, *, force: bool) -> None:
 
 
 def _write_onnx(inference: Inference, files: tuple[Path, ...]) -> None:
-    with replace_file(files[0]) as file:
+    with open_output(files[0]) as file:
         write_onnx(inference, file)
 
 
 def _write_npz(inference: Inference, files: tuple[Path, ...]) -> None:
-    with replace_file(files[0]) as file:
+    with open_output(files[0]) as file:
         write_npz(inference, file)
 
 
 def _write_torch(inference: Inference, files: tuple[Path, ...]) -> None:
     state, module = files
     text = code(inference, state.name)
-    with replace_file(state) as file:
+    with open_output(state) as file:
         write_state(inference, file)
-    replace_text(module, text)
+    write_output(module, text)
 
 
 _WRITERS: dict[str, Callable[[Inference, tuple[Path, ...]], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from bdfa_np.layers.base import Shape
 from bdfa_np.network import Sequential
 from bdfa_np.networks.options import Settings
 from bdfa_np.random_streams import Streams
+from bdfa_np.system.paths import storable, user_path
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -80,7 +82,8 @@ def find_file(name: str, models_folder: str) -> Path:
     ExtensionError
         If there is no such file.
     """
-    path = Path(name) if name.endswith(".py") else Path(models_folder) / f"{name}.py"
+    given = name.endswith(".py")
+    path = user_path(name, FLAG) if given else user_path(models_folder, "--models-folder") / f"{name}.py"
     if not path.is_file():
         raise ExtensionError(f"{FLAG} {name}: there is no built-in net of this name, and no file {path}")
     return path
@@ -96,7 +99,7 @@ def canonical(name: str, models_folder: str) -> str:
     """
     if name in NETWORKS or _entry(name):
         return name
-    return str(find_file(name, models_folder).resolve())
+    return storable(os.path.realpath(find_file(name, models_folder)), FLAG)
 
 
 def network_file(name: str, models_folder: str) -> Path | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bdfa_np.declaration import Condition, Option, flag, whole_path
+from bdfa_np.declaration import Condition, Option, flag
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.networks import NETWORKS, find_network
 from bdfa_np.optim import OPTIMIZERS
@@ -15,6 +15,7 @@ from bdfa_np.options.machine import OPTIONS as MACHINE
 from bdfa_np.options.training import LOSS, OPTIMIZER, TRAINING
 from bdfa_np.rules import RULES
 from bdfa_np.rules.find import canonical, find_rule
+from bdfa_np.system.paths import lasting_path
 
 
 def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[[Any, Option], bool]) -> list[Option]:
@@ -102,7 +103,13 @@ HEADINGS: dict[str, tuple[Option, ...]] = {
             f"Net to build: {', '.join(NETWORKS)}, a Python file of your own, or its name in --models-folder.",
             torch="-network",
         ),
-        Option("models_folder", "./Models/", "Folder of your own nets.", torch="-modelsFolder", canonical=whole_path),
+        Option(
+            "models_folder",
+            "./Models/",
+            "Folder of your own nets.",
+            torch="-modelsFolder",
+            canonical=lasting_path("--models-folder"),
+        ),
         *_of_networks(),
         INIT,
     ),

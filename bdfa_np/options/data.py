@@ -4,8 +4,9 @@ from bdfa_np.data.recipe import FORMATS, NORMALIZATIONS, NOT_WHITENED, WHITENED,
 from bdfa_np.data.sources.find import HAS_TEST, find_source, may_be_divided
 from bdfa_np.data.sources.own import NO_TABLE, is_table
 from bdfa_np.data.sources.registry import dataset_names
-from bdfa_np.declaration import Condition, Option, at_least, positive, whole_path
+from bdfa_np.declaration import Condition, Option, at_least, positive
 from bdfa_np.errors import DataError
+from bdfa_np.system.paths import lasting_path, storable
 
 _NO_TABLE, _HAS_TEST = (message.format(dataset="--dataset {decider}") for message in (NO_TABLE, HAS_TEST))
 
@@ -31,7 +32,7 @@ OPTIONS = (
         f"Data set: {', '.join(dataset_names())}; or your own: a .csv, .npz or .h5 file, or a folder as ./NAME.",
         torch="-dataset",
         check=known_dataset,
-        canonical=lambda dataset: find_source(dataset).spelling,
+        canonical=lambda dataset: storable(find_source(dataset).spelling, "--dataset"),
     ),
     Option(
         "label",
@@ -54,7 +55,7 @@ OPTIONS = (
         "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]",
         kind=str,
         torch="-datapath",
-        canonical=whole_path,
+        canonical=lasting_path("--datapath"),
     ),
     Option(
         "cache_dir",
@@ -62,7 +63,7 @@ OPTIONS = (
         "Folder of prepared data. [default: BDFA_CACHE_DIR, else the cache folder]",
         kind=str,
         torch="-preProcDir",
-        canonical=whole_path,
+        canonical=lasting_path("--cache-dir"),
     ),
     Option(
         "no_extra",

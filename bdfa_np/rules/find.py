@@ -1,5 +1,6 @@
 """From the name that ``--gradient`` takes to a rule: one of the package, of a user's file, or of a distribution."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from bdfa_np.extensions import BROKEN, describe, digest, file_of, installed, loa
 from bdfa_np.network import Sequential
 from bdfa_np.rules import RULES
 from bdfa_np.rules.base import Rule
+from bdfa_np.system.paths import storable, user_path
 
 GROUP = "bdfa_np.rules"
 """The group of entry points by which a distribution offers rules: a name, and a class that derives from `Rule`."""
@@ -34,7 +36,7 @@ def find_rule(name: str) -> type[Rule]:
     if name in RULES:
         return RULES[name]
     if name.endswith(".py"):
-        return _from_file(Path(name))
+        return _from_file(user_path(name, FLAG))
     entry = installed(GROUP, name)
     if entry is None:
         raise ExtensionError(
@@ -51,14 +53,16 @@ def find_rule(name: str) -> type[Rule]:
 def canonical(name: str) -> str:
     """Return a rule's name as it is, a file by its whole path: a run finds it again from any folder."""
     find_rule(name)
-    return str(Path(name).resolve()) if name.endswith(".py") and name not in RULES else name
+    if name in RULES or not name.endswith(".py"):
+        return name
+    return storable(os.path.realpath(user_path(name, FLAG)), FLAG)
 
 
 def rule_file(name: str) -> Path | None:
     """Return the file that a rule from outside comes from, or None for one of the package."""
     if name in RULES:
         return None
-    return _existing(Path(name)) if name.endswith(".py") else file_of(find_rule(name))
+    return _existing(user_path(name, FLAG)) if name.endswith(".py") else file_of(find_rule(name))
 
 
 def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> Rule:

@@ -20,6 +20,7 @@ from bdfa_np.runs.checkpoint import read_history
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.store.taking import TAKING
+from bdfa_np.system.paths import user_path
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
@@ -93,7 +94,7 @@ def list_runs(folder: str | os.PathLike[str]) -> list[RunSummary]:
     RunError
         If there is no such folder.
     """
-    folder = Path(folder)
+    folder = user_path(folder, "the folder of runs")
     if not folder.is_dir():
         raise RunError(f"there is no folder {folder}: bdfa train makes runs/, or name another one")
     read = [(path, *_read(path)) for path in sorted(find_runs(folder), key=_natural)]

@@ -14,6 +14,7 @@ from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.folder import CHECKPOINT, RunFolder
+from bdfa_np.system.paths import check_input, user_path
 
 
 def load_run(path: str | os.PathLike[str], *, best: bool = False, backend: str | None = None) -> Model:
@@ -39,7 +40,7 @@ def load_run(path: str | os.PathLike[str], *, best: bool = False, backend: str |
     BackendError
         If the backend cannot be used here.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(user_path(path, "the run folder"))
     config, document = folder.read_config()
     if backend is not None:
         config = config.replace(backend=backend, **cuda_defaults())
@@ -95,6 +96,7 @@ def load_weights(model: Model, path: Path) -> str:
     if path.is_dir():
         RunFolder(path).finish()
     file = path / CHECKPOINT if path.is_dir() else path
+    check_input(file, "--load")
     if not file.exists():
         raise RunError(f"--load {path}: there is no file {file}")
     checkpoint = read_checkpoint(file, history=False)

@@ -15,6 +15,7 @@ from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import CUDA, cuda_defaults
+from bdfa_np.options.precedence import whole
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
@@ -73,7 +74,7 @@ def start_run(
         Whatever a user can mend, in one line.
     """
     listener = listener or Listener()
-    config, capped = within_cores(config.resolve())
+    config, capped = within_cores(whole(config.resolve()))
     folder = RunFolder(Path(save), numbered=numbered)
     folder.check_free(force=force)
     if config.visualize:

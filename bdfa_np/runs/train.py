@@ -28,6 +28,7 @@ from bdfa_np.runs.history import History
 from bdfa_np.runs.loading import load_run
 from bdfa_np.runs.session import RunInterrupted
 from bdfa_np.runs.starting import resume_run, start_run
+from bdfa_np.system.paths import check_folder, user_path
 from bdfa_np.system.text import counted
 
 
@@ -141,7 +142,7 @@ def train(
     if resume and force:
         raise ConfigError("resume and force exclude each other: go on with the run, or replace it")
     with tempfile.TemporaryDirectory(prefix="bdfa-") as temporary:
-        folder = Path(temporary) / "run" if save is None else Path(save)
+        folder = Path(temporary) / "run" if save is None else _run_folder(save)
         goes_on = resume and not RunFolder(folder).is_vacant
         begun = RunFolder(folder).read_config()[0] if goes_on else Config(**given)
         bar = Bar(progress, begun.tested_on)
@@ -149,7 +150,7 @@ def train(
             if goes_on:
                 session = resume_run(folder, given, listener=bar, dataset=data)
             else:
-                start = None if load is None else Path(load)
+                start = None if load is None else user_path(load, "--load")
                 session = start_run(Config(**given), folder, load=start, force=force, listener=bar, dataset=data)
         except KeyboardInterrupt as interrupt:
             bar.ends()
@@ -163,6 +164,13 @@ def train(
     config = model.config
     kept = None if save is None else folder
     return TrainingResult(model, History(history, config.tested_on), kept, tuple(bar.notes), interrupted)
+
+
+def _run_folder(save: str | os.PathLike[str]) -> Path:
+    """Return the folder that a run is to be in; refuse what cannot be one."""
+    folder = user_path(save, "--save")
+    check_folder(folder, "--save", new=True)
+    return folder
 
 
 def _options(config: Config | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
+from bdfa_np.cli.paths import OutputPath
 from bdfa_np.errors import RunError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Examples:
 @click.option(
     "--csv",
     "csv_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     help="Write the whole confusion matrix to a file.",
 )
 @click.option("--dataset", type=DatasetName(), help="Where the run's data set of your own is now, if it has moved.")
@@ -53,7 +54,7 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     from bdfa_np.runs.evaluation import evaluate_run
     from bdfa_np.runs.starting import fallback_notes
     from bdfa_np.runs.store.figures import confusion_csv
-    from bdfa_np.system.files import replace_text
+    from bdfa_np.system.outputs import write_output
     from bdfa_np.system.text import counted
 
     refuse_several(run)
@@ -69,7 +70,7 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     for line in confusion_lines(confusion, found.class_names, shutil.get_terminal_size().columns):
         click.echo(line)
     if csv_file is not None:
-        replace_text(csv_file, confusion_csv(confusion.counts.tolist(), found.class_names))
+        write_output(csv_file, confusion_csv(confusion.counts.tolist(), found.class_names))
 
 
 def refuse_several(run: Path) -> None:

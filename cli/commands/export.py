@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bdfa_np.cli.options import Command, debug_option, existing_run_argument
+from bdfa_np.cli.paths import OutputPath
 
 FORMATS = ("onnx", "torch", "npz")
 
@@ -29,7 +30,7 @@ What to do with the files: docs/export.md.""",
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help="The file. [default: net.onnx, net.pt or net.npz in the run folder; best.* with --best]",
 )
 @click.option("--best", is_flag=True, help="The net of the lowest validation error, which --keep-best keeps.")

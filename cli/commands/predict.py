@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
+from bdfa_np.cli.paths import InputPath, OutputPath
 
 if TYPE_CHECKING:
     from bdfa_np.runs.prediction import RunPredictions
@@ -23,7 +24,7 @@ Examples:
   bdfa predict runs/a --dataset mnist --worst --csv all.csv --png worst.png""",
 )
 @existing_run_argument
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=InputPath())
 @click.option("--dataset", type=DatasetName(), help="Predict a data set's samples in place of files.")
 @click.option(
     "--split",
@@ -38,8 +39,8 @@ Examples:
 @click.option("--worst", is_flag=True, help="Begin with the samples whose own class got the least.")
 @click.option("--best", is_flag=True, help="Use the net of the lowest validation error, which --keep-best keeps.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a row a sample.")
-@click.option("--png", "png_file", type=click.Path(path_type=Path, dir_okay=False), help="Draw the first 50 samples.")
+@click.option("--csv", "csv_file", type=OutputPath(), help="Write a row a sample.")
+@click.option("--png", "png_file", type=OutputPath(), help="Draw the first 50 samples.")
 @config_options("datapath", "threads", "backend", "device")
 @debug_option
 def predict(
@@ -64,7 +65,7 @@ def predict(
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.runs.prediction import predict_run
-    from bdfa_np.system.files import replace_text
+    from bdfa_np.system.outputs import write_output
 
     found = predict_run(
         run, files, dataset=dataset, part=part, invert=invert, best=best, changes=given, listener=Display()
@@ -72,7 +73,7 @@ def predict(
     if worst:
         found = found.worst_first()
     if csv_file is not None:
-        replace_text(csv_file, as_csv(found, top))
+        write_output(csv_file, as_csv(found, top))
     if png_file is not None:
         draw(found, png_file)
     if as_json:

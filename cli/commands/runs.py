@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import RunError
 
 
@@ -16,7 +17,7 @@ Examples:
   bdfa runs
   bdfa runs sweep --json""",
 )
-@click.argument("folder", default="runs", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", default="runs", type=FolderPath())
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, errors as fractions.")
 @debug_option
 def runs(folder: Path, as_json: bool) -> None:

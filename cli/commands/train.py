@@ -8,13 +8,13 @@ import click
 
 from bdfa_np.cli.options import (
     Command,
-    WeightsPath,
     config_options,
     debug_option,
     given_options,
     rule_option,
     torch_aliases,
 )
+from bdfa_np.cli.paths import FolderPath, StreamPath, WeightsPath
 from bdfa_np.errors import ConfigError
 
 
@@ -40,20 +40,21 @@ nothing: all lines are in the run's Log.txt.""",
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Options from a TOML file, such as a run's config.toml; those of the command line go before.",
+    type=StreamPath(dir_okay=False),
+    help="Options from a TOML file, such as a run's config.toml; those of the command line go before. Paths in it are "
+    "read as if typed here.",
 )
 @click.option(
     "--load",
     "-load",
-    type=WeightsPath(path_type=Path),
+    type=WeightsPath(),
     help="Start from the weights of a run folder or of a checkpoint.h5.",
 )
 @click.option("--dry-run", is_flag=True, help="Show every option with its source and the net's layers; train nothing.")
 @click.option(
     "--save",
     "-save",
-    type=click.Path(path_type=Path),
+    type=FolderPath(new=True),
     help="Run folder.  [default: a time stamp under runs/]",
 )
 @click.option(

@@ -28,6 +28,7 @@ from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.data.folders import user_folder
 from bdfa_np.errors import ContentError, DataError
 from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
+from bdfa_np.system.paths import user_path
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ def default_cache_folder() -> Path:
 
 def cache_folder(named: str | os.PathLike[str] | None) -> Path:
     """Return the folder of prepared data that is named, or the default one."""
-    return default_cache_folder() if named is None else Path(named).expanduser()
+    return default_cache_folder() if named is None else user_path(named, "--cache-dir")
 
 
 def digest(specification: Mapping[str, Any]) -> str:

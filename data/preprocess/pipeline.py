@@ -219,6 +219,34 @@ def fit(recipe: Recipe, train_images: Images, title: str = "", progress: bool = 
         return ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
 
 
+def some_prepared(
+    recipe: Recipe, dataset: Dataset, count: int, progress: bool = False
+) -> tuple[Images, NDArray[np.float32]]:
+    """Return a data set's first test images, and what a recipe makes of them; no others are prepared.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Which images are trained on, by whose statistics is prepared, and what is done.
+    dataset : Dataset
+        The data set as it was read.
+    count : int
+        How many images, at most.
+    progress : bool, default False
+        Whether to draw a progress bar on standard error.
+
+    Raises
+    ------
+    DataError
+        If the training images have no statistics, for example because all their values are the same.
+    """
+    colours = to_yuv if recipe.format == "yuv" else _unchanged
+    parts, _ = _parts(recipe, dataset)
+    fitted = fit(recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    images = parts["test"][0][:count]
+    return images, fitted.apply(colours(images), np.empty(images.shape, np.float32))
+
+
 def _write_fitted(writer: CacheWriter, fitted: Normalization | ZCA) -> None:
     if isinstance(fitted, ZCA):
         for name in ("mean", "P", "P_inverse"):

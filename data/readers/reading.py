@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import stat
 import zlib
 from collections.abc import Iterator
@@ -107,6 +108,27 @@ def read_exactly(path: Path, size: int, what: str) -> bytearray:
     return content
 
 
+def check_size(path: Path, size: int | None) -> None:
+    """Refuse a file that is not as large as the published one, before any of it is read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    size : int or None
+        The published one's size in bytes; None where it is not known, and nothing is refused.
+
+    Raises
+    ------
+    DataError
+        If it has another size, is missing or unreadable, or no regular file.
+    """
+    with open_data_file(path) as file:
+        found = os.fstat(file.fileno()).st_size
+    if size is not None and found != size:
+        raise DataError(f"{path}: altered: it has {found:,} bytes, and the published file has {size:,}: {ADVICE}")
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content as it lies there, in lower-case hexadecimal.
 
@@ -136,25 +158,30 @@ def stream_sha256(file: io.BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_sha256(path: Path) -> str:
+def content_sha256(path: Path, size: int | None = None) -> str:
     """Return the SHA-256 of what a file holds, decompressed where it is gzipped, in lower-case hexadecimal.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
+    size : int, optional
+        How many bytes its content must have, where that is known: no more are decompressed.
 
     Raises
     ------
     DataError
-        If it is missing, unreadable, damaged or not a regular file.
+        If it is missing, unreadable, damaged or not a regular file, or its content is larger.
     """
-    digest = hashlib.sha256()
+    digest, done = hashlib.sha256(), 0
     with open_data_file(path) as file, decompressed(file) as stream:
         broke_off = False
         while not broke_off:
             content, broke_off = read_up_to(stream, BYTES_PER_READ)
             digest.update(content)
+            done += len(content)
+            if size is not None and done > size:
+                raise DataError(f"{path}: too long: its content is {size:,} bytes and more follow: {ADVICE}")
             if not content:
                 return digest.hexdigest()
     raise DataError(f"{path}: truncated: the end of its gzip data, with their checksum, is missing: {ADVICE}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.data.checks import check_labels
 from bdfa_np.data.dataset import Dataset
-from bdfa_np.data.readers.reading import ADVICE, check_sha256, open_data_file
+from bdfa_np.data.readers.reading import ADVICE, check_sha256, check_size, open_data_file
 from bdfa_np.data.sources.kinds import Entry, RemoteFile
 from bdfa_np.errors import DataError
 
@@ -65,6 +65,8 @@ def load_svhn(entry: Entry, files: Sequence[tuple[RemoteFile, Path]]) -> Dataset
     With the extra ones, reading takes 3.9 GB of memory for a moment and 2 GB afterwards.
     """
     # Published uncompressed, a file is its content.
+    for file, path in files:
+        check_size(path, file.size_archive)
     read = [read_svhn(path, file.sha256_archive, entry.image_shape) for file, path in files]
     checksums = {file.name: file.sha256_archive for file, _ in files}
     train_images = _joined([images for images, _ in read[:-1]], entry.image_shape)

@@ -1,7 +1,6 @@
 """Unpacking the tar and zip archives that data sets are published in."""
 
 import hashlib
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -10,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO
 
-from bdfa_np.data.readers.reading import BYTES_PER_READ, check_sha256, open_data_file
+from bdfa_np.data.readers.reading import BYTES_PER_READ, check_sha256, check_size, open_data_file
 from bdfa_np.data.sources.kinds import Archive
 from bdfa_np.errors import DataError
 
@@ -40,6 +39,8 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
         If the archive is unreadable or altered, or the folder cannot be written.
     """
     wanted = {f"{archive.folder}/{name}": name for name in names}
+    sizes = {file.published_name: file.size for file in archive.files}
+    check_size(path, archive.size)
     with open_data_file(path) as packed:
         check_sha256(path, hashlib.file_digest(packed, "sha256").hexdigest(), archive.sha256)
         packed.seek(0)
@@ -52,10 +53,18 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
                 for member, content in members:
                     name = wanted.pop(member)
                     with (Path(temporary) / name).open("xb") as out:
-                        shutil.copyfileobj(content, out, BYTES_PER_READ)
+                        _copy(content, out, sizes[name])
                     (Path(temporary) / name).replace(folder / name)
         except OSError as error:
             raise DataError(f"{path}: cannot be unpacked into {folder}: {error.strerror or error}") from error
+
+
+def _copy(content: IO[bytes], out: IO[bytes], size: int) -> None:
+    """Copy a member, and no more of it than the byte that shows it to be too long; its reader says how long it is."""
+    left = size + 1
+    while left and (chunk := content.read(min(left, BYTES_PER_READ))):
+        out.write(chunk)
+        left -= len(chunk)
 
 
 def _members(

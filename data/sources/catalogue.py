@@ -1,11 +1,13 @@
 """The known data sets, one entry each: ways of publication, addresses, checksums, shapes, classes, licence, citation.
 
-A new data set is one entry here, and a reader if its format is a new one.
+A new data set is one entry here, and a reader if its format is a new one. Addresses with https come before those
+without. Sizes of files as they are published are those of TensorFlow Datasets, QMNIST's of its repository.
 """
 
 from bdfa_np.data.sources.cifar import CIFAR
 from bdfa_np.data.sources.emnist import EMNIST
 from bdfa_np.data.sources.kinds import Archive, ArchivedFile, BundledFile, Entry, Publication, RemoteFile
+from bdfa_np.data.sources.sizes import idx_sizes
 
 _DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
@@ -25,30 +27,30 @@ _MNIST_MIRRORS = (
 )
 
 _FASHION_MNIST_MIRRORS = (
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 
-_KMNIST_MIRRORS = (
-    "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-)
+_KMNIST_MIRRORS = ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
 
 _QMNIST_MIRRORS = (
     "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",
     "https://github.com/facebookresearch/qmnist/raw/master/",
 )
 
+_IDX_SIZES = idx_sizes((60_000, 10_000))
 _IDX_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def _idx_files(
     mirrors: tuple[str, ...],
     contents: tuple[str | None, ...],
-    archives: tuple[str, ...],
+    archives: tuple[tuple[int | None, str], ...],
     names: tuple[str, ...] = _IDX_NAMES,
+    sizes: tuple[int, ...] = _IDX_SIZES,
 ) -> tuple[RemoteFile, ...]:
-    """Return the four files; of each the SHA-256 unpacked, where it is known, and as it is published."""
+    """Return the four files; of each the SHA-256 unpacked, where it is known, and size and SHA-256 as published."""
     return tuple(
         RemoteFile(
             name,
@@ -56,15 +58,18 @@ def _idx_files(
             archive,
             tuple(f"{mirror}{name}.gz" for mirror in mirrors),
             other_names=(name.replace("-idx", ".idx"),),
+            size_content=size_content,
+            size_archive=size_archive,
         )
-        for name, content, archive in zip(names, contents, archives, strict=True)
+        for name, content, (size_archive, archive), size_content in zip(names, contents, archives, sizes, strict=True)
     )
 
 
-def _svhn_file(part: str, sha256: str) -> RemoteFile:
+def _svhn_file(part: str, size: int, sha256: str) -> RemoteFile:
     name = f"{part}_32x32.mat"
-    url = f"http://ufldl.stanford.edu/housenumbers/{name}"
-    return RemoteFile(name, sha256, sha256, (url,), suffix="", part="extra" if part == "extra" else "")
+    urls = tuple(f"{scheme}://ufldl.stanford.edu/housenumbers/{name}" for scheme in ("https", "http"))
+    optional = "extra" if part == "extra" else ""
+    return RemoteFile(name, sha256, sha256, urls, "", optional, size_content=size, size_archive=size)
 
 
 CATALOGUE = (
@@ -89,10 +94,10 @@ CATALOGUE = (
                         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
                     ),
                     (
-                        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+                        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
                     ),
                 ),
             ),
@@ -139,10 +144,10 @@ CATALOGUE = (
                         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
                     ),
                     (
-                        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+                        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+                        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+                        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
                     ),
                 ),
             ),
@@ -167,10 +172,10 @@ CATALOGUE = (
                     _KMNIST_MIRRORS,
                     (None, None, None, None),
                     (
-                        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-                        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-                        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-                        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+                        (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+                        (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+                        (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+                        (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
                     ),
                 ),
             ),
@@ -199,10 +204,10 @@ CATALOGUE = (
                         "92d0ccb8c25f9c6534270fb4be7e1d24a1c6d315edfc8a638bfbd31c70f362dd",
                     ),
                     (
-                        "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d",
-                        "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
-                        "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375",
-                        "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
+                        (None, "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d"),
+                        (463_024, "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f"),
+                        (None, "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375"),
+                        (526_800, "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06"),
                     ),
                     (
                         "qmnist-train-images-idx3-ubyte",
@@ -210,6 +215,7 @@ CATALOGUE = (
                         "qmnist-test-images-idx3-ubyte",
                         "qmnist-test-labels-idx2-int",
                     ),
+                    idx_sizes((60_000, 60_000), bytes_per_label=8 * 4),
                 ),
             ),
         ),
@@ -231,9 +237,19 @@ CATALOGUE = (
             Publication(
                 "bdfa_np.data.readers.svhn:load_svhn",
                 files=(
-                    _svhn_file("train", "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
-                    _svhn_file("extra", "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3"),
-                    _svhn_file("test", "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
+                    _svhn_file(
+                        "train", 182_040_794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"
+                    ),
+                    _svhn_file(
+                        "extra",
+                        1_329_278_602,
+                        "a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3",
+                    ),
+                    _svhn_file(
+                        "test",
+                        64_275_384,
+                        "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                    ),
                 ),
             ),
         ),
@@ -255,8 +271,9 @@ CATALOGUE = (
                     "stl10_binary.tar.gz",
                     "f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
                     (
-                        "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+                        "https://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
                         "https://cs.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+                        "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
                     ),
                     "stl10_binary",
                     (
@@ -265,6 +282,7 @@ CATALOGUE = (
                         ArchivedFile("test_X.bin", 8_000 * 3 * 96 * 96, None),
                         ArchivedFile("test_y.bin", 8_000, None),
                     ),
+                    2_640_397_119,
                 ),
             ),
         ),

@@ -23,8 +23,8 @@ _CIFAR100_CLASSES = (
 )
 
 
-def _cifar_archive(name: str, sha256: str, folder: str, *files: ArchivedFile) -> Archive:
-    return Archive(name, sha256, (f"{_CIFAR_PLACE}{name}",), folder, files)
+def _cifar_archive(name: str, sha256: str, size: int, folder: str, *files: ArchivedFile) -> Archive:
+    return Archive(name, sha256, (f"{_CIFAR_PLACE}{name}",), folder, files, size)
 
 
 def _cifar100_file(name: str, images: int) -> ArchivedFile:
@@ -95,6 +95,7 @@ CIFAR = (
                 archive=_cifar_archive(
                     "cifar-10-binary.tar.gz",
                     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                    170_052_171,
                     "cifar-10-batches-bin",
                     *_CIFAR10_BINARY,
                 ),
@@ -104,6 +105,7 @@ CIFAR = (
                 archive=_cifar_archive(
                     "cifar-10-python.tar.gz",
                     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                    170_498_071,
                     "cifar-10-batches-py",
                     *_CIFAR10_PYTHON,
                 ),
@@ -125,6 +127,7 @@ CIFAR = (
                 archive=_cifar_archive(
                     "cifar-100-binary.tar.gz",
                     "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+                    168_513_733,
                     "cifar-100-binary",
                     _cifar100_file("train.bin", 50_000),
                     _cifar100_file("test.bin", 10_000),
@@ -135,6 +138,7 @@ CIFAR = (
                 archive=_cifar_archive(
                     "cifar-100-python.tar.gz",
                     "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+                    169_001_437,
                     "cifar-100-python",
                     ArchivedFile(
                         "train", 155_249_918, "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b"

@@ -1,18 +1,18 @@
 """Where the files of a data set are looked for, and how the missing ones are fetched. Loads no NumPy."""
 
-import logging
+import os
+import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 
 from bdfa_np.data.folders import user_folder
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
-from bdfa_np.data.sources.kinds import ArchivedFile, Entry, File, Publication, RemoteFile
+from bdfa_np.data.sources.kinds import ArchivedFile, DownloadError, Entry, File, Publication, RemoteFile
 from bdfa_np.errors import DataError
 
 Located = tuple[Publication, list[tuple[File, Path]]]
@@ -21,10 +21,9 @@ Located = tuple[Publication, list[tuple[File, Path]]]
 # Where the files are that come with the package.
 BUNDLE = Path(__file__).parent.parent
 
-# Seconds to wait for a connection, and for the next bytes.
-_TIMEOUT = (10, 60)
-# pooch's own 1 KiB flushes the file ten thousand times for MNIST.
-_BYTES_PER_WRITE = 2**16
+# As `tempfile` makes names; what else begins so is somebody's own.
+_TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}")
+_LOCK = ".fetching.lock"
 
 
 def default_folder() -> Path:
@@ -114,7 +113,7 @@ def where(entry: Entry, datapath: Path | None = None) -> str:
 
 
 def _data_folder(datapath: Path | None) -> Path:
-    folder = default_folder() if datapath is None else datapath.expanduser()
+    folder = default_folder() if datapath is None else datapath
     if datapath is not None and _kind(folder) != "folder":
         raise DataError(f"the data folder {folder} does not exist or is not a folder: create it or name another one")
     return folder
@@ -155,7 +154,7 @@ def _complete(
             missing = [file for file in files if file.name not in found]
             for name, path in _fetch(publication, missing, folders, progress):
                 found[name] = path
-    except _DownloadError as error:
+    except DownloadError as error:
         *others, last = folders
         archives = " or ".join(other.archive.name for other in entry.publications if other.archive is not None)
         hint = f"the archive {archives} will do" if archives else "as published, or unpacked"
@@ -177,43 +176,74 @@ def _folders(entry: Entry, publication: Publication, folder: Path) -> tuple[Path
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Hold the folder that files are fetched into, free of what a killed process left there."""
-    lock = home / ".fetching.lock"
+    """Hold the folder that files are fetched into, free of what a killed process left there.
+
+    Folders that were made for it and have nothing in them afterwards are removed again.
+    """
+    made: list[Path] = []
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(lock).acquire()
+        with _held(home, made):
+            for left in home.iterdir():
+                # No link: what it leads to is not ours.
+                if _TEMPORARY.fullmatch(left.name) and stat.S_ISDIR(left.lstat().st_mode):
+                    shutil.rmtree(left, ignore_errors=True)
+            try:
+                yield
+            finally:
+                # Still held: who waits for it finds it gone, and makes another.
+                with suppress(OSError):
+                    (home / _LOCK).unlink()
+    finally:
+        with suppress(OSError):  # of the first that is not empty
+            for folder in reversed(made):
+                folder.rmdir()
+
+
+def _held(home: Path, made: list[Path]) -> filelock.BaseFileLock:
+    """Return the folder's lock once no other process has it; add to ``made`` the folders that had to be made."""
+    lock = filelock.FileLock(home / _LOCK)
+    try:
+        while True:
+            for folder in (*reversed(home.absolute().parents), home):
+                if not folder.is_dir():
+                    with suppress(FileExistsError):
+                        folder.mkdir()
+                        made.append(folder)
+            for link in (home, home / _LOCK):
+                if link.is_symlink() and (link != home or not link.exists()):
+                    raise DownloadError(f"{link} is a link to {os.readlink(link)}, which is not followed: remove it")
+            try:
+                lock.acquire()
+            except FileNotFoundError:
+                if os.path.lexists(home):
+                    raise
+                continue  # another process that had made it has just removed it
+            return lock
     except OSError as error:
-        raise _DownloadError(f"cannot write to {home}: {error.strerror or error}") from error
-    with held:
-        for left in home.glob(f"{TEMPORARY_PREFIX}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        try:
-            yield
-        finally:
-            # Still held: who waits for it finds it gone, and makes another.
-            with suppress(OSError):
-                lock.unlink()
+        raise DownloadError(f"cannot write to {home}: {error.strerror or error}") from error
 
 
 def _fetch(
     publication: Publication, missing: Sequence[File], folders: tuple[Path, ...], progress: bool
 ) -> Iterator[tuple[str, Path]]:
     """Put what is missing into the first of the folders, and yield each file's name and path."""
+    from bdfa_np.data.sources.transfer import download  # its libraries would delay every command
+
     home = folders[0]
     for file in missing:
         if isinstance(file, RemoteFile):
-            yield file.name, _download(file.published_name, file.sha256_archive, file.urls, home, progress)
+            sizes = {"size": file.size_archive, "unpacked": file.size_content}
+            path = download(file.published_name, file.sha256_archive, file.urls, home, progress, **sizes)
+            yield file.name, path
     archive = publication.archive
     packed = [file for file in missing if isinstance(file, ArchivedFile)]
     if archive is not None and packed:
         # It stays there: a file that was damaged and deleted then comes back without a network.
-        path = _find((archive.name,), folders) or _download(archive.name, archive.sha256, archive.urls, home, progress)
+        path = _find((archive.name,), folders) or download(
+            archive.name, archive.sha256, archive.urls, home, progress, size=archive.size
+        )
         unpack(archive, path, [file.published_name for file in packed], home)
         yield from ((file.name, home / file.published_name) for file in packed)
-
-
-class _DownloadError(Exception):
-    """Why a file could not be downloaded, in a few words."""
 
 
 def _kind(path: Path) -> str | None:
@@ -221,6 +251,9 @@ def _kind(path: Path) -> str | None:
         # Path.exists and Path.is_dir may take a forbidden path for a missing one.
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():  # a disk may be away; what is fetched would take the link's place
+            where = os.readlink(path)
+            raise DataError(f"{path}: is a link to {where}, which is not there: mend it, or remove it") from None
         return None
     except OSError as error:
         advice = "change its permissions or name another folder"
@@ -233,60 +266,3 @@ def _find(names: tuple[str, ...], folders: tuple[Path, ...]) -> Path | None:
     there = {path: kind for path in candidates if (kind := _kind(path)) is not None}
     # A folder of a file's name is returned only where there is no such file; its reader refuses it by name.
     return min(there, key=lambda path: there[path] != "file", default=None)
-
-
-def _download(name: str, sha256: str, urls: tuple[str, ...], folder: Path, progress: bool) -> Path:
-    """Fetch one file from the first mirror that has it: in a temporary folder, moved once its sum is right."""
-    import pooch
-    from requests.exceptions import RequestException
-
-    reasons = []
-    for url in urls:
-        try:
-            with _progress_bar(name, progress) as bar, _quiet(pooch.get_logger()):
-                downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BYTES_PER_WRITE, timeout=_TIMEOUT)
-                with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY_PREFIX) as temporary:
-                    path = Path(pooch.retrieve(url, f"sha256:{sha256}", name, temporary, downloader=downloader))
-                    # A temporary file is for its owner's eyes; a data folder may be shared.
-                    path.chmod(0o644)
-                    return path.replace(folder / name)
-        except RequestException as error:
-            # Before OSError, of which it is a kind.
-            reasons.append(f"{url.split('/')[2]}: {_in_short(error)}")
-        except OSError as error:
-            raise _DownloadError(f"cannot write to {folder}: {error.strerror or error}") from error
-        except ValueError:
-            reasons.append(f"{url.split('/')[2]}: other content, by its SHA-256")
-    raise _DownloadError("; ".join(reasons))
-
-
-def _in_short(error: Exception) -> str:
-    from requests import exceptions
-
-    if isinstance(error, exceptions.HTTPError) and error.response is not None:
-        return f"HTTP status {error.response.status_code}"
-    if isinstance(error, exceptions.Timeout):
-        return "no answer in time"
-    if isinstance(error, exceptions.ConnectionError):
-        return "no connection"
-    if isinstance(error, exceptions.ChunkedEncodingError):
-        return "the connection broke"
-    return type(error).__name__
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _progress_bar(title: str, progress: bool) -> AbstractContextManager[object]:
-    if not progress:
-        return nullcontext(False)
-    from bdfa_np.data.sources.download_bar import DownloadBar
-
-    return DownloadBar(title)

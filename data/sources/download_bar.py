@@ -1,4 +1,4 @@
-"""A progress bar that pooch drives as if it were one of tqdm's, drawn by rich."""
+"""A progress bar of a download, drawn by rich."""
 
 from types import TracebackType
 from typing import Self
@@ -52,10 +52,3 @@ class DownloadBar:
             Bytes that came in.
         """
         self._progress.update(self._task, advance=size)
-
-    def reset(self) -> None:
-        """Go back to the beginning; pooch does so before it sets the bar to the exact end."""
-        self._progress.update(self._task, completed=0)
-
-    def close(self) -> None:
-        """Do nothing: the end of the ``with`` block closes the bar, also when a download fails."""

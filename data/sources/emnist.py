@@ -1,12 +1,13 @@
 """EMNIST's six splits as entries of the catalogue: one archive, which holds four files of each.
 
-The archive's SHA-256 is that of TensorFlow Datasets; those of its files are of a copy of its contents
+The archive's SHA-256 and size are those of TensorFlow Datasets; those of its files are of a copy of its contents
 (https://github.com/aurelienduarte/emnist), whose sizes add up to the archive's.
 """
 
 import string
 
 from bdfa_np.data.sources.kinds import Archive, ArchivedFile, Entry, Publication
+from bdfa_np.data.sources.sizes import idx_sizes
 
 _DIGITS = tuple(string.digits)
 # Of small letters, those that its authors found to look unlike the capital.
@@ -16,8 +17,9 @@ _ARCHIVE = "gzip.zip"
 _SHA256 = "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"
 _URLS = (
     f"https://biometrics.nist.gov/cs_links/EMNIST/{_ARCHIVE}",
-    f"http://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/{_ARCHIVE}",
+    f"https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/{_ARCHIVE}",
 )
+_SIZE = 561_753_746
 
 _LICENCE = (
     "none is stated; its page (https://www.nist.gov/itl/products-and-services/emnist-dataset) asks for the citation"
@@ -40,8 +42,8 @@ def _entry(
 ) -> Entry:
     """Return a split's entry; of each of its files as published, the size and SHA-256."""
     described = tuple(
-        ArchivedFile(f"emnist-{split}-{kind}", size, None, ".gz", sha256)
-        for kind, (size, sha256) in zip(_KINDS, files, strict=True)
+        ArchivedFile(f"emnist-{split}-{kind}", size, None, ".gz", sha256, unpacked)
+        for kind, (size, sha256), unpacked in zip(_KINDS, files, idx_sizes(images), strict=True)
     )
     return Entry(
         name=f"emnist-{split}",
@@ -55,7 +57,7 @@ def _entry(
         publications=(
             Publication(
                 f"bdfa_np.data.readers.emnist:{reader}",
-                archive=Archive(_ARCHIVE, _SHA256, _URLS, "gzip", described),
+                archive=Archive(_ARCHIVE, _SHA256, _URLS, "gzip", described, _SIZE),
             ),
         ),
         shared_folder="emnist",

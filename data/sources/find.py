@@ -1,7 +1,6 @@
 """Where a data set comes from: the one place that tells a published one from one of the user's own. Loads no NumPy."""
 
 import os
-from pathlib import Path
 
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.data.sources.handed import PREFIX, HandedOver
@@ -9,6 +8,7 @@ from bdfa_np.data.sources.own import NO_TABLE, SUFFIXES, Own
 from bdfa_np.data.sources.published import Published
 from bdfa_np.data.sources.registry import find_entry
 from bdfa_np.errors import ConfigError
+from bdfa_np.system.paths import user_path
 
 HAS_TEST = "--test-fraction has no part in {dataset}, which has test images of its own: leave it out"
 """What is wrong with dividing a published data set."""
@@ -66,12 +66,14 @@ def find_source(
     if isinstance(dataset, str) and dataset.startswith(PREFIX):
         return HandedOver(dataset.removeprefix(PREFIX), extra)
     if not isinstance(dataset, str) or is_own(dataset):
-        return Own(Path(dataset).expanduser(), extra, progress, label, test_fraction, seed)
+        return Own(user_path(dataset, "--dataset"), extra, progress, label, test_fraction, seed)
     if label is not None:
         raise ConfigError(NO_TABLE.format(dataset=dataset))
     if test_fraction is not None:
         raise ConfigError(HAS_TEST.format(dataset=dataset))
-    return Published(find_entry(dataset), extra, None if datapath is None else Path(datapath), progress)
+    return Published(
+        find_entry(dataset), extra, None if datapath is None else user_path(datapath, "--datapath"), progress
+    )
 
 
 def source_of(

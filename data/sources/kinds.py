@@ -6,6 +6,10 @@ from typing import ClassVar
 from bdfa_np.errors import ConfigError
 
 
+class DownloadError(Exception):
+    """Why a file could not be downloaded, in a few words."""
+
+
 @dataclass(frozen=True)
 class RemoteFile:
     """One file of a data set that is published on its own.
@@ -26,6 +30,10 @@ class RemoteFile:
         The part of the data set that it belongs to, if that part can be left out: "extra".
     other_names : tuple of str, optional
         Names by which the uncompressed file goes besides.
+    size_content : int, optional
+        The uncompressed file's size in bytes, where it is known.
+    size_archive : int, optional
+        The size of the file as it is published, where it is known.
     """
 
     name: str
@@ -35,6 +43,8 @@ class RemoteFile:
     suffix: str = ".gz"
     part: str = ""
     other_names: tuple[str, ...] = ()
+    size_content: int | None = None
+    size_archive: int | None = None
 
     @property
     def published_name(self) -> str:
@@ -64,6 +74,8 @@ class ArchivedFile:
         What the name of the file in the archive ends in besides, where it is compressed by itself.
     sha256_archive : str or None
         SHA-256 of the file in the archive, where it is compressed by itself.
+    size_unpacked : int, optional
+        The uncompressed file's size in bytes, where it is compressed by itself and that is known.
     """
 
     name: str
@@ -71,6 +83,17 @@ class ArchivedFile:
     sha256_content: str | None
     suffix: str = ""
     sha256_archive: str | None = None
+    size_unpacked: int | None = None
+
+    @property
+    def size_archive(self) -> int:
+        """The size of the file as it is published."""
+        return self.size
+
+    @property
+    def size_content(self) -> int | None:
+        """The uncompressed file's size, where it is known."""
+        return self.size_unpacked if self.suffix else self.size
 
     @property
     def published_name(self) -> str:
@@ -99,6 +122,8 @@ class Archive:
         The folder in the archive that has the files; they are also looked for in folders of this name.
     files : tuple of ArchivedFile
         The files that are wanted, in the order the reader wants them; others in the archive stay there.
+    size : int, optional
+        The archive's size in bytes, where it is known.
     """
 
     name: str
@@ -106,6 +131,7 @@ class Archive:
     urls: tuple[str, ...]
     folder: str
     files: tuple[ArchivedFile, ...]
+    size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A data set of the user's own as a source: a file of arrays, a table, or a folder of images. Loads no NumPy."""
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +70,12 @@ class Own:
     @property
     def name(self) -> str:
         """A file's name without its ending, a folder's whole name."""
-        return self.path.stem if self.path.name.lower().endswith(SUFFIXES) else self.path.resolve().name
+        return self.path.stem if self.path.name.lower().endswith(SUFFIXES) else Path(os.path.realpath(self.path)).name
 
     @property
     def spelling(self) -> str:
         """What finds it again from anywhere: its whole path."""
-        return str(self.path.resolve())
+        return os.path.realpath(self.path)
 
     def describe(self, recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
         """Return the name, the shape of a prepared sample, and the number of classes; all of it is read for that.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.kinds import Entry
+from bdfa_np.data.sources.kinds import BundledFile, Entry, File
 
 if TYPE_CHECKING:
     from bdfa_np.data.arrays import Whole
@@ -114,14 +114,8 @@ class Published:
         DataError
             As `locate`, or if such a file cannot be read.
         """
-        from bdfa_np.data.readers.reading import content_sha256, file_sha256  # as above
-
         _, files = self.locate()
-        # Files that are not published compressed are hashed as they lie, whatever their first bytes.
-        return {
-            file.name: file.sha256_content or (content_sha256 if file.suffix else file_sha256)(path)
-            for file, path in files
-        }
+        return {file.name: file.sha256_content or _sum_of(file, path) for file, path in files}
 
     def read(self, resize: int | None = None) -> "Dataset":
         """Read and check all of it.
@@ -153,3 +147,26 @@ class Published:
             "test": (dataset.test_images, dataset.test_labels),
         }
         return Whole(dataset.name, parts, dataset.class_names, dataset.checksums, dataset.notes)
+
+
+def _sum_of(file: File, path: Path) -> str:
+    """Return the SHA-256 of a file's uncompressed content, for which none is published.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has not the size of the published one, which is seen before it is read.
+    """
+    from bdfa_np.data.readers.reading import (  # what hashes would delay every --help
+        check_size,
+        content_sha256,
+        file_sha256,
+        is_gzipped,
+    )
+
+    assert not isinstance(file, BundledFile)  # whose sum is known
+    if not file.suffix:  # such files are hashed as they lie, whatever their first bytes
+        check_size(path, file.size_content)
+        return file_sha256(path)
+    check_size(path, file.size_archive if is_gzipped(path) else file.size_content)
+    return content_sha256(path, file.size_content)

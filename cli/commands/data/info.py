@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.paths import OutputPath
 from bdfa_np.system.streams import is_terminal
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Examples:
 )
 @click.argument("name", type=DatasetName())
 @config_options("label", "test_fraction", "datapath", "no_extra", "resize", "seed")
-@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Draw samples of each class into a file.")
+@click.option("--png", type=OutputPath(), help="Draw samples of each class into a file.")
 @debug_option
 def data_info(
     name: str, datapath: str | None, no_extra: bool, resize: int | None, png: Path | None, **own: Any

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.paths import OutputPath
 from bdfa_np.cli.recipe import RECIPE_OPTIONS
 
 
@@ -19,20 +20,18 @@ Examples:
 )
 @click.argument("name", type=DatasetName())
 @config_options(*(option for option in RECIPE_OPTIONS if option not in ("format", "normalization", "whiten")))
-@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The picture's file.")
+@click.option("--png", type=OutputPath(), required=True, help="The picture's file.")
 @click.option("--images", type=click.IntRange(1, 100), default=10, show_default=True, help="How many are drawn.")
 @debug_option
 def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     """Draw test images above what whitening makes of them.
 
-    The data set is prepared with --whiten where it is not yet.
+    Nothing is stored: whitening is fitted for these images alone, unless the data set is prepared with --whiten.
     """
-    import numpy as np
-
     from bdfa_np.cli.display import Display
     from bdfa_np.data.pictures import before_and_after, save
+    from bdfa_np.data.preparing import whitened_images
     from bdfa_np.options.config import Config
-    from bdfa_np.runs.data import load_run_data
     from bdfa_np.runs.threads.cores import within_cores, without_training
     from bdfa_np.system.interrupts import terminate_like_interrupt
     from bdfa_np.system.text import counted
@@ -44,8 +43,13 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     for text in capped:
         display.note(text)
     with terminate_like_interrupt(), limited_threads(without_training(config)):
-        prepared = load_run_data(config, progress=display.progress, note=display.note).prepared
-        whitened = prepared.parts["test"][0][:images]
-        raw = prepared.zca().undo(whitened, np.empty_like(whitened))
+        raw, whitened = whitened_images(
+            config.recipe(),
+            images,
+            datapath=config.datapath,
+            cache_dir=config.cache_dir,
+            progress=display.progress,
+            note=display.note,
+        )
     save(before_and_after(raw, whitened), png)
     click.echo(f"{counted(len(whitened), 'test image')}, each beside its whitened version: {png}")

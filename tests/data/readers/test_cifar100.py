@@ -74,7 +74,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, contents: tuple[dict[st
             sha256 = None if file in ("train.bin", "test.bin") else hashlib.sha256(content).hexdigest()
             described.append(kinds.ArchivedFile(file, len(content), sha256))
         assert source.archive is not None
-        archive = dataclasses.replace(source.archive, files=tuple(described), urls=())
+        archive = dataclasses.replace(source.archive, files=tuple(described), urls=(), size=None)
         sources.append(dataclasses.replace(source, archive=archive))
     sizes = {"train_images": 5, "test_images": 1} if name == "cifar10" else {"train_images": 6, "test_images": 2}
     monkeypatch.setitem(registry.ENTRIES, name, dataclasses.replace(entry, publications=tuple(sources), **sizes))

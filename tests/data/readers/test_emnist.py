@@ -71,10 +71,16 @@ def described(entry, archive=ARCHIVE, urls=()):
     """Return an entry as if the small files were the published ones."""
     publication = entry.publications[0]
     files = tuple(
-        replace(file, size=len(PACKED[file.name]), sha256_archive=hashlib.sha256(PACKED[file.name]).hexdigest())
+        replace(
+            file,
+            size=len(PACKED[file.name]),
+            size_unpacked=len(gzip.decompress(PACKED[file.name])),
+            sha256_archive=hashlib.sha256(PACKED[file.name]).hexdigest(),
+        )
         for file in publication.archive.files
     )
-    small = replace(publication.archive, files=files, sha256=hashlib.sha256(archive).hexdigest(), urls=urls)
+    sha256 = hashlib.sha256(archive).hexdigest()
+    small = replace(publication.archive, files=files, sha256=sha256, urls=urls, size=None)
     return replace(entry, train_images=TRAIN, test_images=TEST, publications=(replace(publication, archive=small),))
 
 
@@ -240,7 +246,7 @@ def test_a_file_that_was_unpacked_and_holds_another_number_is_refused(tmp_path, 
 def test_a_damaged_file_is_refused_where_only_its_checksum_is_asked_for(tmp_path):
     put(tmp_path, CONTENTS, PACKED, ".gz")
     path = tmp_path / "emnist-digits-test-labels-idx1-ubyte.gz"
-    for content, reason in ((path.read_bytes()[:-3], "truncated"), (path.read_bytes()[:-8] + bytes(8), "damaged")):
+    for content, reason in ((path.read_bytes()[:-3], "altered: it has"), (path.read_bytes()[:-8] + bytes(8), "damaged")):
         path.write_bytes(content)
         with pytest.raises(DataError, match=reason) as caught:
             find_source("emnist-digits", datapath=tmp_path).checksums()
@@ -282,6 +288,8 @@ def register(monkeypatch, name, contents):
             sha256_content=file.sha256_content and hashlib.sha256(contents[file.name]).hexdigest(),
             sha256_archive=hashlib.sha256(gzip.compress(contents[file.name], mtime=0)).hexdigest(),
             urls=("http://127.0.0.1:9/file.gz",),
+            size_content=len(contents[file.name]),
+            size_archive=len(gzip.compress(contents[file.name], mtime=0)),
         )
         for file in entry.publications[0].files
     )

@@ -43,7 +43,7 @@ def entry_of(archive: bytes = b"", published: tuple[str, ...] = ()) -> kinds.Ent
     )
     assert entry.publications[0].archive is not None
     described = dataclasses.replace(
-        entry.publications[0].archive, files=files, urls=(), sha256=hashlib.sha256(archive).hexdigest()
+        entry.publications[0].archive, files=files, urls=(), sha256=hashlib.sha256(archive).hexdigest(), size=None
     )
     source = dataclasses.replace(entry.publications[0], archive=described)
     return dataclasses.replace(entry, train_images=3, test_images=2, publications=(source,))

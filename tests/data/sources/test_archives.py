@@ -103,7 +103,7 @@ def described(archive: bytes, urls: tuple[str, ...] = ()) -> kinds.Archive:
     )
     published = registry.ENTRIES["cifar10"].publications[0].archive
     assert published is not None
-    return dataclasses.replace(published, files=files, urls=urls, sha256=hashlib.sha256(archive).hexdigest())
+    return dataclasses.replace(published, files=files, urls=urls, sha256=hashlib.sha256(archive).hexdigest(), size=None)
 
 
 def register(monkeypatch: pytest.MonkeyPatch, archive: bytes, urls: tuple[str, ...] = ()) -> None:
