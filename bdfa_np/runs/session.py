@@ -78,16 +78,18 @@ class Session:
         self._said_to_be_slow = False
         self._seconds: list[float] = []
 
-    def begin(self, lines: Sequence[str]) -> None:
+    def begin(self, lines: Sequence[str], noted: Sequence[str] = ()) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log.
 
         Parameters
         ----------
         lines : sequence of str
             What the log is to say first, after all options.
+        noted : sequence of str, optional
+            Notes for the log before that, which the listener has heard already.
         """
         with self._interrupts_told():
-            self.folder.log_lines += opening(self.model)
+            self.folder.log_lines += [*opening(self.model), *noted]
             self._say_where(lines)
             self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
             self._save()
