@@ -68,7 +68,7 @@ class ConfusionMatrix:
         """
         names = self._names(class_names)
         rows = [
-            [name, *row.tolist(), _percent(rate)]
+            [name, *row.tolist(), percent(rate)]
             for name, row, rate in zip(names, self.counts, self.class_error_rates(), strict=True)
         ]
         return Table(["true class", *names, "error"], rows, right=["error"])
@@ -170,8 +170,9 @@ class Tally:
         return (int(batch), value) if batch else None
 
 
-def _percent(rate: float) -> str:
-    return "" if np.isnan(rate) else f"{rate:.2%}"
+def percent(rate: float) -> str:
+    """Return a rate in per cent, or a dash where there is none: of a class without samples."""
+    return "-" if np.isnan(rate) else f"{rate:.2%}"
 
 
 def alignment_angle(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
+from bdfa_np.layers.batchnorm import lone_samples
 from bdfa_np.model import Model, build_model, outside
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
@@ -143,6 +145,11 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         shape, names = samples.shape[1:], tuple(map(str, self.classes_))
         with limited_threads(config.threads), blamed(outside(config)):
             trained = build_model(config, shape, len(names))
+            lone = lone_samples(
+                trained.network.tree(), len(samples), config.batch_size, drop_last=config.const_batch_size
+            )
+            if lone:
+                warnings.warn(lone, UserWarning, stacklevel=2)
             batches = Batches(
                 normalization.apply(samples, np.empty_like(samples)).astype(np.float32),
                 labels,

@@ -36,9 +36,11 @@ def confusion_lines(confusion: "ConfusionMatrix", class_names: Sequence[str], wi
 
 def matrix(confusion: "ConfusionMatrix", rows_named: Sequence[str], columns_named: Sequence[str]) -> list[str]:
     """Return a row a true class: how often each class was predicted, and the class's error."""
+    from bdfa_np.metrics import percent
+
     header = ["true \\ predicted", *columns_named, "error"]
     rows = [
-        [name, *map(str, counts), f"{rate:.2%}"]
+        [name, *map(str, counts), percent(rate)]
         for name, counts, rate in zip(rows_named, confusion.counts.tolist(), confusion.class_error_rates(), strict=True)
     ]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -46,14 +48,14 @@ def matrix(confusion: "ConfusionMatrix", rows_named: Sequence[str], columns_name
 
 
 def class_errors(confusion: "ConfusionMatrix", class_names: Sequence[str], width: int) -> list[str]:
-    """Return each class's error, the worst first, several a line."""
-    rates = [
-        (rate, name) for rate, name in zip(confusion.class_error_rates(), class_names, strict=True) if not isnan(rate)
-    ]
-    rates.sort(key=lambda found: -found[0])
+    """Return each class's error, the worst first and those without images last, several a line."""
+    from bdfa_np.metrics import percent
+
+    rates = list(zip(confusion.class_error_rates(), class_names, strict=True))
+    rates.sort(key=lambda found: 1.0 if isnan(found[0]) else -found[0])
     shown = rates[:LISTED_CLASSES]
     longest = max(len(_short(name)) for _, name in shown)
-    cells = [f"{_short(name):<{longest}} {rate:7.2%}" for rate, name in shown]
+    cells = [f"{_short(name):<{longest}} {percent(rate):>7}" for rate, name in shown]
     a_line = max(1, (width - 2 + 3) // (longest + 8 + 3))
     left_out = f", {len(shown)} of {len(rates):,}" if len(rates) > len(shown) else ""
     title = f"error of each class, worst first{left_out} (--csv FILE: all)"

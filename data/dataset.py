@@ -74,6 +74,11 @@ class Dataset:
                 f"{self.name}: train_images are {self.train_images.shape[1:]} but test_images are "
                 f"{self.test_images.shape[1:]}: make one sample's shape the same in both"
             )
+        if (self.train_images.dtype == np.uint8) != (self.test_images.dtype == np.uint8):
+            raise DataError(
+                f"{self.name}: train_images are {self.train_images.dtype} but test_images are "
+                f"{self.test_images.dtype}: give both as uint8, or both as floating-point numbers on one scale"
+            )
 
     @classmethod
     def from_arrays(

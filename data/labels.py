@@ -1,6 +1,7 @@
 """Labels as people have them - numbers, words, one-hot rows - become classes 0 ... K-1 with names."""
 
 import numbers
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.checks import check_labels
-from bdfa_np.data.class_names import MOST_CLASSES, check_class_names
+from bdfa_np.data.class_names import check_class_names
 from bdfa_np.errors import DataError
 from bdfa_np.representation import one_line
 from bdfa_np.system.text import counted
 
-VERSION = 1
+VERSION = 2
 """Part of what a prepared file is found by: raise it when the same labels would come to other classes."""
 
 _LONGEST_SHOWN = 60
 _NOT_IN_TRAINING = "which no training label is: correct it, or give that class training samples too"
+_LARGEST_SHARE_MISSING = 2
+"""Numbers from 0 are classes as they are while not more of them are missing than occur: a claim that data bear out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +78,9 @@ def as_classes(
     -------
     Labels
         Without names given, words are classes by those names, sorted, by value where all are whole numbers. Whole
-        numbers of which the smallest is 0 are classes as they are, ``"0"`` ... ``str(max)``, also where one in between
-        does not occur; others (1 ... K; -1 and 1) are each a class by its own name, and a note says so. With K names
-        given, labels 1 ... K are counted from 1, with a note.
+        numbers of which the smallest is 0 are classes as they are, ``"0"`` ... ``str(max)``, also where some in between
+        do not occur, unless those are more than the ones that do; others (1 ... K; -1 and 1; 0 and 9999) are each a
+        class by its own name, and a note says so. With K names given, labels 1 ... K are counted from 1, with a note.
 
     Raises
     ------
@@ -96,6 +99,8 @@ def as_classes(
         check_class_names(f"{where[0]}: class_names", class_names)
     convert = _from_words if plain[0].dtype.kind == "U" else _from_numbers
     codes, names, note = convert(plain, class_names, where)
+    if len(codes) > 1:
+        _check_trained(where[1], codes[0], codes[1], names)
     return Labels(codes[0], codes[1] if len(codes) > 1 else None, names, note)
 
 
@@ -113,23 +118,37 @@ def _from_words(plain: list[NDArray[Any]], class_names: tuple[str, ...] | None, 
 
 
 def _from_numbers(plain: list[NDArray[Any]], class_names: tuple[str, ...] | None, where: tuple[str, str]) -> Converted:
-    low, high = min(int(labels.min()) for labels in plain), max(int(labels.max()) for labels in plain)
-    if class_names is not None and low >= 1 and high == len(class_names):
-        note = f"the labels run from {low} to {high}: 1 is taken for {class_names[0]!r}, the first of the class_names"
-        return [labels.astype(np.int64) - 1 for labels in plain], class_names, note
-    if class_names is not None or low == 0:
-        classes = MOST_CLASSES if class_names is None else len(class_names)
+    if class_names is not None:
+        low, high = min(int(labels.min()) for labels in plain), max(int(labels.max()) for labels in plain)
+        if low >= 1 and high == len(class_names):
+            first = f"1 is taken for {class_names[0]!r}, the first of the class_names"
+            return [labels.astype(np.int64) - 1 for labels in plain], class_names, f"{_run(low, high)}: {first}"
         for place, labels in zip(where, plain, strict=False):
-            check_labels(labels, classes, place)
-        if class_names is None:
-            class_names = tuple(map(str, range(high + 1)))
-            check_class_names(" and ".join(where[: len(plain)]), class_names)
+            check_labels(labels, len(class_names), place)
         return [labels.astype(np.int64) for labels in plain], class_names, None
+    # Of the training labels alone, so that what a test label claims cannot make a class.
     found = np.unique(plain[0]).tolist()
-    names = tuple(map(str, found))
+    low, high = found[0], found[-1]
+    as_they_are = low == 0 and high < _LARGEST_SHARE_MISSING * len(found)
+    known, note = range(high + 1) if as_they_are else found, None
+    if not as_they_are:
+        why = "not from 0" if low else f"and {counted(high + 1 - len(found), 'number')} in between do not occur"
+        note = f"{_run(low, high)}, {why}: each of the {len(found)} numbers is a class of that name"
+    names = tuple(map(str, known))
     check_class_names(where[0], names)
-    note = f"the labels run from {low} to {high}, not from 0: each of the {len(found)} numbers is a class of that name"
-    return [_positions(*pair, found, _NOT_IN_TRAINING) for pair in zip(where, plain, strict=False)], names, note
+    return [_positions(*pair, known, _NOT_IN_TRAINING) for pair in zip(where, plain, strict=False)], names, note
+
+
+def _run(low: int, high: int) -> str:
+    return f"the labels run from {low} to {high}"
+
+
+def _check_trained(where: str, train: NDArray[np.int64], test: NDArray[np.int64], names: tuple[str, ...]) -> None:
+    """Refuse a test label that no training sample has, as a folder of images is refused with such a class."""
+    unknown = np.flatnonzero(~np.isin(test, train))
+    if unknown.size:
+        label = names[test[unknown[0]]]
+        raise DataError(f"{where}: the label at index {unknown[0]} is of class {_shown(label)}, {_NOT_IN_TRAINING}")
 
 
 def _positions(where: str, labels: NDArray[Any], known: Sequence[Any], advice: str) -> NDArray[np.int64]:
@@ -224,3 +243,20 @@ def _is_whole(word: str) -> bool:
 def _shown(label: object) -> str:
     text = repr(label)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def near_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return a line on classes whose names differ in case, spaces or the encoding of letters alone, if any do."""
+    known: dict[str, str] = {}
+    pairs = []
+    for name in class_names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        if known.setdefault(plain, name) != name:
+            pairs.append((known[plain], name))
+    if not pairs:
+        return ()
+    more = f", and {counted(len(pairs) - 1, 'more pair')}" if len(pairs) > 1 else ""
+    return (
+        f"the classes {_shown(pairs[0][0])} and {_shown(pairs[0][1])} differ in case or spaces alone{more}: "
+        "give them one name if they are one class",
+    )

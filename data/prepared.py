@@ -209,5 +209,5 @@ def read_zca(file: CacheFile) -> ZCA:
         file.array("zca/mean"),
         file.array("zca/P"),
         file.array("zca/P_inverse"),
-        float(file.specification["preprocessing"]["zca_epsilon"]),
+        float(file.attributes["zca_epsilon"]),
     )

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from bdfa_np.data.cache.file import CacheWriter
 from bdfa_np.data.cache.store import Cache, cache_folder
 from bdfa_np.data.prepared import PreparedData, read_prepared
-from bdfa_np.data.preprocess.pipeline import as_it_is, some_prepared, specification, write_prepared
+from bdfa_np.data.preprocess.pipeline import as_it_is, reviewed, some_prepared, specification, write_prepared
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.find import source_of
+from bdfa_np.data.sources.find import is_own, source_of
 from bdfa_np.errors import DataError
 
 
@@ -67,22 +67,26 @@ def prepare(
     if source.input_shape is not None:  # before anything is downloaded
         recipe.check(source.input_shape)
     if source.is_bundled and recipe.keeps_bytes:
-        return replace(as_it_is(recipe, source.read(recipe.resize)), seconds=perf_counter() - start)
+        prepared = as_it_is(recipe, source.read(recipe.resize))
+        _once(note)(prepared.notes)
+        return replace(prepared, seconds=perf_counter() - start)
     cache = Cache(cache_folder(cache_dir))
     checksums = source.known_checksums
     if checksums is None or not cache.path(source.name, specification(recipe, source.name, checksums)).exists():
         checksums = source.checksums()
 
-    for text in source.notes():
-        note(text)
+    say = _once(note)
+    say(source.notes())
 
     def build(writer: CacheWriter) -> None:
         dataset = source.read(recipe.resize)
-        for text in dataset.notes:  # before an error that they may be the reason of
-            note(text)
+        say(dataset.notes)  # before an error that they may be the reason of
         if dataset.checksums != checksums:
             raise DataError(f"{dataset.name}: its files changed while they were read: try again")
         recipe.check(dataset.input_shape)
+        if is_own(recipe.dataset):
+            dataset = reviewed(recipe, dataset)
+            say(dataset.notes)
         write_prepared(writer, recipe, dataset, progress)
 
     wanted = specification(recipe, source.name, checksums)
@@ -92,8 +96,7 @@ def prepare(
         advice = "make room, or name" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "name"
         place, reason = error.filename or cache.folder, error.strerror or error
         raise DataError(f"{place}: {reason}: {advice} another folder with --cache-dir") from error
-    for text in prepared.notes if prepared.hit else ():
-        note(text)
+    say(prepared.notes)
     return replace(prepared, seconds=perf_counter() - start)
 
 
@@ -139,3 +142,16 @@ def whitened_images(
         note(text)
     recipe.check(dataset.input_shape)
     return some_prepared(recipe, dataset, count, progress)
+
+
+def _once(note: Callable[[str], None]) -> Callable[[Iterable[str]], None]:
+    """Return a function that hands lines on, but none a second time."""
+    said: set[str] = set()
+
+    def say(notes: Iterable[str]) -> None:
+        for text in notes:
+            if text not in said:
+                said.add(text)
+                note(text)
+
+    return say

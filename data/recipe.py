@@ -51,7 +51,8 @@ class Recipe:
     whiten : bool, default False
         Whether ZCA whitening takes the normalization's place; see `bdfa_np.data.preprocess.zca.ZCA`.
     zca_epsilon : float, optional
-        What whitening adds to each variance, 1e-5 by default.
+        What whitening adds to each variance, 1e-5 by default. It is of values whose range is 255 wide, as that of bytes
+        is: of floating-point numbers, it is scaled by the square of the training samples' range over 255.
     validate : bool, int or float, default False
         Whether the training set's last images are held out, or how many, or which fraction; see `bdfa_np.data.split`.
     train_limit : int, optional

@@ -1,6 +1,10 @@
 """Batch normalisation, of vectors and of feature maps."""
 
+import math
+from collections.abc import Iterable
+
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.errors import ConfigError
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.random_streams import Streams
 
@@ -115,3 +119,43 @@ class BatchNorm(Layer):
             gradient += addend
         else:
             gradient[...] = addend
+
+
+def lone_samples(layers: Iterable[Layer], samples: int, batch_size: int, *, drop_last: bool) -> str | None:
+    """Say whether batch normalisation meets a batch of one sample, of whose values it makes 0 whatever they are.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+        Of a network. Of feature maps there are as many values a channel as places, unless there is one place alone.
+    samples : int
+        Training samples.
+    batch_size : int
+        Samples in a batch.
+    drop_last : bool
+        Whether a smaller batch at the end of an epoch is left out.
+
+    Returns
+    -------
+    str or None
+        A note on the last batch of an epoch, if that is one sample.
+
+    Raises
+    ------
+    ConfigError
+        If all batches are.
+    """
+    if not any(isinstance(layer, BatchNorm) and math.prod(layer.input_shape[:-1]) == 1 for layer in layers):
+        return None
+    if min(samples, batch_size) == 1:
+        why = "--batch-size 1" if batch_size == 1 else "one training sample"
+        raise ConfigError(
+            f"batch normalisation of {why} makes 0 of every value, so that nothing is learnt: train on two samples a "
+            "batch or more, or leave out --batchnorm"
+        )
+    if drop_last or samples % batch_size != 1:
+        return None
+    return (
+        "the last batch of each epoch is one sample, of whose values batch normalisation makes 0: "
+        "--const-batch-size leaves it out"
+    )

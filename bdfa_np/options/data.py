@@ -109,7 +109,8 @@ OPTIONS = (
     Option(
         "zca_epsilon",
         None,
-        f"What whitening adds to each variance, of values 0..255. [default: {ZCA_EPSILON:g}]",
+        "What whitening adds to each variance, of values on a scale 255 wide, be they bytes or floats. "
+        f"[default: {ZCA_EPSILON:g}]",
         kind=float,
         check=positive,
         follows=ZCA_EPSILON,

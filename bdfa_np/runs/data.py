@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Split, prepare
-from bdfa_np.data.preprocess.pipeline import in_memory
-from bdfa_np.data.sources.find import find_source, is_own
+from bdfa_np.data import Batches, Dataset, Normalization, PreparedData, Preprocessing, Split, prepare
+from bdfa_np.data.checks import check_classes, class_notes
+from bdfa_np.data.preprocess.pipeline import in_memory, reviewed
+from bdfa_np.data.sources.find import find_source, is_own, source_of
 from bdfa_np.data.statistics import unevenness
 from bdfa_np.errors import ConfigError, DataError
 from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, shape_text
+from bdfa_np.runs.preprocessing import parting
 from bdfa_np.system.text import counted
 
 
@@ -128,9 +130,16 @@ def load_run_data(
         for text in dataset.notes:
             note(text)
         recipe.check(dataset.input_shape)
-        prepared = in_memory(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
+        said = len(dataset.notes)
+        dataset = reviewed(recipe, dataset if recipe.resize is None else dataset.resized(recipe.resize))
+        prepared = in_memory(recipe, dataset)
+        for text in prepared.notes[said:]:
+            note(text)
+    check_classes(len(prepared.class_names), prepared.name)
     data = RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
     check_augment(config, data.split.input_shape)
+    for text in _class_notes(config, data.split):
+        note(text)
     if data.split.holds_vectors and config.normalization in ("scale", "simple"):
         uneven = unevenness(prepared.preprocessing.raw.deviations)
         if uneven is not None:
@@ -141,12 +150,20 @@ def load_run_data(
     return data
 
 
+def _class_notes(config: Config, split: Split) -> tuple[str, ...]:
+    """Return what is to be said of classes; what a run holds out itself, its heading tells of."""
+    tested = None if config.validate or config.test_limit is not None else split.test_labels
+    limited = config.train_limit is not None
+    return class_notes(split.train_labels, tested, split.class_names, limited=limited)
+
+
 def load_data_of_run(
     config: Config,
     document: Mapping[str, Any],
     run: object,
     dataset: Dataset | None = None,
     *,
+    kept: Preprocessing | None = None,
     progress: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> RunData:
@@ -160,6 +177,9 @@ def load_data_of_run(
         The whole of its ``config.toml``.
     run : path
         Its folder, for messages.
+    kept : Preprocessing, optional
+        What its folder keeps of how its data were prepared. Images are whitened with its matrices, should those that
+        are fitted here and now be others.
     dataset, progress, note
         As in `load_run_data`.
 
@@ -177,7 +197,36 @@ def load_data_of_run(
             _check_same(find_source(config.dataset).checksums(), document, run)
     data = load_run_data(config, dataset, progress=progress, note=note)
     data.check_same(document, run)
+    if config.whiten:
+        data = _whitened_as_before(config, data, kept, run, dataset, progress=progress, note=note)
     return data.with_classes(document["data"]["class_names"], run)
+
+
+def _whitened_as_before(
+    config: Config,
+    data: RunData,
+    kept: Preprocessing | None,
+    run: object,
+    dataset: Dataset | None,
+    *,
+    progress: bool,
+    note: Callable[[str], None],
+) -> RunData:
+    """Return a run's data whitened with the matrices that it keeps, which another version or machine may have made."""
+    if kept is None or kept.whitening is None:
+        note(f"{run} keeps no whitening: it was fitted anew, and digits differ if another version began the run")
+        return data
+    apart = parting(kept, data.prepared.preprocessing)
+    if apart == 0:
+        return data
+    note(f"whitened with the matrices that {run} keeps: those fitted here and now differ by {apart:.1g}")
+    recipe = config.recipe()
+    if dataset is None:
+        dataset = source_of(recipe, datapath=config.datapath, progress=progress).read(recipe.resize)
+    elif recipe.resize is not None:
+        dataset = dataset.resized(recipe.resize)
+    prepared = in_memory(recipe, dataset, kept.whitening)
+    return RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
 
 
 def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:

@@ -93,7 +93,8 @@ def evaluate_run(
     for text in capped:
         listener.note(text)
     with limited_threads(config.threads):
-        data = load_data_of_run(config, document, run, progress=listener.progress, note=listener.note)
+        kept = folder.read_preprocessing(checkpoint) if config.whiten else None
+        data = load_data_of_run(config, document, run, kept=kept, progress=listener.progress, note=listener.note)
         if part == "test":
             data = data.with_real_test_set()
         model = build_model(config, data.split.input_shape, len(data.split.class_names))

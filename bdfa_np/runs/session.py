@@ -81,21 +81,23 @@ class Session:
         self._said_to_be_slow = False
         self._seconds: deque[float] = deque(maxlen=LOOKED_BACK)
 
-    def begin(self, lines: Sequence[str]) -> None:
+    def begin(self, lines: Sequence[str], noted: Sequence[str] = ()) -> None:
         """Save the untrained net, so that a run stopped in its first epoch can be resumed; open the log.
 
         Parameters
         ----------
         lines : sequence of str
             What the log is to say first, after all options.
+        noted : sequence of str, optional
+            Notes for the log before that, which the listener has heard already.
         """
         with self._interrupts_told():
-            self.folder.log(opening(self.model))
+            self.folder.log([*opening(self.model), *noted])
             self._say_where(lines)
             self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
             self.folder.begin(self._checkpoint(), self.data.split.class_names, self.model.config)
 
-    def go_on_from(self, checkpoint: Checkpoint, lines: Sequence[str]) -> None:
+    def go_on_from(self, checkpoint: Checkpoint, lines: Sequence[str], noted: Sequence[str] = ()) -> None:
         """Take over a checkpoint's progress, and write anew the files that follow from it.
 
         Parameters
@@ -104,6 +106,8 @@ class Session:
             What the model was restored from.
         lines : sequence of str
             What the log is to say first.
+        noted : sequence of str, optional
+            Notes for the log before that, which the listener has heard already.
         """
         self.trainer.progress = checkpoint.progress
         counts = self.trainer.confusion.counts
@@ -123,6 +127,7 @@ class Session:
         self._draw(at_once=True)
         if config.keep_best and self.history:
             self.folder.read_best()  # what is missing is missed now, not after the last epoch
+        self.folder.log(noted)
         self._say_where(lines)
 
     def _say_where(self, lines: Sequence[str]) -> None:

@@ -1,21 +1,23 @@
 """Starting a run, or going on with one, from its options to its last epoch; without a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bdfa_np.backend.cuda.status import auto_note
-from bdfa_np.data import Dataset
+from bdfa_np.data import Dataset, Preprocessing
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.declaration import flag
-from bdfa_np.errors import ConfigError
+from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.layers.batchnorm import lone_samples
 from bdfa_np.model import configured_backend
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import CUDA, cuda_defaults
 from bdfa_np.options.precedence import whole
+from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
@@ -81,15 +83,21 @@ def start_run(
         check_drawing()
     configured_backend(config)  # what cannot be used is refused before any data are read
     load_data = partial(load_run_data, config, dataset, progress=listener.progress)
-    config, data, timed = settle(config, load_data, listener.note)
+    noted: list[str] = []
+    note = _noting(listener, noted)
+    config, data, timed = settle(config, load_data, note)
     with limited_threads(config.threads):
         model = model_for(config, data)
+        drop_last, samples = config.const_batch_size, len(data.split.train_labels)
+        lone = lone_samples(model.network.tree(), samples, config.batch_size, drop_last=drop_last)
+        if lone:
+            note(lone)
         lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed, *fallback_notes(config)]
         if load is not None:
             lines.append(load_weights(model, load))
         with folder.new(force=force):
             session = Session(folder, model, data, listener)
-            session.begin(lines)
+            session.begin(lines, noted)
             session.run()
     return session
 
@@ -132,6 +140,7 @@ def resume_run(
     """
     listener = listener or Listener()
     folder = RunFolder(Path(save))
+    noted: list[str] = []
     with folder.resumed() as (before, document, checkpoint):
         own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
         if own:
@@ -139,8 +148,9 @@ def resume_run(
         config, capped = within_cores(moved(before, _changes(before, changes)))
         if config.visualize:
             check_drawing()
-        load_data = partial(load_data_of_run, config, document, save, dataset, progress=listener.progress)
-        config, data, timed = settle(config, load_data, listener.note, checkpoint.progress.epoch)
+        kept = _kept_preprocessing(folder, checkpoint)
+        load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
+        config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
         with limited_threads(config.threads):
             model = model_for(config, data)
             restore(model, checkpoint, save)
@@ -160,9 +170,27 @@ def resume_run(
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
             session = Session(folder, model, data, listener)
-            session.go_on_from(checkpoint, lines)
+            session.go_on_from(checkpoint, lines, noted)
             session.run()
     return session
+
+
+def _noting(listener: Listener, noted: list[str]) -> Callable[[str], None]:
+    """Return what tells a listener of something out of the ordinary, and keeps it for the log."""
+
+    def note(text: str) -> None:
+        listener.note(text)
+        noted.append(f"note: {text}")
+
+    return note
+
+
+def _kept_preprocessing(folder: RunFolder, checkpoint: Checkpoint) -> Preprocessing | None:
+    """Return what a run keeps of how its data were prepared; what is damaged is told where it is replaced."""
+    try:
+        return folder.read_preprocessing(checkpoint)
+    except RunError:
+        return None
 
 
 def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:

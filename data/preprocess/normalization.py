@@ -85,7 +85,8 @@ class Normalization:
             If the kind is another one, or is ``"channel"`` and the samples are vectors, which have no channels, or
             ``"column"`` and they are images, which have no columns.
         DataError
-            If float32 cannot hold the statistics, or ``"scale"`` or ``"simple"`` meet values that are all the same.
+            If float32 cannot hold the statistics, ``"scale"`` or ``"simple"`` meet values that are all the same, or
+            the others several samples none of whose channels, places or columns varies.
         """
         if kind not in NORMALIZATIONS:
             raise ConfigError(f"--normalization {kind}: choose from {', '.join(NORMALIZATIONS)}")
@@ -104,6 +105,10 @@ class Normalization:
         mean, deviation = moments(train_images, axes)
         divisor = np.where(deviation == 0, 1.0, deviation)
         _check_float32(mean, divisor, noun(train_images))
+        if len(train_images) > 1 and not deviation.any():
+            raise DataError(
+                f"the training {noun(train_images)} do not vary: --normalization {kind} leaves nothing of them"
+            )
         return cls(kind, mean, divisor)
 
     def apply(self, images: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.raw_values import RawValues
+from bdfa_np.data.preprocess.review import far_from_prepared, largest_prepared, review
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.recipe import Recipe
@@ -100,12 +102,12 @@ def as_it_is(recipe: Recipe, dataset: Dataset) -> PreparedData:
         raw=RawValues.of(parts["train"][0]),
         resize=recipe.resize,
         fitted=fitted,
-        notes=dataset.notes,
+        notes=dataset.notes + _far(fitted, parts),
     )
 
 
-def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
-    """Prepare a data set that no file holds, without storing it.
+def in_memory(recipe: Recipe, dataset: Dataset, whitening: ZCA | None = None) -> PreparedData:
+    """Prepare a data set without storing it.
 
     Parameters
     ----------
@@ -113,6 +115,8 @@ def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
         Which images are trained on, and what is done to all of them.
     dataset : Dataset
         The data set.
+    whitening : ZCA, optional
+        With what images are whitened, in place of one that is fitted to those that are trained on.
 
     Returns
     -------
@@ -122,20 +126,22 @@ def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
     Raises
     ------
     DataError
-        If the training images have no statistics, for example because all their values are the same.
+        If the training images have no statistics, for example because all their values are the same, or the test images
+        are in another unit.
     """
     if dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes:
         return as_it_is(recipe, dataset)
     parts, available = _parts(recipe, dataset)
-    raw = RawValues.of(parts["train"][0])
     colours = to_yuv if recipe.format == "yuv" else _unchanged
-    fitted = fit(recipe, colours(parts["train"][0]))
+    fitted = whitening or fit(recipe, parts["train"][0])
+    largest: dict[str, float] = {}
     ready: dict[str, Part] = {}
     for part, (images, labels) in parts.items():
         ready[part] = np.empty(images.shape, np.float32), labels
+        transform = _watched(fitted, largest, part)
         for start in range(0, len(images), _IMAGES_PER_BLOCK):
             block = slice(start, start + _IMAGES_PER_BLOCK)
-            fitted.apply(colours(images[block]), ready[part][0][block])
+            transform(colours(images[block]), ready[part][0][block])
     return PreparedData(
         dataset.name,
         dataset.class_names,
@@ -143,11 +149,11 @@ def in_memory(recipe: Recipe, dataset: Dataset) -> PreparedData:
         ready,
         None,
         available,
-        raw=raw,
+        raw=RawValues.of(parts["train"][0]),
         format=recipe.format,
         resize=recipe.resize,
         fitted=fitted,
-        notes=dataset.notes,
+        notes=dataset.notes + far_from_prepared(fitted, largest),
     )
 
 
@@ -171,26 +177,30 @@ def write_prepared(writer: CacheWriter, recipe: Recipe, dataset: Dataset, progre
     Raises
     ------
     DataError
-        If the training images have no statistics, for example because all their values are the same.
+        If the training images have no statistics, for example because all their values are the same, or the test images
+        are in another unit.
     OSError
         If the file cannot be written.
     """
     parts, available = _parts(recipe, dataset)
     colours = to_yuv if recipe.format == "yuv" else _unchanged
-    fitted = fit(recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    fitted = fit(recipe, parts["train"][0], f"whitening {dataset.name}", progress)
     _write_fitted(writer, fitted)
     _write_raw(writer, RawValues.of(parts["train"][0]))
     ready = not (dataset.train_images.dtype == np.uint8 and recipe.keeps_bytes)
+    largest: dict[str, float] = {}
     for part, (images, labels) in parts.items():
-        blocks = _blocks(images, colours, fitted.apply) if ready else _blocks(images, _unchanged, None)
+        transform = _watched(fitted, largest, part)
+        blocks = _blocks(images, colours, transform) if ready else _blocks(images, _unchanged, None)
         with bar(f"storing {dataset.name}: {part}", len(images), progress) as advance:
             counted = _counted(blocks, advance)
             writer.images(part, images.shape, np.float32 if ready else np.uint8, counted, labels)
+    far = far_from_prepared(fitted, largest) if ready else _far(fitted, parts)
     writer.attributes(
         {
             "name": dataset.name,
             "class_names": json.dumps(dataset.class_names),
-            "notes": json.dumps(dataset.notes),
+            "notes": json.dumps(dataset.notes + far),
             "available": available,
             "ready": ready,
         }
@@ -210,13 +220,54 @@ def _parts(recipe: Recipe, dataset: Dataset) -> tuple[dict[str, Part], int]:
 
 
 def fit(recipe: Recipe, train_images: Images, title: str = "", progress: bool = False) -> Normalization | ZCA:
-    """Return what a recipe has done to images, by the statistics of the training images."""
+    """Return what a recipe has done to images, by the statistics of the training images as they were read.
+
+    The ε of whitening is of values whose range is 255 wide, as that of bytes is: of other numbers it is scaled by the
+    square of the training images' range over 255, so that images are whitened alike whatever they are stored as.
+    """
+    colours = to_yuv if recipe.format == "yuv" else _unchanged
     if not recipe.whiten:
         assert recipe.normalization is not None
-        return Normalization.fit(recipe.normalization, train_images)
+        return Normalization.fit(recipe.normalization, colours(train_images))
     assert recipe.zca_epsilon is not None
+    unit = 1.0 if train_images.dtype == np.uint8 else (float(train_images.max()) - float(train_images.min())) / 255
     with bar(title, len(train_images), progress) as advance:
-        return ZCA.fit(train_images, recipe.zca_epsilon, lambda done, _total: advance(done))
+        # Of images that are all the same the range is 0, which the whitening refuses in words of its own.
+        epsilon = recipe.zca_epsilon * (unit or 1.0) ** 2
+        return ZCA.fit(colours(train_images), epsilon, lambda done, _total: advance(done))
+
+
+def reviewed(recipe: Recipe, dataset: Dataset) -> Dataset:
+    """Return a data set of the user's own with notes on what its samples do not bear out; see `review`.
+
+    Raises
+    ------
+    DataError
+        If nothing can be learnt of them.
+    """
+    parts, _ = _parts(recipe, dataset)
+    return replace(dataset, notes=dataset.notes + review(parts, dataset.class_names))
+
+
+def _watched(fitted: Normalization | ZCA, largest: dict[str, float], part: str) -> Callable[[Images, Images], Images]:
+    """Return what prepares images of a part, and keeps the largest absolute value that it makes."""
+    largest[part] = 0.0
+
+    def transform(images: Images, out: Images) -> Images:
+        fitted.apply(images, out)
+        largest[part] = max(largest[part], float(out.max()), -float(out.min()))
+        return out
+
+    return transform
+
+
+def _far(fitted: Normalization | ZCA, parts: Mapping[str, Part]) -> tuple[str, ...]:
+    """Return a line where images that are normalised batch by batch will leave the training images' range by far."""
+    if (
+        not isinstance(fitted, Normalization) or fitted.offset.ndim == 0
+    ):  # all divided by one number: nothing stands out
+        return ()
+    return far_from_prepared(fitted, {part: largest_prepared(fitted, images) for part, (images, _) in parts.items()})
 
 
 def some_prepared(
@@ -242,7 +293,7 @@ def some_prepared(
     """
     colours = to_yuv if recipe.format == "yuv" else _unchanged
     parts, _ = _parts(recipe, dataset)
-    fitted = fit(recipe, colours(parts["train"][0]), f"whitening {dataset.name}", progress)
+    fitted = fit(recipe, parts["train"][0], f"whitening {dataset.name}", progress)
     images = parts["test"][0][:count]
     return images, fitted.apply(colours(images), np.empty(images.shape, np.float32))
 
@@ -251,6 +302,7 @@ def _write_fitted(writer: CacheWriter, fitted: Normalization | ZCA) -> None:
     if isinstance(fitted, ZCA):
         for name in ("mean", "P", "P_inverse"):
             writer.array(f"zca/{name}", getattr(fitted, name))
+        writer.attributes({"zca_epsilon": fitted.epsilon})
         return
     for name in ("offset", "divisor"):
         writer.array(f"normalization/{name}", np.atleast_1d(getattr(fitted, name)))

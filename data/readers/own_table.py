@@ -26,6 +26,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-", ".")
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST_LISTED = 20
+_MOST_NAMED = 5
 # A row of data may well begin with 0 and 1.
 _FEWEST_COUNTED = 3
 _LONGEST_SHOWN = 60
@@ -82,7 +83,8 @@ def read_table(path: Path, label: str | None = None, progress: bool = False) -> 
             raise DataError(f"{path}: changed while it was read: try again")
     where = f"{path}: column {header.names[header.label]!r}"
     classes = as_classes(_classes(where, words, header), where=(where, where))
-    return Whole(path.stem, {"train": (samples, classes.train)}, classes.class_names, {path.name: sha256})
+    notes = _constant_columns(header, samples)
+    return Whole(path.stem, {"train": (samples, classes.train)}, classes.class_names, {path.name: sha256}, notes)
 
 
 def _read(
@@ -232,6 +234,17 @@ def _classes(where: str, words: list[str], header: _Header) -> list[str]:
     if len(set(found.values())) == len(words) > 2:
         raise DataError(f"{where} holds a label of its own in each of the {len(words)} rows: {others}")
     return [found[word] for word in words]
+
+
+def _constant_columns(header: _Header, samples: NDArray[np.float32]) -> tuple[str, ...]:
+    """Return a line on columns that hold the same number in every row, if there are some."""
+    same = np.flatnonzero(samples.min(axis=0) == samples.max(axis=0)).tolist() if len(samples) > 1 else []
+    if not same:
+        return ()
+    names = ", ".join(_shown_name(header.features[column]) for column in same[:_MOST_NAMED])
+    more = f" and {len(same) - _MOST_NAMED:,} more" if len(same) > _MOST_NAMED else ""
+    hold = f"{counted(len(header.features), 'column')} {'holds' if len(same) == 1 else 'hold'}"
+    return (f"{len(same):,} of {hold} the same number in every row: {names}{more}",)
 
 
 def _is_whole(number: float | None) -> bool:

@@ -36,9 +36,11 @@ class Remark(Enum):
 
     ON_WHITE = "with transparent pixels, put on white"
     NOTHING_LEFT = "of one colour once put on white"
+    ONE_COLOUR = "of one colour throughout"
     SIXTEEN_BITS = "of 16 bits, of which the upper 8 are kept"
     DARK = "of 16 bits, nearly black since less than 12 are used"
     FIRST_FRAME = "of several frames or pages, of which the first is read"
+    MADE_GREY = "in colour, made grey as the images trained on are"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +89,11 @@ def read_picture(path: Path, channels: int, remark: Callable[[Remark], None] = l
     if channels not in (1, 3):
         raise DataError(f"{path}: a picture has one channel or three, and {channels} are wanted")
     picture = decode_picture(path, read_file(path))
+    pixels = picture.pixels
     for found in picture.remarks:
         remark(found)
-    pixels = picture.pixels
+    if channels < pixels.shape[2] and (pixels != pixels[..., :1]).any():
+        remark(Remark.MADE_GREY)
     if channels > pixels.shape[2]:
         return np.repeat(pixels, channels, axis=2)
     if channels < pixels.shape[2]:
@@ -200,6 +204,8 @@ def _decoded(path: Path, image: Image.Image) -> Picture:
     if (alpha < _OPAQUE).any():
         pixels = _on_white(pixels, alpha)
         remarks.append(Remark.NOTHING_LEFT if (pixels == pixels[0, 0]).all() else Remark.ON_WHITE)
+    elif pixels.shape[:2] != (1, 1) and (pixels == pixels[0, 0]).all():
+        remarks.append(Remark.ONE_COLOUR)
     return Picture(pixels, tuple(remarks))
 
 

@@ -53,7 +53,7 @@ def data_info(
     if own["test_fraction"] is not None:
         whole = replace(whole, parts=whole.divided(own["test_fraction"], own["seed"]))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for text in (*source.notes(), *whole.notes):
+    for text in (*source.notes(), *whole.notes, *class_remarks(whole)):
         click.echo(f"note: {text}", err=True)
     for text in description(whole, source.terms):
         console.print(text)
@@ -66,6 +66,14 @@ def data_info(
     if png is not None:
         save(contact_sheet(*whole.parts["train"], whole.class_names), png)
         console.print(f"samples of the training images: {png}")
+
+
+def class_remarks(whole: "Whole") -> tuple[str, ...]:
+    """Return what is to be said of classes without samples."""
+    from bdfa_np.data.checks import class_notes
+
+    labels = [labels for _, labels in whole.parts.values()]
+    return class_notes(labels[0], labels[1] if len(labels) > 1 else None, whole.class_names)
 
 
 def description(whole: "Whole", terms: tuple[str, ...]) -> Iterator[str]:
@@ -98,9 +106,9 @@ def description(whole: "Whole", terms: tuple[str, ...]) -> Iterator[str]:
 
 
 def class_counts(whole: "Whole") -> Iterator[tuple[str, ...]]:
-    """Yield each class's name and its number of samples in each part."""
+    """Yield each class's name and its number of samples in each part, a dash where it has none."""
     import numpy as np
 
     counts = [np.bincount(labels, minlength=len(whole.class_names)) for _, labels in whole.parts.values()]
     for name, *figures in zip(whole.class_names, *counts, strict=True):
-        yield name, *(f"{figure:,}" for figure in figures)
+        yield name, *(f"{figure:,}" if figure else "-" for figure in figures)

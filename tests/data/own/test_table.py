@@ -107,7 +107,8 @@ def test_quoted_labels_may_hold_anything_printable(write):
     ],
 )
 def test_the_classes_are_the_labels_that_occur_numbers_by_value(write, written, names):
-    whole = find_source(write("a,y\n" + "".join(f"1,{label}\n" for label in 2 * written))).read_whole()
+    whole = find_source(write("a,y\n" + "".join(f"{row},{label}\n" for row, label in enumerate(2 * written))))
+    whole = whole.read_whole()
     assert whole.class_names == names
     assert whole.notes == ()
 
