@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -36,6 +37,12 @@ def pytest_configure() -> None:
 def _caches_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what a test prepares out of the user's folders."""
     monkeypatch.setenv("BDFA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"prepared{next(_NUMBERS)}"))
+
+
+@pytest.fixture(autouse=True)
+def _threads_that_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run that is given no number of threads have one: what a trial chooses hangs on who else computes."""
+    monkeypatch.setattr("bdfa_np.runs.threads.choosing.FEWEST_STEPS", math.inf)
 
 
 @pytest.fixture

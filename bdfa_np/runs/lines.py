@@ -201,8 +201,8 @@ def slowed_lines(times: float, threads: int, folder: Path) -> list[str]:
         return [said, "  want what it computes on"]
     return [
         said,
-        "  want the cores, and threads wait for one another. One thread waits least: press",
-        "  Ctrl-C, and go on with",
+        "  want the cores, and threads wait for one another. One thread waits least:",
+        "  press Ctrl-C, and go on with",
         f"  bdfa train --save {shlex.quote(str(folder))} --resume --threads 1",
     ]
 

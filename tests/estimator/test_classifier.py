@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info
 from bdfa_np import Config, build_model
 from bdfa_np.data import Batches
 from bdfa_np.errors import ConfigError, DataError, TrainingError
+from bdfa_np.options.machine import usable_cores
 from bdfa_np.trainer import Trainer
 
 pytestmark = pytest.mark.oracle
@@ -182,6 +183,12 @@ def test_threads_are_honoured_and_given_back(monkeypatch, threads):
     quick(threads=threads).fit(X, Y)
     assert used == {threads}
     assert blas() == before
+
+
+def test_threads_are_a_number_or_one_for_each_core_and_no_fit_is_timed():
+    with pytest.raises(ConfigError, match="threads 'auto': give a number, or None"):
+        quick(threads="auto").fit(X, Y)
+    assert quick(threads=None).fit(X, Y).model_.config.threads == usable_cores()
 
 
 def test_its_parameters_are_the_options_of_a_run_with_their_defaults_but_for_its_own():

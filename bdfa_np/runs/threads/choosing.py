@@ -9,8 +9,8 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import inf
-from statistics import median
+from math import ceil, inf
+from statistics import mean
 from typing import Protocol
 
 from bdfa_np.model import configured_backend
@@ -26,16 +26,18 @@ FEWEST_STEPS = 30
 """A run of fewer training steps is not worth a trial, which makes about ten."""
 SHORTEST = 0.25
 """Nor is one that takes fewer seconds on one thread."""
-BLOCK = 0.005
+BLOCK = 0.007
 """Seconds that are timed at once, or one step if that takes longer: less would miss how long threads wait."""
 HEAVY = 0.02
 """Seconds from which a single step says enough if the two numbers lie clearly apart."""
 CLEAR = 1.15
 """By which factor that is."""
-ROUNDS = 5
-"""How often each number has its turn at most."""
+WAITING = 3
+"""How many times the seconds of one thread say enough of several by a single step, which may take long."""
+FEWEST, MOST = 3, 6
+"""Turns that are taken by each number where they do not: at least, since one may be disturbed, and at most."""
 LONGEST, SHARE = 0.2, 0.03
-"""Seconds, and share of the run, after which there is no other turn."""
+"""Seconds, and share of the run, after which there are no more than the fewest turns."""
 GAIN = 0.97
 """More threads must take less than this share of the time of one: between equals one is the safer."""
 
@@ -132,8 +134,8 @@ def choose(opened: Callable[[], AbstractContextManager[Timer]], cores: int, step
 def compare(timer: Timer, cores: int, first: float, seconds: float) -> tuple[float, float]:
     """Return the seconds that a step takes with one thread and with one a core.
 
-    The two take turns. Of one thread the least counts, to which noise only adds; of several the median, since waiting
-    for a core is no noise there.
+    The two take turns. Of one thread the least counts, to which other programs only add; of several the mean, since
+    waiting for one another is theirs, but for the largest, which something may have disturbed that happened once.
 
     Parameters
     ----------
@@ -144,21 +146,21 @@ def compare(timer: Timer, cores: int, first: float, seconds: float) -> tuple[flo
     first : float
         Seconds of a step with one thread.
     seconds : float
-        After how many seconds there is no other turn.
+        After how many seconds nothing is tried that can be left out.
     """
-    block = max(1, round(BLOCK / max(first, 1e-6)))
-    waits = timer(cores, 1) > 3 * first  # its first step; where it is much slower, single steps say enough
-    one, every, spent = [first], list[float](), 0.0
+    block = max(1, ceil(BLOCK / max(first, 1e-6)))
+    one, every, spent, latest = [first], list[float](), 0.0, timer(cores, 1)
     while True:
-        count = 1 if waits else block
+        count = 1 if latest > WAITING * min(one) else block
         took = timer(cores, count)
-        every.append(took / count)
+        latest = took / count
+        every.append(latest)
         spent += took
         least = min(one)
         apart = all(value >= CLEAR * least for value in every) or all(CLEAR * value <= least for value in every)
-        enough = len(every) >= (1 if first >= HEAVY else 2)
-        if enough and (apart or spent >= seconds or len(every) == ROUNDS):
-            return least, median(every)
+        clear = apart and len(every) >= (1 if first >= HEAVY else 2)
+        if clear or len(every) >= (FEWEST if spent >= seconds else MOST):
+            return least, mean(sorted(every)[:-1] or every)
         took = timer(1, block)
         one.append(took / block)
         spent += took
