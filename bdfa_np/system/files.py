@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bdfa_np.system.memory import beyond_memory
 
@@ -101,7 +101,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = temporary_path(path)
     try:
-        with open(temporary, "wb") as file:
+        with open_temporary(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -112,6 +112,15 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             error.filename = str(path)  # a write to a full disk does not say where it went
         raise
+
+
+def open_temporary(temporary: Path, *, buffering: int = -1) -> Any:
+    """Open a temporary file, new and empty, for writing and reading; ``buffering`` as `open` has it.
+
+    What a killed process left in its place is removed; a link there is removed too, and never written through.
+    """
+    temporary.unlink(missing_ok=True)
+    return open(temporary, "x+b", buffering)
 
 
 def replace_text(path: Path, text: str) -> None:

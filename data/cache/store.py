@@ -27,7 +27,7 @@ from bdfa_np.data.cache.file import (
 from bdfa_np.data.cache.sink import Sink, access_needed
 from bdfa_np.data.folders import user_folder
 from bdfa_np.errors import ContentError, DataError
-from bdfa_np.system.files import TEMPORARY_SUFFIX, temporary_path
+from bdfa_np.system.files import TEMPORARY_SUFFIX, open_temporary, temporary_path
 from bdfa_np.system.paths import user_path
 
 T = TypeVar("T")
@@ -95,6 +95,14 @@ class CacheEntry:
     modified: datetime
     specification: dict[str, Any] | None
     state: str
+
+    @property
+    def is_own(self) -> bool | None:
+        """Whether it is of a data set of the user's own, or a published one; None where that cannot be read."""
+        if self.specification is None:
+            return None
+        versions = self.specification.get("versions")
+        return isinstance(versions, dict) and "labels" in versions
 
 
 class Cache:
@@ -182,21 +190,41 @@ class Cache:
             self._replace_older(path, specification, note)
             return data
 
-    def entries(self) -> list[CacheEntry]:
-        """Return every prepared file of the folder, by name; of each, only what it says of itself is read."""
-        return self._entries(".*")
-
-    def _entries(self, name: str) -> list[CacheEntry]:
-        found = (_entry(path) for path in self._files(name + _FILE))
-        return [entry for entry in found if entry is not None]
-
-    def clear(self, name: str | None = None) -> list[CacheEntry]:
-        """Remove prepared files, but for those that are being prepared now.
+    def entries(self, name: str | None = None, *, own: bool | None = None) -> list[CacheEntry]:
+        """Return the prepared files of the folder, by name; of each, only what it says of itself is read.
 
         Parameters
         ----------
         name : str, optional
             A data set's name; without it, the files of all.
+        own : bool, optional
+            Whether one of the user's own is meant, or a published one, which may have the same name.
+        """
+        found = self._entries(".*" if name is None else re.escape(_file_name(name)))
+        return [entry for entry in found if own is None or entry.is_own in (None, own)]
+
+    def _entries(self, name: str) -> list[CacheEntry]:
+        found = (self._entry(path) for path in self._files(name + _FILE))
+        return [entry for entry in found if entry is not None]
+
+    def _entry(self, path: Path) -> CacheEntry | None:
+        """Return what is to be said of a file, or None if it is not one of ours."""
+        entry = _entry(path)
+        if entry is not None and entry.specification is None and entry.state != "later format":
+            return entry if self._was_prepared(path) else None  # a name alone makes nobody's file ours
+        return entry
+
+    def _was_prepared(self, path: Path) -> bool:
+        """Return whether a file of this name was ever prepared here: its lock has stayed."""
+        return os.path.lexists(self._lock_path(path))
+
+    def clear(self, name: str | None = None, *, own: bool | None = None) -> list[CacheEntry]:
+        """Remove prepared files, but for those that are being prepared now, and what is not ours.
+
+        Parameters
+        ----------
+        name, own
+            As in `entries`.
 
         Returns
         -------
@@ -209,7 +237,7 @@ class Cache:
             If one may not be removed.
         """
         removed = []
-        for entry in self._entries(".*" if name is None else re.escape(_file_name(name))):
+        for entry in self.entries(name, own=own):
             with self._if_free(entry.path) as free, access_needed(entry.path):
                 if free:
                     entry.path.unlink(missing_ok=True)
@@ -221,6 +249,8 @@ class Cache:
         """Remove what killed processes left behind."""
         for partial in self._files(rf"\..*{_FILE}{re.escape(TEMPORARY_SUFFIX)}"):
             path = partial.with_name(partial.name[1 : -len(TEMPORARY_SUFFIX)])
+            if not self._was_prepared(path):
+                continue
             with self._if_free(path) as free, access_needed(partial):
                 if free:
                     partial.unlink(missing_ok=True)
@@ -233,13 +263,18 @@ class Cache:
         except FileNotFoundError:
             return []
         paths = (self.folder / name for name in names if re.fullmatch(pattern, name, re.DOTALL))
-        return [path for path in paths if path.is_file()]
+        return [path for path in paths if not path.is_symlink() and path.is_file()]
+
+    def _lock_path(self, path: Path) -> Path:
+        return self.folder / _LOCKS / f"{path.name}.lock"
 
     def _lock(self, path: Path) -> filelock.BaseFileLock:
         folder = self.folder / _LOCKS
+        if folder.is_symlink():
+            raise DataError(f"{folder} is a link, which is not followed: remove it, or name another --cache-dir")
         with access_needed(self.folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return filelock.FileLock(folder / f"{path.name}.lock")
+        return filelock.FileLock(self._lock_path(path))
 
     @contextlib.contextmanager
     def _locked(self, path: Path, waiting: Callable[[], None]) -> Iterator[None]:
@@ -342,7 +377,7 @@ def _new_file(path: Path) -> Iterator[CacheWriter]:
     temporary = temporary_path(path)
     try:
         with access_needed(path):
-            raw = open(temporary, "w+b", buffering=0)  # noqa: SIM115
+            raw = open_temporary(temporary, buffering=0)
         with raw:
             sink = Sink(raw, path)
             writer = CacheWriter(sink)

@@ -78,7 +78,8 @@ def mirror(tmp_path, monkeypatch):
             (folder / f"{file.name}.gz").write_bytes(archive)
             sums = [hashlib.sha256(part).hexdigest() for part in (content, archive)]
             urls = (f"http://127.0.0.1:{server.server_port}/{file.name}.gz",)
-            files.append(replace(file, sha256_content=sums[0], sha256_archive=sums[1], urls=urls))
+            sizes = {"size_content": len(content), "size_archive": len(archive)}
+            files.append(replace(file, sha256_content=sums[0], sha256_archive=sums[1], urls=urls, **sizes))
         source = replace(entry.publications[0], files=tuple(files))
         monkeypatch.setitem(ENTRIES, "mnist", replace(entry, publications=(source,)))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -215,6 +216,8 @@ def test_list_says_what_is_wrong_with_a_file(bdfa, cache, prepared):
             file.attrs["format"] = version
     (cache / "damaged-0123456789abcdef.h5").write_bytes(prepared.read_bytes()[:500])
     (cache / "[red]:smile:-0123456789abcdef.h5").write_bytes(b"")
+    for name in ("damaged", "[red]:smile:"):
+        (cache / ".locks" / f"{name}-0123456789abcdef.h5.lock").touch()  # they were once prepared here
     (cache / "notes.txt").write_text("not ours")
     outcome = bdfa("data", "list")
     assert (outcome.code, outcome.err) == (0, "")

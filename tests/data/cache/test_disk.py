@@ -126,7 +126,7 @@ def prepare(tmp_path, monkeypatch):
     """Give the function that prepares in a file of a class, with so many writes before the trouble."""
 
     def prepare(kind, writes, build=write_small):
-        monkeypatch.setattr(bdfa_np.data.cache.store, "open", lambda path, *_, **__: kind(path, "w+"), raising=False)
+        monkeypatch.setattr(bdfa_np.data.cache.store, "open_temporary", lambda path, **_: kind(path, "w+"))
         TroubledFile.left = writes
         return Cache(tmp_path).prepared("digits", {}, build, lambda file: file, note=pytest.fail)
 

@@ -244,6 +244,9 @@ def test_what_a_killed_process_left_goes_when_something_is_prepared(cache):
     left = cache.folder / ".digits-0123456789abcdef.h5.partial"
     left.write_bytes(b"half")
     prepare(cache, "other")
+    assert left.exists()  # for all that is known, it is somebody's own
+    was_prepared(cache.folder, "digits-0123456789abcdef.h5")
+    prepare(cache, "another")
     assert not left.exists()
 
 
@@ -277,6 +280,12 @@ def test_a_file_that_is_being_prepared_is_not_cleared(cache):
     assert prepare(cache)
 
 
+def was_prepared(folder, name):
+    """Leave a lock, as whoever prepares a file does: by it a damaged one is known for ours."""
+    (folder / ".locks").mkdir(exist_ok=True)
+    (folder / ".locks" / f"{name}.lock").touch()
+
+
 FOREIGN = [
     "notes.txt",
     "digits.h5",
@@ -302,6 +311,7 @@ def test_entries_list_every_prepared_file_and_nothing_else(cache):
     prepare(cache, "letters")
     damaged = cache.folder / "digits-ffffffffffffffff.h5"
     damaged.write_bytes(b"short")
+    was_prepared(cache.folder, damaged.name)
     add_foreign(cache.folder)
     found = {entry.path: entry for entry in cache.entries()}
     digits, letters = cache.path("digits", {"dataset": "digits", "n": 1}), cache.path("letters", {})
@@ -318,6 +328,7 @@ def test_clear_removes_one_data_set_or_all_and_no_foreign_files(cache):
     add_foreign(cache.folder)
     foreign = [".locks", "digits-aaaaaaaaaaaaaaaa.h5", "digits-bbbbbbbbbbbbbbbb.h5", *FOREIGN]
     (cache.folder / ".letters-0123456789abcdef.h5.partial").write_bytes(b"left by a killed process")
+    was_prepared(cache.folder, "letters-0123456789abcdef.h5")
     removed = cache.clear("digits")
     assert sorted(entry.specification["n"] for entry in removed) == [1, 2]
     rest = [cache.path(name, {"name": name, "n": 1}).name for name in ("digits-new", "letters")]
