@@ -1,0 +1,65 @@
+"""Prepared data are finite, or are not made: nothing that is ∞ or no number is stored and taken for good later."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bdfa_np import train
+from bdfa_np.errors import DataError
+
+OPTIONS = {"num_hidden": 2, "epochs": 1, "threads": 1, "batch_size": 4}
+
+
+def dataset(path, *, scale=1.0, outlier=None, dtype=np.float64):
+    """Write images whose values lie within 0 and a scale, with one test value that may lie anywhere."""
+    draw = np.random.default_rng(0)
+    train_images = (draw.random((16, 3, 3, 1)) * scale).astype(dtype)
+    test_images = train_images[:8].copy()
+    if outlier is not None:
+        test_images[3, 1, 1, 0] = outlier
+    labels = np.arange(16) % 4
+    np.savez(path, x_train=train_images, y_train=labels, x_test=test_images, y_test=labels[:8])
+    return path
+
+
+HOW = {
+    "whitened": (["--whiten"], "--whiten makes values that are not finite in float32"),
+    "simple": (["--normalization", "simple"], "--normalization simple makes values that are not finite in float32"),
+    "scale": (["--normalization", "scale"], "--normalization scale makes values that are not finite in float32"),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_test_value_that_becomes_infinite_is_refused_and_nothing_is_stored(bdfa, tmp_path, how):
+    options, line = HOW[how]
+    path = dataset(tmp_path / "own.npz", scale=1e-30, outlier=3e38)
+    call = ["train", "--dataset", path, "--num-hidden", 2, "--epochs", 1, "--save", "run", "--cache-dir", "prepared"]
+    for _ in range(2):  # the second time too: there is no file that is taken for good
+        refused = bdfa.refused(*call, *options)
+        assert line in refused
+        assert "images with values from" in refused
+        assert not list(Path("prepared").glob("*.h5"))
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("options", [{"whiten": True}, {"normalization": "simple"}])
+def test_from_memory_too(tmp_path, options):
+    path = dataset(tmp_path / "own.npz", scale=1e-30, outlier=3e38)
+    with np.load(path) as arrays:
+        parts = tuple(arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    with pytest.raises(DataError, match="not finite in float32, from images with values from"):
+        train(dataset=parts, **OPTIONS, **options)
+
+
+@pytest.mark.parametrize("epsilon", [2e-38, 1e-20, 1e20, 3e38])
+@pytest.mark.parametrize("scale", [1e-18, 1.0, 1e18])
+def test_whitening_is_finite_or_refused_whatever_the_values_and_epsilon(tmp_path, scale, epsilon):
+    path = dataset(tmp_path / "own.npz", scale=scale)
+    result = None
+    with contextlib.suppress(DataError):
+        result = train(dataset=path, **OPTIONS, whiten=True, zca_epsilon=epsilon)
+    if result is not None:
+        assert np.isfinite(result.model.preprocessing.apply(np.load(path)["x_test"])).all()
+        assert np.isfinite(result.history[-1].train_loss)
