@@ -12,45 +12,35 @@ from bdfa_np.errors import DataError
 OPTIONS = {"num_hidden": 2, "epochs": 1, "threads": 1, "batch_size": 4}
 
 
-def dataset(path, *, scale=1.0, outlier=None, dtype=np.float64):
-    """Write images whose values lie within 0 and a scale, with one test value that may lie anywhere."""
+LINE = "--normalization image makes values that are not finite in float32, from images with values from"
+
+
+def dataset(path, *, scale=1.0, hardly_varies=False):
+    """Write images with values from 0 to a scale; a pixel may be almost the same in training, and another in a test."""
     draw = np.random.default_rng(0)
-    train_images = (draw.random((16, 3, 3, 1)) * scale).astype(dtype)
+    train_images = draw.random((16, 3, 3, 1)) * scale
     test_images = train_images[:8].copy()
-    if outlier is not None:
-        test_images[3, 1, 1, 0] = outlier
+    if hardly_varies:
+        train_images[:, 1, 1] *= 3e-40
     labels = np.arange(16) % 4
     np.savez(path, x_train=train_images, y_train=labels, x_test=test_images, y_test=labels[:8])
     return path
 
 
-HOW = {
-    "whitened": (["--whiten"], "--whiten makes values that are not finite in float32"),
-    "simple": (["--normalization", "simple"], "--normalization simple makes values that are not finite in float32"),
-    "scale": (["--normalization", "scale"], "--normalization scale makes values that are not finite in float32"),
-}
-
-
-@pytest.mark.parametrize("how", HOW)
-def test_a_test_value_that_becomes_infinite_is_refused_and_nothing_is_stored(bdfa, tmp_path, how):
-    options, line = HOW[how]
-    path = dataset(tmp_path / "own.npz", scale=1e-30, outlier=3e38)
+def test_a_value_that_becomes_infinite_is_refused_and_nothing_is_stored(bdfa, tmp_path):
+    path = dataset(tmp_path / "own.npz", scale=255, hardly_varies=True)
     call = ["train", "--dataset", path, "--num-hidden", 2, "--epochs", 1, "--save", "run", "--cache-dir", "prepared"]
     for _ in range(2):  # the second time too: there is no file that is taken for good
-        refused = bdfa.refused(*call, *options)
-        assert line in refused
-        assert "images with values from" in refused
+        assert LINE in bdfa.refused(*call, "--normalization", "image")
         assert not list(Path("prepared").glob("*.h5"))
     assert not Path("run").exists()
 
 
-@pytest.mark.parametrize("options", [{"whiten": True}, {"normalization": "simple"}])
-def test_from_memory_too(tmp_path, options):
-    path = dataset(tmp_path / "own.npz", scale=1e-30, outlier=3e38)
-    with np.load(path) as arrays:
+def test_from_memory_too(tmp_path):
+    with np.load(dataset(tmp_path / "own.npz", scale=255, hardly_varies=True)) as arrays:
         parts = tuple(arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
-    with pytest.raises(DataError, match="not finite in float32, from images with values from"):
-        train(dataset=parts, **OPTIONS, **options)
+    with pytest.raises(DataError, match=LINE):
+        train(dataset=parts, **OPTIONS, normalization="image")
 
 
 @pytest.mark.parametrize("epsilon", [2e-38, 1e-20, 1e20, 3e38])
