@@ -170,7 +170,7 @@ def examples(count):
     )
 
 
-@examples(20)
+@examples(14)
 @given(options=drawn())
 def test_options_from_the_corners_train_or_are_named_in_one_line(train, folder, options):
     check(folder, options, *train(options))
