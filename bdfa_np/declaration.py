@@ -184,6 +184,10 @@ class Option:
         """Say what is wrong with a value, for a message that begins with the option's own spelling; or None."""
         if value in self.words:
             return None
+        if too_long(value):
+            return f"must be a number of at most {LARGEST_BITS} bits, not one of {value.bit_length()}"
+        if isinstance(value, str) and "\0" in value:  # no path can hold one, and no other text means to
+            return "holds a null character"
         if value in self.absent:
             return f"{value} is not carried over from Torch's optim: choose from {', '.join(self.choices)}"
         if self.choices and value not in self.choices and not (self.also and isinstance(value, bool)):
@@ -203,22 +207,39 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+LARGEST_BITS = 128
+"""As long as a whole number may be: a seed of so many bits is as good as any."""
+SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
+"""What float32 holds with all its digits. Nets compute in it: what is smaller may be 0 there, what is larger is ∞."""
+
+
+def too_long(value: object) -> bool:
+    """Return whether a value is a whole number with which arithmetic of floats would fail."""
+    return isinstance(value, int) and value.bit_length() > LARGEST_BITS
+
+
 # What values are checked by: each returns what is wrong, or None.
 
 
 def positive(value: float) -> str | None:
-    """Say what is wrong unless the value is a finite number above 0."""
-    return None if math.isfinite(value) and value > 0 else "must be a finite number greater than 0"
+    """Say what is wrong unless the value is a finite number above 0, in float32 too."""
+    return not_in_float32(value) if math.isfinite(value) and value > 0 else "must be a finite number greater than 0"
 
 
 def not_negative(value: float) -> str | None:
-    """Say what is wrong unless the value is a finite number of 0 or more."""
-    return None if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
+    """Say what is wrong unless the value is a finite number of 0 or more, in float32 too."""
+    return not_in_float32(value) if math.isfinite(value) and value >= 0 else "must be a finite number of 0 or more"
+
+
+def not_in_float32(value: float) -> str | None:
+    """Say what is wrong with a number of 0 or more that would be 0 or infinite in float32."""
+    held = value == 0 or SMALLEST <= value <= LARGEST
+    return None if held else f"must be from {SMALLEST:.3g} to {LARGEST:.3g}, which float32 holds"
 
 
 def magnitude(value: float) -> str | None:
     """Say what is wrong unless the value lies within 0 and a million, well inside what float32 holds."""
-    return None if 0 <= value <= 1e6 else "must be at least 0 and at most 1e6"
+    return not_in_float32(value) if 0 <= value <= 1e6 else "must be at least 0 and at most 1e6"
 
 
 def memory(value: float) -> str | None:
@@ -227,8 +248,10 @@ def memory(value: float) -> str | None:
 
 
 def fraction(value: float) -> str | None:
-    """Say what is wrong unless the value lies within 0 (included) and 1 (excluded)."""
-    return None if 0 <= value < 1 else "must be at least 0 and less than 1"
+    """Say what is wrong unless the value lies within 0 (included) and 1 (excluded), in float32 too."""
+    if not 0 <= value < 1:
+        return "must be at least 0 and less than 1"
+    return not_in_float32(value) if value <= 1 - 2.0**-24 else "must be less than 1 by 6e-8, or float32 takes it for 1"
 
 
 def at_least(lowest: int, *, at_most: int | None = None) -> Check:

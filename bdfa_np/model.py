@@ -23,6 +23,7 @@ from bdfa_np.networks import build_network, network_file
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
 from bdfa_np.options.training import milestones
+from bdfa_np.options.usual import suspects
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, passage_text
 from bdfa_np.rules import Rule
@@ -132,6 +133,7 @@ class Model(Habits):
             augment=self._augment(),
             on_batch=on_batch,
             tested_on=config.tested_on,
+            suspects=suspects(config),
         )
 
     def _augment(self) -> Augment | None:

@@ -1,6 +1,6 @@
 """The epoch loop. It knows no layer, no rule and no terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from time import perf_counter
@@ -185,6 +185,8 @@ class Trainer:
         Called after every training step with the number of steps done in this epoch.
     tested_on : str, default "test"
         What messages call the samples tested on.
+    suspects : sequence of str, default ("--lr",)
+        What messages advise to make smaller where the loss stops being a finite number.
 
     Attributes
     ----------
@@ -214,6 +216,7 @@ class Trainer:
         augment: Augment | None = None,
         on_batch: Callable[[int], None] | None = None,
         tested_on: str = "test",
+        suspects: Sequence[str] = ("--lr",),
     ) -> None:
         self.network = network
         self.rule = rule
@@ -230,6 +233,7 @@ class Trainer:
         self.augment = augment
         self.on_batch = on_batch
         self.tested_on = tested_on
+        self.suspects = suspects
         self.progress = Progress()
         self.confusion = ConfusionMatrix(network.output_shape[0])
         self.tally = Tally(network.backend, network.output_shape[0])
@@ -340,7 +344,7 @@ class Trainer:
             of_loss = f"the {self.tested_on} loss is {test_loss}"
             what = "a weight is no longer a finite number" if usable else of_loss
             raise TrainingError(
-                f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): try a smaller --lr"
+                f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): {self._advice()}"
             )
         self.confusion = confusion
         progress.epoch = epoch
@@ -375,8 +379,11 @@ class Trainer:
             step, value = self.tally.first_bad
             raise TrainingError(
                 f"the loss is {value} at step {step} of epoch {epoch} "
-                f"(step {steps_before + step} of the run): try a smaller --lr"
+                f"(step {steps_before + step} of the run): {self._advice()}"
             )
+
+    def _advice(self) -> str:
+        return f"try a smaller {' or '.join(self.suspects)}"
 
     def _augmented(self, x: Array, epoch: int, step: int) -> Array:
         return x if self.augment is None else self.augment(self.network.backend.asarray(x), epoch, step)

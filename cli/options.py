@@ -32,6 +32,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; of an option that there is not, say its whole name, and which one may be meant."""
         given = list(args)
+        self._check_attached(ctx, args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -42,6 +43,19 @@ class Command(click.Command):
             there = {spelling: max(option.opts, key=_as_offered) for option in options for spelling in option.opts}
             question = meant(named, OTHER_OPTIONS, there)
             raise click.NoSuchOption(named, f"No such option '{named}'.{question}", ctx=ctx) from None
+
+    def _check_attached(self, ctx: click.Context, args: list[str]) -> None:
+        """Refuse ``--validate=-1``, whose value click would take for another option."""
+        flags = {
+            spelling: option
+            for option in self.get_params(ctx)
+            if isinstance(option.type, FlagOrValue)
+            for spelling in option.opts
+        }
+        for arg in args[: args.index("--") if "--" in args else None]:
+            spelling, _, value = arg.partition("=")
+            if spelling in flags and value.startswith("-"):
+                flags[spelling].type.fail(f"{value!r} is not a value of it", flags[spelling], ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of a run under their headings, and the command's own after them.
@@ -141,10 +155,13 @@ def rule_option(function: Function) -> Function:
     )(function)
 
 
-class TorchChoice(click.Choice[str]):
-    """A choice that takes ``MNIST`` for ``mnist`` and ``CIFAR-10`` for ``cifar10``: any case, hyphens or not."""
+class TorchChoice(click.Choice[Any]):
+    """A choice that takes ``MNIST`` for ``mnist`` and ``CIFAR-10`` for ``cifar10``: any case, hyphens or not.
 
-    def __init__(self, choices: Sequence[str], absent: Sequence[str]) -> None:
+    Of a number, which may have a sign, and of what begins with a hyphen, the hyphen counts.
+    """
+
+    def __init__(self, choices: Sequence[Any], absent: Sequence[str]) -> None:
         super().__init__(choices)
         self.absent = absent
 
@@ -163,7 +180,8 @@ class TorchChoice(click.Choice[str]):
 
     @staticmethod
     def _plain(name: object) -> str:
-        return str(name).lower().replace("-", "")
+        text = str(name).lower()
+        return text[:1] + text[1:].replace("-", "")
 
 
 class DatasetName(TorchChoice):
@@ -208,7 +226,7 @@ class RuleName(TorchChoice):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the rule's name, or what was given."""
-        return {self._plain(known): known for known in self.choices}.get(self._plain(value), value)
+        return {known: known for known in self.choices}.get(str(value).lower(), value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Show the names, and that a file will do too."""
@@ -217,6 +235,16 @@ class RuleName(TorchChoice):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names and, as soon as no name begins so, files."""
         return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+class Switch(click.types.BoolParamType):
+    """A boolean; an empty text, as of a shell's variable that was never set, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+        """Return the boolean."""
+        if isinstance(value, str) and not value.strip():
+            self.fail(f"{value!r} is not a valid boolean: give 0 or 1", param, ctx)
+        return bool(super().convert(value, param, ctx))
 
 
 class FlagOrValue(click.ParamType[Any]):
@@ -308,7 +336,7 @@ def _config_option(option: Option, heading: str) -> Callable[[Function], Functio
     elif option.is_flag:
         settings |= {"is_flag": True, "show_default": False}
     elif option.type is bool:
-        settings |= {"type": bool, "metavar": "0|1", "default": "1" if option.default else "0"}
+        settings |= {"type": Switch(), "metavar": "0|1", "default": "1" if option.default else "0"}
     elif option.name in _TYPES:
         settings["type"] = _TYPES[option.name]
     elif option.choices:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.declaration import Option
+from bdfa_np.declaration import Option, too_long
 from bdfa_np.errors import ConfigError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, own_values
@@ -102,7 +102,7 @@ class Config:
         spelled = {}
         for name, option in OPTIONS.items():
             value = getattr(self, name)
-            if value is not None and not option.fits(value):
+            if value is not None and not (option.fits(value) or too_long(value)):
                 raise ConfigError(f"{option.flag} has a value of the wrong type: {value!r}: {option.wanted} is wanted")
             problem = None if value is None else option.problem(value)
             if problem:
@@ -207,6 +207,6 @@ class Config:
             if not OPTIONS[name].fits(value):
                 wanted = OPTIONS[name].wanted
                 raise ConfigError(f"option '{name}' has a value of the wrong type: {value!r}: {wanted} is wanted")
-            if isinstance(value, str) and "\0" in value:  # no path can hold one, and no other text means to
+            if isinstance(value, str) and "\0" in value:
                 raise ConfigError(f"option '{name}' holds a null character")
         return cls(**mapping)

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.declaration import Option
+from bdfa_np.declaration import Option, too_long
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import canonical as canonical_network
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
+from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
+from bdfa_np.options.hints import meant
 from bdfa_np.rules.find import canonical as canonical_rule
+
+TABLES = ("options", "run", "versions", "data")
+"""What a run's ``config.toml`` holds; of a file that ``--config`` names, the first alone is read."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +107,64 @@ def read_options(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path}: there is no such file") from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting without end
         raise ConfigError(f"--config {path} is not a TOML file: {error}") from error
-    options = document.get("options", document)
-    if not isinstance(options, dict):
-        raise ConfigError(f"--config {path}: [options] must be a table")
-    options = {name.replace("-", "_"): value for name, value in options.items()}
-    for name, value in options.items():
-        # TOML's own bounds; Python's reader takes any number, on which arithmetic fails later.
-        if type(value) is int and not -(2**63) <= value < 2**63:
-            raise ConfigError(f"--config {path}: option '{name}' has more digits than TOML allows")
     try:
+        options = _by_name(_table_of_options(document))
         Config.from_mapping(options)
     except ConfigError as error:
         raise ConfigError(f"--config {path}: {error}") from error
     return options
+
+
+def _table_of_options(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the table ``[options]`` of a file, or the whole of one that has none.
+
+    Raises
+    ------
+    ConfigError
+        If that is no table, or something stands beside it that a run's file has not: it would be left out in silence.
+    """
+    if "options" not in document:
+        return document
+    options: dict[str, Any] = document["options"]
+    if not isinstance(options, dict):
+        raise ConfigError("[options] must be a table")
+    for name, value in document.items():
+        if name == "options" or (name in TABLES and isinstance(value, dict)):
+            continue
+        if name.replace("-", "_") in OPTIONS:
+            raise ConfigError(f"'{name}' stands beside the table [options]: move it into the table")
+        what = f"table [{name}]" if isinstance(value, dict) else f"'{name}'"
+        raise ConfigError(f"unknown {what} beside the table [options]: leave it out, options stand in [options]")
+    return options
+
+
+def _by_name(written: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's options by their names, in which hyphens may have stood.
+
+    Raises
+    ------
+    ConfigError
+        If one is given twice, there is none of its name, or it is a number with which arithmetic would fail later.
+    """
+    options: dict[str, Any] = {}
+    spellings: dict[str, str] = {}
+    for spelling, value in written.items():
+        name = spelling.replace("-", "_")
+        if name in options:
+            raise ConfigError(f"'{spellings[name]}' and '{spelling}' are the same option: leave one of them out")
+        if name not in OPTIONS:
+            raise ConfigError(f"unknown option '{spelling}'.{_question(spelling)}")
+        if too_long(value):
+            raise ConfigError(f"option '{spelling}' has more digits than any option takes")
+        options[name], spellings[name] = value, spelling
+    return options
+
+
+def _question(spelling: str) -> str:
+    """Ask whether another option was meant, as a file has it; the Torch program's spellings mean what they meant."""
+    there = {one: option.name for option in OPTIONS.values() for one in (option.name, option.torch) if one}
+    others = {option.name: OTHER_NAMES[option.flag] for option in OPTIONS.values() if option.flag in OTHER_NAMES}
+    return meant(spelling, others, there) or " bdfa train --help lists them"
 
 
 def meaningless(given: Mapping[str, Any], from_file: Mapping[str, Any]) -> set[str]:

@@ -42,6 +42,15 @@ def differing_first(config: Config) -> tuple[list[Option], list[Option]]:
     return split[False], split[True]
 
 
+GROWS = ("eps", "weight_decay", "feedback_lr", "feedback_alpha", "rfb_mag")
+"""What lets a loss grow beyond all bounds, beside the rate."""
+
+
+def suspects(config: Config) -> list[str]:
+    """Return the options that may be to blame where a loss is no longer a number, as they are spelt."""
+    return ["--lr", *(OPTIONS[name].flag for name in GROWS if not is_usual(config, name))]
+
+
 def lines_of(option: Option, value: Any) -> Mapping[str, Any]:
     """Return an option's spelling and value; of a rule's own options, a spelling and a value each."""
     if option.type is dict:

@@ -92,7 +92,7 @@ def guard_streams() -> None:
     for number in (0, 1, 2):
         _reserve(number)
     if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - for as long as the process lives
+        sys.stdin = _nowhere("r")
     sys.stdout = _guarded(sys.stdout, needed=True)
     sys.stderr = _guarded(sys.stderr, needed=False)
 
@@ -108,7 +108,7 @@ def _reserve(number: int) -> None:
 
 def _guarded(stream: TextIO | None, *, needed: bool) -> TextIO:
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
+        return _nowhere("w")
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # somebody's own, as a notebook's
     raw = getattr(stream.buffer, "raw", stream.buffer)
@@ -118,6 +118,12 @@ def _guarded(stream: TextIO | None, *, needed: bool) -> TextIO:
         errors="backslashreplace",  # what a terminal's encoding lacks is shown as an escape; it must not end a run
         line_buffering=stream.line_buffering or stream.write_through,
     )
+
+
+def _nowhere(mode: str) -> TextIO:
+    """Open the null device for as long as the process lives, at whose end nobody closes it."""
+    number = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+    return open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 # For Python, where the streams are the caller's and stay as they are.

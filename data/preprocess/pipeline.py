@@ -21,8 +21,10 @@ from bdfa_np.data.preprocess.review import far_from_prepared, largest_prepared, 
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.recipe import Recipe
+from bdfa_np.data.samples import noun
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.splits import Part, split
+from bdfa_np.errors import DataError
 from bdfa_np.system.progress import bar
 
 _IMAGES_PER_BLOCK = 1024
@@ -254,7 +256,7 @@ def _watched(fitted: Normalization | ZCA, largest: dict[str, float], part: str) 
     largest[part] = 0.0
 
     def transform(images: Images, out: Images) -> Images:
-        fitted.apply(images, out)
+        _applied(fitted, images, out)
         largest[part] = max(largest[part], float(out.max()), -float(out.min()))
         return out
 
@@ -295,7 +297,29 @@ def some_prepared(
     parts, _ = _parts(recipe, dataset)
     fitted = fit(recipe, parts["train"][0], f"whitening {dataset.name}", progress)
     images = parts["test"][0][:count]
-    return images, fitted.apply(colours(images), np.empty(images.shape, np.float32))
+    return images, _applied(fitted, colours(images), np.empty(images.shape, np.float32))
+
+
+def _applied(fitted: Normalization | ZCA, images: Images, out: Images) -> Images:
+    """Write prepared images to ``out``, and return it; refuse what float32 cannot hold, before anybody keeps it.
+
+    Raises
+    ------
+    DataError
+        If a value is not finite: one that is far outside the training values, or in a direction in which these hardly
+        vary and whitening amplifies what does.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitted.apply(images, out)
+    if not np.isfinite(out).all():
+        how, advice = "--whiten", "a larger --zca-epsilon, or a --normalization"
+        if isinstance(fitted, Normalization):
+            how, advice = f"--normalization {fitted.kind}", "another --normalization"
+        raise DataError(
+            f"{how} makes values that are not finite in float32, from {noun(images)} with values from "
+            f"{images.min():g} to {images.max():g}: bring these nearer to the training values, or choose {advice}"
+        )
+    return out
 
 
 def _write_fitted(writer: CacheWriter, fitted: Normalization | ZCA) -> None:

@@ -149,7 +149,7 @@ def test_figures_older_than_the_checkpoint_are_written_anew_on_resume(bdfa, resu
 
 
 def test_a_loss_that_is_no_number_says_at_which_step_and_keeps_the_untrained_net(bdfa, tiny):
-    line = bdfa.refused("train", *tiny, "--lr", "1e300", "--epochs", 3, "--save", "run")
+    line = bdfa.refused("train", *tiny, "--lr", "1e38", "--epochs", 3, "--save", "run")
     assert "the loss is nan at step 2 of epoch 1 (step 2 of the run)" in line
     assert epochs_done(Path("run")) == 0
     assert bdfa("evaluate", "run").code == 0

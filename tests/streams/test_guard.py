@@ -173,9 +173,10 @@ def test_an_epoch_whose_line_nobody_reads_is_kept_and_the_run_says_how_it_goes_o
     assert [log.count(f"epoch {number}/2: ") for number in (1, 2)] == [1, 1]
 
 
-@pytest.mark.parametrize("progress", [None, True, False])
-@pytest.mark.parametrize("streams", ["none", "closed", "broken"])
-def test_python_trains_whatever_its_streams_are(progress, streams, monkeypatch):
+@pytest.mark.parametrize(
+    ("streams", "progress"), [("none", None), ("none", True), ("closed", None), ("broken", True), ("broken", False)]
+)
+def test_python_trains_whatever_its_streams_are(streams, progress, monkeypatch):
     closed = io.StringIO()
     closed.close()
     broken = io.TextIOWrapper(Failing(errno.EPIPE), write_through=True)

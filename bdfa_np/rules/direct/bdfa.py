@@ -5,7 +5,7 @@ from typing import ClassVar
 from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
 from bdfa_np.backend.formula import formula
-from bdfa_np.declaration import Condition, Option, not_negative
+from bdfa_np.declaration import LARGEST, Condition, Option, not_negative
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
@@ -80,7 +80,7 @@ class BDFA(DFA):
     Raises
     ------
     ValueError
-        If the target is unknown, or the network has no feedback site.
+        If the target is unknown, the network has no feedback site, or a power of ``alpha`` is beyond float32.
     """
 
     name = "bdfa"
@@ -99,6 +99,11 @@ class BDFA(DFA):
         if target not in TARGETS:
             raise ValueError(f"unknown feedback target {target!r}: choose from {', '.join(TARGETS)}")
         self.learning_rate = learning_rate
+        if target == "torch" and alpha > LARGEST ** (1 / len(self.sites)):
+            raise ValueError(
+                f"--feedback-alpha {alpha:g} to the power of {len(self.sites)}, as many as there are hidden blocks, is "
+                "more than float32 holds: give a smaller one"
+            )
         self.target = target
         self.alpha = alpha
 
