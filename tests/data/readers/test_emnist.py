@@ -246,7 +246,10 @@ def test_a_file_that_was_unpacked_and_holds_another_number_is_refused(tmp_path, 
 def test_a_damaged_file_is_refused_where_only_its_checksum_is_asked_for(tmp_path):
     put(tmp_path, CONTENTS, PACKED, ".gz")
     path = tmp_path / "emnist-digits-test-labels-idx1-ubyte.gz"
-    for content, reason in ((path.read_bytes()[:-3], "altered: it has"), (path.read_bytes()[:-8] + bytes(8), "damaged")):
+    for content, reason in (
+        (path.read_bytes()[:-3], "altered: it has"),
+        (path.read_bytes()[:-8] + bytes(8), "damaged"),
+    ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=reason) as caught:
             find_source("emnist-digits", datapath=tmp_path).checksums()
