@@ -7,7 +7,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.cache.file import CacheWriter
@@ -133,14 +132,19 @@ def whitened_images(
     if source.input_shape is not None:
         recipe.check(source.input_shape)
     wanted = specification(recipe, source.name, source.known_checksums or source.checksums())
-    if Cache(cache_folder(cache_dir)).path(source.name, wanted).exists():
-        prepared = prepare(recipe, datapath=datapath, cache_dir=cache_dir, progress=progress, note=note)
-        whitened = prepared.parts["test"][0][:count]
-        return prepared.zca().undo(whitened, np.empty_like(whitened)), whitened
+    say = _once(note)
     dataset = source.read(recipe.resize)
-    for text in (*source.notes(), *dataset.notes):
-        note(text)
+    say((*source.notes(), *dataset.notes))
     recipe.check(dataset.input_shape)
+    if is_own(recipe.dataset):
+        dataset = reviewed(recipe, dataset)
+        say(dataset.notes)
+    if Cache(cache_folder(cache_dir)).path(source.name, wanted).exists():
+        prepared = prepare(
+            recipe, datapath=datapath, cache_dir=cache_dir, progress=progress, note=lambda text: say([text])
+        )
+        # The images as they were read: undone, they would lack what training images do not vary in.
+        return dataset.test_images[:count], prepared.parts["test"][0][:count]
     return some_prepared(recipe, dataset, count, progress)
 
 

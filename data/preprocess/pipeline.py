@@ -17,7 +17,7 @@ from bdfa_np.data.prepared import PreparedData
 from bdfa_np.data.preprocess import normalization, resizing, yuv, zca
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.raw_values import RawValues
-from bdfa_np.data.preprocess.review import far_from_prepared, largest_prepared, review
+from bdfa_np.data.preprocess.review import divides_place_by_place, far_from_prepared, largest_prepared, review
 from bdfa_np.data.preprocess.yuv import to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.data.recipe import Recipe
@@ -265,9 +265,7 @@ def _watched(fitted: Normalization | ZCA, largest: dict[str, float], part: str) 
 
 def _far(fitted: Normalization | ZCA, parts: Mapping[str, Part]) -> tuple[str, ...]:
     """Return a line where images that are normalised batch by batch will leave the training images' range by far."""
-    if (
-        not isinstance(fitted, Normalization) or fitted.offset.ndim == 0
-    ):  # all divided by one number: nothing stands out
+    if not divides_place_by_place(fitted):
         return ()
     return far_from_prepared(fitted, {part: largest_prepared(fitted, images) for part, (images, _) in parts.items()})
 

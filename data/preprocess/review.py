@@ -127,6 +127,11 @@ def _bulk(samples: Samples) -> NDArray[np.float64]:
     return np.atleast_1d(np.asarray(upper - lower, np.float64))
 
 
+def divides_place_by_place(fitted: Normalization | ZCA) -> bool:
+    """Return whether what hardly varies in training is amplified more than the rest."""
+    return isinstance(fitted, ZCA) or fitted.kind in ("image", "column")
+
+
 def largest_prepared(fitted: Normalization | ZCA, samples: Samples) -> float:
     """Return the largest absolute value that a normalization makes of samples, from the range of each place alone."""
     ends = np.stack([samples.min(axis=0), samples.max(axis=0)])
@@ -151,13 +156,13 @@ def far_from_prepared(fitted: Normalization | ZCA, largest: Mapping[str, float])
         A line on the part that leaves the training range most, if one does by a factor of ten.
     """
     part = max(largest, key=largest.__getitem__)
-    if largest[part] <= _FAR_PREPARED * largest["train"]:
+    if not divides_place_by_place(fitted) or largest[part] <= _FAR_PREPARED * largest["train"]:
         return ()
     if isinstance(fitted, ZCA):
         done, advice = "whitening", "a larger --zca-epsilon amplifies less what hardly varies in training"
     else:
-        done = f"normalization {fitted.kind}"
-        advice = "some places hardly vary in training, which --normalization simple does not look at one by one"
+        done, place = f"normalization {fitted.kind}", "place" if fitted.kind == "image" else "column"
+        advice = f"it divides each {place} by its own deviation, and --normalization simple all by one"
     return (
         f"{done} makes {part} values of up to {largest[part]:,.0f}, where those in training reach "
         f"{largest['train']:,.0f}: {advice}",

@@ -36,7 +36,6 @@ class Remark(Enum):
 
     ON_WHITE = "with transparent pixels, put on white"
     NOTHING_LEFT = "of one colour once put on white"
-    ONE_COLOUR = "of one colour throughout"
     SIXTEEN_BITS = "of 16 bits, of which the upper 8 are kept"
     DARK = "of 16 bits, nearly black since less than 12 are used"
     FIRST_FRAME = "of several frames or pages, of which the first is read"
@@ -204,8 +203,6 @@ def _decoded(path: Path, image: Image.Image) -> Picture:
     if (alpha < _OPAQUE).any():
         pixels = _on_white(pixels, alpha)
         remarks.append(Remark.NOTHING_LEFT if (pixels == pixels[0, 0]).all() else Remark.ON_WHITE)
-    elif pixels.shape[:2] != (1, 1) and (pixels == pixels[0, 0]).all():
-        remarks.append(Remark.ONE_COLOUR)
     return Picture(pixels, tuple(remarks))
 
 

@@ -99,6 +99,8 @@ def test_info_notes_what_is_left_out_of_a_folder_and_what_was_done_to_images(bdf
     assert bdfa("data", "info", "./pets").err.splitlines() == [
         "note: 1 file left out: 1 .gif",
         "note: 3 images of 16 bits, of which the upper 8 are kept: train/cat/1.tif, ...",
+        "note: 2 of 2 classes have a single training sample: cat, dog",
+        "note: 1 of 2 classes has no test sample: dog",
     ]
 
 

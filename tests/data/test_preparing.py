@@ -50,11 +50,13 @@ def make(tmp_path):
     return call
 
 
-def whitened(train, images, epsilon=1e-5):
-    """Return ZCA by its definition, in float64."""
+def whitened(train, images, epsilon=1e-5, raw=None):
+    """Return ZCA by its definition, in float64: ε is of values 255 wide, and directions without variance are 0."""
     x, y = train.reshape(len(train), -1), images.reshape(len(images), -1)
     variances, V = np.linalg.eigh(np.cov(x, rowvar=False))
-    return ((y - x.mean(0)) @ (V / np.sqrt(variances + epsilon)) @ V.T).reshape(images.shape)
+    epsilon = epsilon * (np.ptp(train if raw is None else raw) / 255) ** 2
+    way = np.where(variances > 1e-9 * variances[-1], (np.abs(variances) + epsilon) ** -0.5, 0)
+    return ((y - x.mean(0)) @ (V * way) @ V.T).reshape(images.shape)
 
 
 def close(a, b):
@@ -122,7 +124,7 @@ def test_yuv_comes_before_everything_else(own, make):
     path, images = own()
     yuv = images @ np.array([[0.299, -0.14713, 0.615], [0.587, -0.28886, -0.51499], [0.114, 0.436, -0.10001]])
     prepared, _ = make(path, format="yuv", whiten=True)
-    assert close(prepared.parts["test"][0], whitened(yuv[:COUNT], yuv[COUNT:]))
+    assert close(prepared.parts["test"][0], whitened(yuv[:COUNT], yuv[COUNT:], raw=images[:COUNT]))
     scaled, _ = make(path, format="yuv")
     assert scaled.normalization is None
     assert (scaled.parts["train"][0].min(), scaled.parts["train"][0].max()) == (0, 1)
@@ -197,7 +199,7 @@ def test_a_transform_of_another_version_makes_the_file_anew_and_leaves_what_it_h
     path, _ = own()
     for options in ({"train_limit": 40}, *VERSIONS.values()):
         make(path, **options)
-    monkeypatch.setattr(f"bdfa_np.data.{transform}.VERSION", 2)
+    monkeypatch.setattr(f"bdfa_np.data.{transform}.VERSION", 99)
     prepared, notes = make(path, **VERSIONS[transform])
     assert not prepared.hit
     assert len(notes) == 1
@@ -297,7 +299,7 @@ def test_notes_come_before_an_error_that_they_are_the_reason_of(make, tmp_path):
         (tmp_path / "pets" / name).mkdir(parents=True)
         Image.new("RGBA", (4, 4), (0, 0, ord(name[-1]), 0)).save(tmp_path / "pets" / name / "1.png")
     notes = []
-    with pytest.raises(DataError, match="at least two values"):
+    with pytest.raises(DataError, match="all 2 training images are the same once they are read"):
         prepare(Recipe(str(tmp_path / "pets")), cache_dir=tmp_path / "prepared", note=notes.append)
     assert len(notes) == 1
     assert "of one colour once put on white" in notes[0]

@@ -23,6 +23,7 @@ OPTIONS = {"num_hidden": 3, "epochs": 1, "threads": 1, "backend": "numpy", "prog
 def digits(scale: float, offset: float, kind: type) -> Dataset:
     """Return small digits in some unit."""
     small = DIGITS.resized(8)
+    small.train_images[0, 0, :2, 0] = 0, 255
     x, test_x = (
         scale * part.astype(np.float64) + offset for part in (small.train_images[:300], small.test_images[:90])
     )
@@ -37,14 +38,11 @@ def digits(scale: float, offset: float, kind: type) -> Dataset:
 
 
 @pytest.mark.parametrize("epsilon", [1e-5, 10.0])
-@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1 / 255, 0), (2 / 255, -1), (257, 0)])
+@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1 / 255, 0), (2 / 255, -1)])
 def test_epsilon_is_of_values_on_a_scale_255_wide_whatever_images_are_stored_as(epsilon, scale, offset):
     recipe = Recipe("own.npz", whiten=True, zca_epsilon=epsilon)
     whole, other = (in_memory(recipe, data) for data in (digits(1, 0, np.uint8), digits(scale, offset, np.float32)))
-    assert (np.ptp(digits(1, 0, np.uint8).train_images), other.zca().epsilon) == (
-        255,
-        pytest.approx(epsilon * scale**2),
-    )
+    assert (whole.zca().epsilon, other.zca().epsilon) == (epsilon, pytest.approx(epsilon * scale**2))
     for part in ("train", "test"):
         expected, found = whole.parts[part][0], other.parts[part][0]
         assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()

@@ -100,7 +100,7 @@ def test_a_confusion_matrix_is_a_table_of_true_classes_and_predictions():
         ["<cat>", "1", "2", "0", "0", "66.67%"],
         ["dog", "1", "1", "0", "0", "50.00%"],
         ["owl", "0", "0", "1", "0", "0.00%"],
-        ["eel", "0", "0", "0", "0", ""],
+        ["eel", "0", "0", "0", "0", "-"],
     ]
     shown = confusion(4)._repr_html_()
     assert ET.fromstring(shown).findtext("caption") == "ConfusionMatrix(4 classes, 6 samples, error 50.00%)"

@@ -207,8 +207,11 @@ def test_labels_may_stand_in_a_column(write):
         (np.int64(1), "shape ()"),
         (np.zeros(0, int), "shape (0,)"),
         (np.array([2, -1, 0]), "the label at index 1 is -1, which no training label is"),
-        (np.array([2, 0, 10**9]), "label 1000000000 at index 2 is out of range"),
-        (np.array([2, 2**64 - 1, 0], np.uint64), "label 18446744073709551615 at index 1 is out of range"),
+        (np.array([2, 0, 10**9]), "the label at index 2 is 1000000000, which no training label is"),
+        (
+            np.array([2, 2**64 - 1, 0], np.uint64),
+            "the label at index 1 is 18446744073709551615, which no training label is",
+        ),
     ],
 )
 def test_labels_of_another_kind_are_refused(write, labels, told):
@@ -221,9 +224,11 @@ def test_as_many_labels_as_images_are_needed(write):
     assert refusal(write(train_labels=np.arange(5))).startswith("6 train_images but 5 train_labels")
 
 
-def test_the_largest_label_of_both_parts_tells_the_number_of_classes(write):
+def test_the_largest_training_label_tells_the_number_of_classes(write):
     assert load(write()).class_names == ("0", "1", "2")
-    assert load(write(test_labels=np.array([0, 4, 1]))).class_names == ("0", "1", "2", "3", "4")
+    assert refusal(write(test_labels=np.array([0, 4, 1]))).startswith(
+        "test_labels: the label at index 1 is 4, which no"
+    )
 
 
 def test_classes_are_called_as_the_names_say(write):
