@@ -21,13 +21,8 @@ from bdfa_np.rules import RULES
 
 NET = ["--dataset", "mnist-5k", "--num-hidden", 8, "--train-limit", 60, "--test-limit", 20, "--threads", 1]
 NET += ["--backend", "numpy", "--batch-size", 16, "--dropout", 1, "--batchnorm", 1, "--seed", 3]
-OPTIONS = (
-    [],
-    ["--optimization", "adam"],
-    ["--validate", "--keep-best"],
-    ["--epoch-step", 0],
-    ["--augment", "crop-flip"],
-)
+OPTIONS: list[list[Any]] = [["--optimization", "adam"], ["--validate", "--keep-best"], ["--epoch-step", 0]]
+OPTIONS += [["--augment", "crop-flip", "--normalization", "image"], ["--optimization", "nag", "--momentum", 0.5]]
 """Taken in turns, so that not all rules are tried with the same state to carry along."""
 LONGEST = 0.4
 """Seconds, within which a run of this size begins and does some epochs."""

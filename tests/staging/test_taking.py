@@ -84,8 +84,7 @@ OPENERS = {
 }
 
 
-@pytest.mark.parametrize("opener", OPENERS)
-@pytest.mark.parametrize("steps", [0, 4])
+@pytest.mark.parametrize(("opener", "steps"), [*((opener, 4) for opener in OPENERS), ("evaluate", 0)])
 def test_whoever_opens_the_folder_finds_the_new_run(bdfa, runs, monkeypatch, opener, steps):
     run = stopped(runs, steps, monkeypatch)
     assert OPENERS[opener](bdfa)
