@@ -28,8 +28,8 @@ NET += ["--backend", "numpy", "--lr", 1e-2]
 TRAIN = ["train", *NET, "--save", "run"]
 RESUME = ["train", "--save", "run", "--resume"]
 OLD = [*TRAIN, "--epochs", 2, "--seed", 1, "--validate", "--keep-best"]
-NEW = [*TRAIN, "--epochs", 3, "--seed", 2]
-LONGER = [*RESUME, "--epochs", 4]
+NEW = [*TRAIN, "--epochs", 2, "--seed", 2]
+LONGER = [*RESUME, "--epochs", 3]
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ def written_before(folder: Path) -> None:
 
 SCENARIOS = {
     "start": Scenario(NEW, nothing, [*NEW, "--resume"], {"new": [NEW]}, ["new"]),
-    "start beside other files": Scenario(NEW, other_files, [*NEW, "--resume"], {"new": [NEW]}, ["new"]),
-    "start with --resume": Scenario([*NEW, "--resume"], nothing, [*NEW, "--resume"], {"new": [NEW]}, ["new"]),
+    "start with --resume, beside other files": Scenario(
+        [*NEW, "--resume"], other_files, [*NEW, "--resume"], {"new": [NEW]}, ["new"]
+    ),
     "--force": Scenario([*NEW, "--force"], old_run, RESUME, {"new": [NEW], "old": [OLD]}, ["new"]),
     "--resume": Scenario(LONGER, new_run, LONGER, {"new": [NEW, LONGER]}, ["new"]),
     "--resume, --keep-best": Scenario(LONGER, old_run, LONGER, {"old": [OLD, LONGER]}, ["old"]),
