@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -174,6 +175,8 @@ class Option:
         if self.words and isinstance(value, str):
             return value in self.words
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            is_number = False
         return type(value) in self.types or (float in self.types and is_number)
 
     def is_given(self, value: object) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.system.files import open_file, read_file, refusal, replace_file
-from bdfa_np.system.hdf5 import DAMAGE, reason_of
+from bdfa_np.system.hdf5 import DAMAGE, reason_of, unmarked
 
 SEAL = 512
 """The least user block that HDF5 has: bytes before its own, which it leaves to others."""
@@ -60,7 +60,7 @@ def read_sealed(path: Path) -> bytes:
     OSError
         As from `bdfa_np.system.files.read_file`.
     """
-    content = read_file(path)
+    content = unmarked(read_file(path), SEAL)
     if not content.startswith(_HDF5) and content[:SEAL] != _seal(memoryview(content)):
         raise ContentError("it is not what was written: its SHA-256 is another")
     return content

@@ -15,7 +15,7 @@ from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.runs.files import problems_told
 from bdfa_np.system.files import read_file, replace_file
-from bdfa_np.system.hdf5 import attribute, count, figure, has, opened, subgroup, text, values
+from bdfa_np.system.hdf5 import attribute, count, figure, has, opened, subgroup, text, unmarked, values
 from bdfa_np.system.interrupts import interrupts_wait
 
 FORMAT = 1
@@ -34,7 +34,7 @@ def write_preprocessing(path: Path, preprocessing: Preprocessing) -> str:
         The SHA-256 of the file, which the checkpoint keeps.
     """
     memory = io.BytesIO()
-    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+    with h5py.File(memory, "w") as file:
         raw = preprocessing.raw
         file.attrs["format"] = FORMAT
         file.attrs["colours"] = np.bytes_(preprocessing.format.encode())
@@ -42,9 +42,10 @@ def write_preprocessing(path: Path, preprocessing: Preprocessing) -> str:
         if preprocessing.resize is not None:
             file.attrs["resize"] = preprocessing.resize
         # An attribute may be too small for a thousand names.
-        _write(file, "class_names", np.frombuffer(json.dumps(preprocessing.class_names).encode(), np.uint8))
+        class_names = np.frombuffer(json.dumps(preprocessing.class_names).encode(), np.uint8)
+        file.create_dataset("class_names", data=class_names, track_times=False)
         for name, array in arrays(preprocessing).items():
-            _write(file, name, array)
+            file.create_dataset(name, data=array, track_times=False)
         file["raw"].attrs.update({"is_bytes": raw.is_bytes, "darkest": raw.darkest, "lightest": raw.lightest})
         if preprocessing.normalization is not None:
             file["normalization"].attrs["kind"] = np.bytes_(preprocessing.normalization.kind.encode())
@@ -75,11 +76,6 @@ def parting(kept: Preprocessing, made: Preprocessing) -> float:
     )
 
 
-def _write(group: h5py.Group, name: str, array: NDArray[Any]) -> None:
-    checked = {"chunks": array.shape, "fletcher32": True} if array.ndim else {}
-    group.create_dataset(name, data=array, track_times=False, **checked)
-
-
 @interrupts_wait()
 def read_preprocessing(path: Path, sha256: str) -> Preprocessing:
     """Read the preprocessing that belongs to a checkpoint.
@@ -98,7 +94,7 @@ def read_preprocessing(path: Path, sha256: str) -> Preprocessing:
     """
     cure = "restore it from a copy, or let --resume make it anew"
     with problems_told(path, missing=cure, damaged=cure):
-        content = read_file(path)
+        content = unmarked(read_file(path))
         if hashlib.sha256(content).hexdigest() != sha256:
             raise RunError(f"{path} is damaged, or another run's: {cure}")
         with opened(io.BytesIO(content)) as file:

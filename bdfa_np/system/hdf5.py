@@ -104,6 +104,22 @@ def opened(file: BinaryIO | io.RawIOBase) -> Iterator[h5py.File]:
     source.check()
 
 
+def unmarked(content: bytes, start: int = 0) -> bytes:
+    """Return content without the mark that HDF5 makes in its oldest layout while a program may write to a file.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file.
+    start : int, default 0
+        Where in it HDF5's part begins.
+    """
+    place = start + 20
+    if content[start:place].startswith(b"\x89HDF\r\n\x1a\n\0") and content[place : place + 4] == b"\1\0\0\0":
+        return content[:place] + bytes(4) + content[place + 4 :]
+    return content
+
+
 def reason_of(error: BaseException) -> str:
     """Return the first line of an error's message, or its name where it has none."""
     return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]

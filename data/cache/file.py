@@ -33,8 +33,8 @@ attributes.
 
 Array = npt.NDArray[Any]
 
-LAYOUT = {"libver": ("v110", "v110")}
-"""From this layout on, HDF5 keeps a checksum on its own structures too."""
+LAYOUT = {"libver": ("v108", "v108")}
+"""From this layout on, HDF5 keeps a checksum on most of its own structures."""
 
 # A read cannot be interrupted, and takes some hundredths of a second.
 _BYTES_PER_READ = 2**26
@@ -145,10 +145,11 @@ def _digest(shape: tuple[int, ...], dtype: np.dtype[Any]) -> "hashlib._Hash":
 def _describe(raw: io.FileIO, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with opened(raw) as file:
         item = array_in(file, name, _NUMBERS)
-        problem = beyond_memory(item.nbytes)
-        if problem is not None:
-            raise OSError(errno.ENOMEM, f"{name} of {item.nbytes:,} bytes {problem}")
-        return item.shape, item.dtype
+        shape, dtype, nbytes = item.shape, item.dtype, item.nbytes
+    problem = beyond_memory(nbytes)
+    if problem is not None:
+        raise OSError(errno.ENOMEM, f"{name} of {nbytes:,} bytes {problem}")
+    return shape, dtype
 
 
 def _read_rows(raw: io.FileIO, name: str, start: int, out: Array) -> None:
