@@ -1,6 +1,5 @@
 """Where each option of a run comes from: the command line, a ``--config`` file, or its default, in this order."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from bdfa_np.networks import canonical as canonical_network
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
 from bdfa_np.rules.find import canonical as canonical_rule
+from bdfa_np.system.reading import read_toml
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,7 @@ def read_options(path: Path) -> dict[str, Any]:
     ConfigError
         If the file is missing, is no TOML, or has an option that does not exist.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"--config {path}: there is no such file") from None
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting without end
-        raise ConfigError(f"--config {path} is not a TOML file: {error}") from error
+    document = read_toml(path, ConfigError, f"--config {path}")
     options = document.get("options", document)
     if not isinstance(options, dict):
         raise ConfigError(f"--config {path}: [options] must be a table")
