@@ -1,8 +1,15 @@
 """The errors a user can cause; the command line prints each as one line and exits with code 2."""
 
+_LONGEST = 1500
+_LAST = 500
+
 
 class UserError(Exception):
     """Something the user can mend: the message says what is wrong, where, and what to do, in one line."""
+
+    def __str__(self) -> str:
+        """Return the message as `plain_line` has it: what it quotes may come from a file of anybody's."""
+        return plain_line(super().__str__())
 
 
 class ConfigError(UserError):
@@ -52,3 +59,18 @@ class ContentError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.advice = advice
+
+
+def plain_line(text: str) -> str:
+    """Return a text as one line that a terminal shows as it is: escapes for what cannot be printed, not too long.
+
+    Parameters
+    ----------
+    text : str
+        Which may quote a file: line breaks, control characters that a terminal obeys, a megabyte without a space.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - _LAST]} ... {text[-_LAST:]}"  # its end says what to do
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text)

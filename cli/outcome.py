@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from bdfa_np.errors import OutputError, UserError
+from bdfa_np.errors import OutputError, UserError, plain_line
 from bdfa_np.system.streams import ReaderGone
 
 USAGE = 2
@@ -90,4 +90,4 @@ def one_line(error: BaseException, command: str) -> str:
         message = f"{error}: free some space there, or send it elsewhere"
     else:
         message = str(error)
-    return " ".join(message.split())
+    return plain_line(" ".join(message.split()))

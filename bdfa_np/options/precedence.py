@@ -1,6 +1,5 @@
 """Where each option of a run comes from: the command line, a ``--config`` file, or its default, in this order."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from bdfa_np.options.config import Config
 from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
 from bdfa_np.options.hints import meant
 from bdfa_np.rules.find import canonical as canonical_rule
+from bdfa_np.system.reading import read_toml
 
 TABLES = ("options", "run", "versions", "data")
 """What a run's ``config.toml`` holds; of a file that ``--config`` names, the first alone is read."""
@@ -101,12 +101,7 @@ def read_options(path: Path) -> dict[str, Any]:
     ConfigError
         If the file is missing, is no TOML, or has an option that does not exist.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"--config {path}: there is no such file") from None
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number or a nesting without end
-        raise ConfigError(f"--config {path} is not a TOML file: {error}") from error
+    document = read_toml(path, ConfigError, f"--config {path}")
     try:
         options = _by_name(_table_of_options(document))
         Config.from_mapping(options)

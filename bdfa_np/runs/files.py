@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.system.files import open_file, read_file, refusal, replace_file
-from bdfa_np.system.hdf5 import DAMAGE, reason_of, unmarked
+from bdfa_np.system.hdf5 import unmarked
+from bdfa_np.system.reading import DAMAGE, reason_of
 
 SEAL = 512
 """The least user block that HDF5 has: bytes before its own, which it leaves to others."""

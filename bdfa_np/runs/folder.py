@@ -5,7 +5,6 @@ import itertools
 import platform
 import shlex
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +40,7 @@ from bdfa_np.runs.store.figures import (
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
 from bdfa_np.runs.store.log import mended
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, remove_temporary_files, replace_text
-from bdfa_np.system.hdf5 import DAMAGE, reason_of
+from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.trainer import EpochRecord
 
@@ -274,7 +273,7 @@ class RunFolder:
         """
         self.finish()
         with self._problems_told():
-            document = tomllib.loads(read_text(self.file(CONFIG)))
+            document = parsed_toml(read_text(self.file(CONFIG)))
             _check_document(document)
             return Config.from_mapping(as_begun(document["options"])), document
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bdfa_np.data import Preprocessing, load_dataset
+from bdfa_np.data.readers.own_npz import NpzFile
 from bdfa_np.data.readers.picture_file import Remark, read_picture, summary
+from bdfa_np.data.readers.reading import open_data_file
 from bdfa_np.data.sources.image_listing import PICTURE_SUFFIXES
 from bdfa_np.errors import DataError
 from bdfa_np.predictions import numbered
 from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.memory import beyond_memory
 from bdfa_np.system.text import counted
 
 SAMPLE_ARRAYS = ("x", "images", "x_test", "test_images")
@@ -176,22 +178,26 @@ def far_from_training(raw: NDArray[np.uint8], names: Sequence[str], preprocessin
 
 
 def _from_npz(path: Path, preprocessing: Preprocessing) -> Samples:
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            names = list(file)
-            name = next((known for known in SAMPLE_ARRAYS if known in names), names[0] if len(names) == 1 else None)
-            if name is None:
-                raise DataError(f"{path}: holds {', '.join(names[:9])}: name the array of samples x")
-            raw = file[name]
-            labels = next((file[known] for known in LABEL_ARRAYS if known in names), None)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file or folder") from None
-    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:  # an .npy file: TypeError
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: is no readable .npz file of plain arrays ({reason})") from error
-    raw = preprocessing.sized(raw)
-    found = None if labels is None else numbered(labels, preprocessing.class_names)
+    with open_data_file(path) as stream:
+        file = NpzFile(path, stream, lambda found: _chosen(path, found))
+        too_much = beyond_memory(sum(claim.nbytes for claim in file.claims.values()))
+        if too_much:
+            raise DataError(f"{path}: its arrays {too_much}: store fewer")
+        samples, *labels = (file.read(name) for name in file.claims)
+    if samples.dtype.kind not in "buif":
+        raise DataError(f"{path}: its samples are {samples.dtype}: they must be numbers")
+    found = numbered(labels[0], preprocessing.class_names) if labels else None
+    raw = preprocessing.sized(samples)
     if found is not None and len(found) != len(raw):
         holds = f"{counted(len(raw), 'sample')} but {counted(len(found), 'label')}"
         raise DataError(f"{path}: holds {holds}: give every sample one label")
     return Samples([f"{path.name} {index}" for index in range(len(raw))], raw, found)
+
+
+def _chosen(path: Path, found: Collection[str]) -> list[str]:
+    """Return the names of the array of samples and, where there is one, of that of their labels."""
+    names = sorted(filter(str.isprintable, found))
+    name = next((known for known in SAMPLE_ARRAYS if known in found), names[0] if len(found) == 1 and names else None)
+    if name is None:
+        raise DataError(f"{path}: holds {', '.join(names[:9]) or 'no arrays'}: name the array of samples x")
+    return [name, *[known for known in LABEL_ARRAYS if known in found][:1]]

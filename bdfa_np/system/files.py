@@ -14,6 +14,7 @@ from bdfa_np.system.memory import beyond_memory
 TEMPORARY_SUFFIX = ".partial"
 
 _CURES = {
+    errno.ENOENT: "name one that is there",
     errno.EACCES: "check its permissions",
     errno.EPERM: "check its permissions",
     errno.EISDIR: "move it away",
@@ -34,13 +35,13 @@ _CURES = {
 }
 
 
-def refusal(path: Path, error: OSError, what: str = "cannot be read") -> str:
+def refusal(path: Path | str, error: OSError, what: str = "cannot be read") -> str:
     """Say that the system, and not a file's content, is in the way: which file, why, and what to do.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path : Path or str
+        The file, or what to call it.
     error : OSError
         What the system said.
     what : str, default "cannot be read"

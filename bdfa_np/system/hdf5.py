@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from bdfa_np.errors import ContentError
 from bdfa_np.system.hdf5_storage import check_stored
 from bdfa_np.system.interrupts import interrupts_wait
-
-DAMAGE = (OSError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError, SystemError)
-"""What h5py, and Python at work on what it returned, raise for content that is not what it should be."""
+from bdfa_np.system.reading import DAMAGE, reason_of
 
 _NUMBERS, _TEXT = "biuf", "S"
 _LARGEST_ATTRIBUTE = 2**16  # HDF5 itself has no larger ones in the layout that is its usual one
@@ -118,11 +116,6 @@ def unmarked(content: bytes, start: int = 0) -> bytes:
     if content[start:place].startswith(b"\x89HDF\r\n\x1a\n\0") and content[place : place + 4] == b"\1\0\0\0":
         return content[:place] + bytes(4) + content[place + 4 :]
     return content
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the first line of an error's message, or its name where it has none."""
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
 
 
 def has(group: h5py.Group, name: str) -> bool:

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from bdfa_np.data.cache.sink import Sink, refused
 from bdfa_np.errors import ContentError, DataError
 from bdfa_np.system.files import open_file
-from bdfa_np.system.hdf5 import DAMAGE, array_in, attribute, attribute_names, count, opened, reason_of, text
+from bdfa_np.system.hdf5 import array_in, attribute, attribute_names, count, opened, text
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.memory import beyond_memory
+from bdfa_np.system.reading import DAMAGE, reason_of
 
 FORMAT = 4
 """Version of the layout; in every version the root has the attributes ``format`` and ``specification``.

@@ -4,7 +4,8 @@ import io
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data.class_names import MOST_CLASSES
-from bdfa_np.data.readers.own_arrays import ARRAYS, CLASS_NAMES, Claim, chosen_arrays, without_objects
+from bdfa_np.data.readers.own_arrays import CLASS_NAMES, Claim, chosen_arrays, without_objects
 from bdfa_np.data.readers.reading import BYTES_PER_READ
 from bdfa_np.errors import DataError
+from bdfa_np.system.reading import guarded
 
 _ENCRYPTED = 0x1
+_DAMAGE = "not a readable .npz file ({}): write it anew with numpy.savez_compressed"
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -40,8 +43,8 @@ class _Member:
     header_size: int
 
 
-class NpzReader:
-    """The arrays of an ``.npz`` file as ``numpy.savez`` and ``numpy.savez_compressed`` write it; others are ignored.
+class NpzFile:
+    """Some arrays of an ``.npz`` file as ``numpy.savez`` and ``numpy.savez_compressed`` write it; others are ignored.
 
     Parameters
     ----------
@@ -49,11 +52,11 @@ class NpzReader:
         The file's path, for the messages.
     file : binary file
         The file, to stay open while arrays are read.
+    choose : callable
+        Returns, of the names of all arrays in it, those that are wanted.
 
     Attributes
     ----------
-    names : dict of str to tuple of str
-        What samples and labels are called, as `chosen_arrays` has it.
     claims : dict of str to Claim
         What the file says of each of these arrays; no more memory than a header's is taken before.
 
@@ -64,37 +67,27 @@ class NpzReader:
         there, or claims to be larger than what is stored of it.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, choose: Callable[[Collection[str]], Collection[str]]) -> None:
         self._path = path
         with self._reading():
             self._zip = zipfile.ZipFile(file)
             self._size = os.fstat(file.fileno()).st_size
-            found: dict[str, zipfile.ZipInfo] = {}
-            for info in self._zip.infolist():
-                name = info.filename.removesuffix(".npy")
-                if name in found and name in {*ARRAYS, CLASS_NAMES}:
-                    raise DataError(f"{path}: holds the array {name} twice: write it anew")
-                if name != info.filename:
-                    found[name] = info
-            self.names = chosen_arrays(path, found)
-            wanted = [name for pair in self.names.values() for name in pair]
-            named = [CLASS_NAMES] if CLASS_NAMES in found else []
-            self._members = {name: self._member(name, found[name]) for name in wanted + named}
-        self.claims = {name: self._members[name].claim for name in wanted}
+            stored = [info for info in self._zip.infolist() if info.filename.endswith(".npy")]
+        found = {info.filename.removesuffix(".npy"): info for info in stored}
+        times = Counter(info.filename for info in stored)
+        self._members = {}
+        for name in choose(found):
+            if times[found[name].filename] > 1:
+                raise DataError(f"{path}: holds the array {name} twice: write it anew")
+            with self._reading():
+                self._members[name] = self._member(name, found[name])
+        self.claims = {name: member.claim for name, member in self._members.items()}
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """Turn what damaged files raise into one line; old headers that NumPy mends, and says so, are no damage."""
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                yield
-        except DataError:
-            raise
-        except Exception as error:  # of damaged files nearly any kind is raised
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(
-                f"{self._path}: not a readable .npz file ({reason}): write it anew with numpy.savez_compressed"
-            ) from error
+        with guarded(self._path, DataError, _DAMAGE), warnings.catch_warnings(action="ignore"):
+            yield
 
     def _member(self, name: str, info: zipfile.ZipInfo) -> _Member:
         if info.flag_bits & _ENCRYPTED:
@@ -151,6 +144,39 @@ class NpzReader:
             if array.dtype.kind == "U":
                 array.tolist()  # raises what is no text
         return array
+
+
+class NpzReader(NpzFile):
+    """The arrays of a data set in an ``.npz`` file; see `NpzFile`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file's path, for the messages.
+    file : binary file
+        The file, to stay open while arrays are read.
+
+    Attributes
+    ----------
+    names : dict of str to tuple of str
+        What samples and labels are called, as `chosen_arrays` has it.
+    claims : dict of str to Claim
+        What the file says of each of these arrays.
+
+    Raises
+    ------
+    DataError
+        As `NpzFile`.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(path, file, self._chosen)
+        self.claims.pop(CLASS_NAMES, None)
+
+    def _chosen(self, found: Collection[str]) -> list[str]:
+        self.names = chosen_arrays(self._path, found)
+        named = [CLASS_NAMES] if CLASS_NAMES in found else []
+        return [*(name for pair in self.names.values() for name in pair), *named]
 
     def class_names(self) -> tuple[str, ...] | None:
         """Read the classes' names; None if there are none."""

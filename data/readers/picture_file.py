@@ -16,10 +16,14 @@ from PIL.TiffTags import TAGS_V2
 from bdfa_np.data.readers.reading import open_data_file, read_up_to
 from bdfa_np.errors import DataError
 from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.reading import guarded
 from bdfa_np.system.text import counted
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LARGEST_FILE = 2**30
+# What packs best are the bits of a blank page: hardly better than 8 pixels a bit of what zlib packs 1032 to 1.
+_PIXELS_PER_BYTE = 8 * 1032
+_ALWAYS_ALLOWED = 2**22
 _ADVICE = "remove it, or put a good copy in its place"
 _GREY_MODES = ("1", "L", "LA", "La")
 _WHITE = 255
@@ -161,25 +165,27 @@ def decode_picture(path: Path, content: bytearray) -> Picture:
     DataError
         If it is no such picture, is damaged, or its values have no range that is known.
     """
+    # Pillow warns of flaws that do not touch the pixels, and of images that are suspiciously large.
+    with guarded(path, DataError, f"cannot be decoded ({{}}): {_ADVICE}"), warnings.catch_warnings(action="ignore"):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _open(path, content) as image:
+            # Looks at every checksum of a PNG file, where decoding passes over some, and spends the open image.
+            image.verify()
+        with _open(path, content) as image:
+            return _decoded(path, image)
+
+
+def _open(path: Path, content: bytearray) -> Image.Image:
     try:
-        # Pillow warns of flaws that do not touch the pixels, and of images that are suspiciously large.
-        with warnings.catch_warnings(action="ignore"):
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _open(content) as image:
-                # Looks at every checksum of a PNG file, where decoding passes over some, and spends the open image.
-                image.verify()
-            with _open(content) as image:
-                return _decoded(path, image)
-    except DataError:
-        raise
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: is not a PNG, JPEG, WebP, BMP or TIFF image: {_ADVICE}") from error
-    except Exception as error:  # of damaged files Pillow's readers raise errors of nearly any kind
-        raise DataError(f"{path}: cannot be decoded ({error!r}): {_ADVICE}") from error
-
-
-def _open(content: bytearray) -> Image.Image:
-    return Image.open(io.BytesIO(content), formats=_FORMATS)
+    # Asked before memory is taken. Beyond some 89 million pixels Pillow warns, which is an error here.
+    if image.width * image.height > max(_ALWAYS_ALLOWED, _PIXELS_PER_BYTE * len(content)):
+        raise DataError(
+            f"{path}: claims {image.width} x {image.height} pixels, more than {len(content)} bytes can hold: {_ADVICE}"
+        )
+    return image
 
 
 def _decoded(path: Path, image: Image.Image) -> Picture:

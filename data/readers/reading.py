@@ -4,13 +4,12 @@ import gzip
 import hashlib
 import io
 import os
-import stat
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bdfa_np.errors import DataError
+from bdfa_np.system.reading import guarded, opened
 
 Stream = io.BufferedReader | gzip.GzipFile
 
@@ -36,18 +35,10 @@ def open_data_file(path: Path) -> Iterator[io.BufferedReader]:
     Raises
     ------
     DataError
-        If it is missing, unreadable or not a regular file, or gzip data that are read from it are damaged.
+        If it is missing, unreadable or not a regular file, or what is read from it turns out to be damaged.
     """
-    try:
-        # Asked before opening, since to open a named pipe is to wait for its writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path}: is a folder or a device, not a file: put the data file in its place")
-        with path.open("rb") as file:
-            yield file
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: its gzip data are damaged ({error}): {ADVICE}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with opened(path, DataError) as file, guarded(path, DataError, f"its content is damaged ({{}}): {ADVICE}"):
+        yield file
 
 
 def read_up_to(stream: Stream, size: int) -> tuple[bytearray, bool]:
@@ -218,7 +209,10 @@ def decompressed(file: io.BufferedReader) -> Iterator[Stream]:
     if not packed:
         yield file
         return
-    with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+    with (
+        guarded(Path(file.name), DataError, f"its gzip data are damaged ({{}}): {ADVICE}"),
+        gzip.GzipFile(fileobj=file, mode="rb") as stream,
+    ):
         yield stream
 
 

@@ -12,6 +12,7 @@ from typing import IO
 from bdfa_np.data.readers.reading import BYTES_PER_READ, check_sha256, check_size, open_data_file
 from bdfa_np.data.sources.kinds import Archive
 from bdfa_np.errors import DataError
+from bdfa_np.system.reading import is_of_environment
 
 # What the names of folders begin with that a killed process may leave; the next one to fetch files removes them.
 TEMPORARY_PREFIX = ".fetching-"
@@ -56,7 +57,9 @@ def unpack(archive: Archive, path: Path, names: Collection[str], folder: Path) -
                         _copy(content, out, sizes[name])
                     (Path(temporary) / name).replace(folder / name)
         except OSError as error:
-            raise DataError(f"{path}: cannot be unpacked into {folder}: {error.strerror or error}") from error
+            if not is_of_environment(error):
+                raise
+            raise DataError(f"{path}: cannot be unpacked into {folder}: {error.strerror}") from error
 
 
 def _copy(content: IO[bytes], out: IO[bytes], size: int) -> None:

@@ -197,7 +197,7 @@ def test_an_unreadable_file_is_refused(public_folder):
     )
     # Only a child can give up root, whom no permission keeps from reading.
     child = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
-    assert child.stdout == f"{path}: cannot be read: Permission denied\n"
+    assert child.stdout == f"{path}: cannot be read: Permission denied: check its permissions\n"
 
 
 def reads_or_refuses(path: Path, content: bytes) -> None:

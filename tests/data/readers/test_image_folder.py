@@ -359,7 +359,7 @@ def test_something_else_in_place_of_a_folder_or_file_is_refused(folder, name, ki
         ("train/c\nt/1.png", "train: the class name 'c\\nt' cannot be printed"),
         ("test/c\nt/1.png", "test: has the class 'c\\nt', which"),
         (b"train/caf\xe9/1.png", "train: the class name 'caf\\udce9' cannot be printed"),
-        (b"train/cat/caf\xe9.png", "train/cat/caf\udce9.png: is not a PNG, JPEG, WebP, BMP or TIFF image"),
+        (b"train/cat/caf\xe9.png", r"train/cat/caf\udce9.png: is not a PNG, JPEG, WebP, BMP or TIFF image"),
     ],
 )
 def test_an_image_in_a_wrong_place_or_without_a_printable_class_is_refused(folder, name, message):

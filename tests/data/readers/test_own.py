@@ -341,7 +341,8 @@ def test_a_missing_path_is_named(tmp_path, name):
     for function in (load_dataset, lambda path: find_source(path).checksums()):
         with pytest.raises(DataError) as caught:
             function(tmp_path / name)
-        assert str(caught.value).startswith(f"{tmp_path / name}: cannot be read: ")
+        shown = str(tmp_path / name).replace("\0", r"\x00")  # a terminal would obey it
+        assert str(caught.value).startswith(f"{shown}: cannot be read: ")
         assert "\n" not in str(caught.value)
 
 

@@ -195,7 +195,10 @@ def test_a_file_without_permission_is_one_line_here_and_of_svhn(call):
         """
         # Only a child can give up root, whom no permission keeps from reading.
         child = [sys.executable, "-P", "-c", textwrap.dedent(code)]
-        assert subprocess.check_output(child, text=True) == f"{path}: cannot be read: Permission denied\n"
+        assert (
+            subprocess.check_output(child, text=True)
+            == f"{path}: cannot be read: Permission denied: check its permissions\n"
+        )
 
 
 def test_no_other_reader_is_loaded_for_it(tmp_path):
