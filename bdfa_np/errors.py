@@ -20,6 +20,10 @@ class ExtensionError(ConfigError):
     """A rule or a net from outside the package is missing or broken."""
 
 
+class UntrustedError(UserError):
+    """A rule's or a net's file would be run that nobody here has named; it was not."""
+
+
 class DataError(UserError):
     """A data set is missing, damaged, or not what it should be."""
 

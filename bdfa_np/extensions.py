@@ -4,26 +4,124 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bdfa_np.errors import ExtensionError, UserError
+from bdfa_np.errors import ExtensionError, UntrustedError, UserError
+from bdfa_np.system.files import open_file
+from bdfa_np.system.streams import ReaderGone
 
 # `bdfa --help` imports this, and what these import takes as long as all the rest.
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-BROKEN = (Exception, SystemExit)
-"""What somebody's code may end with that is its own mistake; an interrupt is not."""
+NOT_MISTAKES = (KeyboardInterrupt, GeneratorExit, ReaderGone)
+"""What ends somebody's code and is no mistake in it; all else is, an exit too."""
+LARGEST_FILE = 2**24
+"""Bytes: of a longer file it may be said that nobody wrote it."""
+LONGEST_MESSAGE = 400
+"""Characters that are shown of what somebody's exception says."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Somebody's file, read once: the bytes that were looked at are the bytes that are run.
+
+    Attributes
+    ----------
+    path : Path
+        Where it was read.
+    content : bytes
+        All of it.
+    """
+
+    path: Path
+    content: bytes
+
+    def __repr__(self) -> str:
+        """Return where it was read, and its length."""
+        return f"Code: {self.path}, {len(self.content):,} bytes"
+
+    @property
+    def sha256(self) -> str:
+        """By which a run, and the list of files that may be run unasked, know it again."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
+
+
+_held: ContextVar[Mapping[str, Code] | None] = ContextVar("held", default=None)
+_run_as: dict[str, str] = {}
+"""Of every file from outside that was run, the option that named it: its lines are known in a traceback by it."""
+
+
+@contextmanager
+def held(files: Mapping[str, Code]) -> Iterator[None]:
+    """Let these be run meanwhile, as they were read, and no other.
+
+    Parameters
+    ----------
+    files : mapping of str to Code
+        By the whole paths by which they are asked for. A file may have changed since, or be gone.
+    """
+    token = _held.set(files)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is such a file, or one is held in its place."""
+    return whole(path) in (_held.get() or ()) or path.is_file()
+
+
+def whole(path: Path) -> str:
+    """Return the path by which a file from outside is known."""
+    return str(path.resolve())
+
+
+def read_code(path: Path) -> Code:
+    """Return a file that is to be run: where files are held one of these, else as it lies there.
+
+    Raises
+    ------
+    UntrustedError
+        If others are held, so that nobody has looked whether this one may be run.
+    ExtensionError
+        If it is longer than anybody writes.
+    """
+    files = _held.get()
+    if files is None:
+        return read_file(path)
+    if whole(path) not in files:
+        raise UntrustedError(f"{path} was not there when it was looked at: start the command anew")
+    return files[whole(path)]
+
+
+def read_file(path: Path) -> Code:
+    """Return a file as it lies there.
+
+    Raises
+    ------
+    ExtensionError
+        If it is longer than anybody writes.
+    """
+    with BufferedReader(open_file(path)) as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ExtensionError(f"{path} is longer than {LARGEST_FILE >> 20} MB: name a Python file that somebody wrote")
+    return Code(path, content)
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, by which a run knows its net or its rule again."""
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file, by which a run knows its net or its rule again; nothing is run."""
+    return ((_held.get() or {}).get(whole(path)) or read_file(path)).sha256
 
 
 def file_of(thing: Any) -> Path:
@@ -48,15 +146,19 @@ def run_file(path: Path, flag: str) -> ModuleType:
     ExtensionError
         If the file cannot be run; with its own line number where there is one.
     """
+    code = read_code(path)
     module = ModuleType(f"bdfa_extension_{path.stem}")
-    module.__file__ = str(path)
+    module.__file__ = str(code.path)
     sys.modules[module.__name__] = module  # dataclasses look their module up there
+    _run_as[str(code.path)] = flag
     try:
         # Not through importlib: it would put a cache beside the file, and take a file that was changed within
         # the cache's clock tick for the old one.
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))  # noqa: S102 - the user's own file
-    except BROKEN as error:
-        raise ExtensionError(describe(error, path, flag)) from error
+        exec(compile(code.content, str(code.path), "exec"), vars(module))  # noqa: S102 - the user's own file
+    except NOT_MISTAKES:
+        raise
+    except BaseException as error:
+        raise ExtensionError(describe(error, code.path, flag)) from error
     return module
 
 
@@ -66,41 +168,78 @@ def describe(error: BaseException, path: Path, flag: str, function: Any = None) 
     That is the last line of the file that was reached; where none was, since a function takes other arguments, say,
     the line where the function begins.
     """
-    import traceback
-
     if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{place(path, flag, error.lineno)}: SyntaxError: {error.msg}"
-    frames = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    line = frames[-1] if frames else first_line(function, path)
-    return f"{place(path, flag, line)}: {type(error).__name__}{f': {error}' if str(error) else ''}"
+        return f"{place(path, flag, error.lineno)}: SyntaxError: {shown(str(error.msg))}"
+    lines = [line for file, line in _passed(error) if file == str(path)]
+    line = lines[-1] if lines else first_line(function, path)
+    return f"{place(path, flag, line)}: {said(error)}"
+
+
+def said(error: BaseException) -> str:
+    """Return the kind of an exception and what it says, in one line that can be shown."""
+    try:
+        text = str(error)
+    except NOT_MISTAKES:
+        raise
+    except BaseException as other:
+        text = f"what it says cannot be shown ({type(other).__name__})"
+    return shown(f"{type(error).__name__}{f': {text}' if text else ''}")
+
+
+def shown(text: str) -> str:
+    """Return somebody's text in one line of printable characters, its end left out where it is long."""
+    line = " ".join(text[: 2 * LONGEST_MESSAGE].split())
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} …"
 
 
 @contextmanager
-def blamed(files: Mapping[str, Path | None]) -> Iterator[None]:
+def blamed() -> Iterator[None]:
     """Say in one line what goes wrong in somebody's code while it is called from ours.
-
-    Parameters
-    ----------
-    files : mapping of str to Path or None
-        The files that somebody wrote, by the options that name them.
 
     Raises
     ------
     ExtensionError
-        In place of an exception that passed through a line of one of the files; others go on as they are.
+        In place of whatever passed through a line of a net's or a rule's file, an exit too. Other exceptions go on as
+        they are, and so do errors of ours that a user can mend, unless they were raised in such a file itself.
     """
-    import traceback
-
     try:
         yield
-    except (UserError, OSError, MemoryError):
+    except (*NOT_MISTAKES, ExtensionError):
         raise
-    except Exception as error:
-        passed = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
-        for flag, path in files.items():
-            if path is not None and str(path) in passed:
-                raise ExtensionError(describe(error, path, flag)) from error
-        raise
+    except BaseException as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise ExtensionError(told) from error
+
+
+def is_theirs(error: BaseException) -> bool:
+    """Return whether an exception passed through a line of somebody's file."""
+    return any(file in _run_as for file, _ in _passed(error))
+
+
+def _told(error: BaseException) -> str | None:
+    """Say what went wrong in somebody's code; None where it was not there."""
+    passed = _passed(error)
+    theirs = [(file, line) for file, line in passed if file in _run_as]
+    # What we raise, and memory that we find too small, is theirs only where it began in their own lines.
+    if theirs and not (isinstance(error, (UserError, MemoryError)) and passed[-1] != theirs[-1]):
+        file, line = theirs[-1]
+        return f"{place(Path(file), _run_as[file], line)}: {said(error)}"
+    # Of a StopIteration a generator of ours makes another error, which has not been where the first was.
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, (StopIteration, StopAsyncIteration)):
+        return _told(error.__cause__)
+    return None
+
+
+def _passed(error: BaseException) -> list[tuple[str, int]]:
+    """Return the files and lines that an exception passed, the one that raised it last."""
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        found.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    return found
 
 
 def place(path: Path, flag: str, line: int | None) -> str:
@@ -143,8 +282,12 @@ def load_installed(entry: EntryPoint, flag: str) -> Any:
         If that fails.
     """
     try:
-        return entry.load()
-    except BROKEN as error:
-        raise ExtensionError(
-            f"{flag} {entry.name}: {entry.value} cannot be imported ({type(error).__name__}: {error})"
-        ) from error
+        thing = entry.load()
+    except NOT_MISTAKES:
+        raise
+    except BaseException as error:
+        raise ExtensionError(f"{flag} {entry.name}: {entry.value} cannot be imported ({said(error)})") from error
+    if callable(thing):
+        with suppress(TypeError, OSError):  # made by C, say: it has no lines
+            _run_as[str(file_of(thing))] = flag
+    return thing

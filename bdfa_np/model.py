@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from bdfa_np import schedules
@@ -15,11 +14,12 @@ from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation, CropFlip
 from bdfa_np.errors import ConfigError, DataError, RunError
+from bdfa_np.extensions import blamed
 from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
-from bdfa_np.networks import build_network, network_file
+from bdfa_np.networks import build_network
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
 from bdfa_np.options.training import milestones
@@ -27,7 +27,7 @@ from bdfa_np.options.usual import suspects
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, passage_text
 from bdfa_np.rules import Rule
-from bdfa_np.rules.find import make_rule, rule_file
+from bdfa_np.rules.find import make_rule
 from bdfa_np.schedules import Schedule
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
@@ -143,6 +143,7 @@ class Model(Habits):
             return CropFlip(*parts, None if self.preprocessing is None else self.preprocessing.blank())
         return Augmentation(*parts) if self.config.augment else None
 
+    @blamed()
     def predict(self, x: ArrayLike, *, prepared: bool = False) -> Predictions:
         """Say what samples are.
 
@@ -169,6 +170,7 @@ class Model(Habits):
 
         return predictions(self.network, self.loss, self._samples(x, prepared=prepared), self.class_names)
 
+    @blamed()
     def evaluate(
         self,
         data: str | os.PathLike[str] | Dataset | ArrayLike,
@@ -285,6 +287,7 @@ class Model(Habits):
         self.rule.load_state(state["rule"], state["rule_counters"])
 
 
+@blamed()
 def build_model(config: Config, input_shape: Shape, num_classes: int, *, dtype: str = "float32") -> Model:
     """Build everything that a configuration stands for.
 
@@ -365,14 +368,6 @@ def configured_schedule(config: Config) -> Schedule | None:
     elif config.schedule == "cosine":
         found.append(partial(schedules.cosine, epochs=config.epochs))
     return partial(schedules.product, schedules=found) if found else None
-
-
-def outside(config: Config) -> dict[str, Path | None]:
-    """Return the files that a configuration's net and rule come from where they are a user's, by their options."""
-    return {
-        "--gradient": rule_file(config.gradient),
-        "--network": network_file(config.network, config.models_folder),
-    }
 
 
 def configured_backend(config: Config, dtype: str = "float32") -> Backend:

@@ -14,7 +14,7 @@ from bdfa_np.declaration import Option
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
 from bdfa_np.layers.batchnorm import lone_samples
-from bdfa_np.model import Model, build_model, outside
+from bdfa_np.model import Model, build_model
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
 from bdfa_np.options.machine import cuda_defaults, usable_cores
@@ -117,6 +117,7 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         for name, option in PARAMETERS.items():
             setattr(self, name, parameters.get(name, option.default))
 
+    @blamed()
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train a new net.
 
@@ -143,7 +144,7 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         self.classes_, labels = np.unique(y, return_inverse=True)
         config, normalization = self._config(), self._normalization(samples)
         shape, names = samples.shape[1:], tuple(map(str, self.classes_))
-        with limited_threads(config.threads), blamed(outside(config)):
+        with limited_threads(config.threads):
             trained = build_model(config, shape, len(names))
             lone = lone_samples(
                 trained.network.tree(), len(samples), config.batch_size, drop_last=config.const_batch_size
@@ -199,12 +200,13 @@ class FeedbackAlignmentClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         o = self._logits(X)
         return -np.logaddexp(0, -o) if self.criterion == "bce" else o
 
+    @blamed()
     def _logits(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         samples = validate_data(self, X, reset=False, dtype=np.float64)
         model, preprocessing = self.model_, self.model_.preprocessing
         assert preprocessing is not None
-        with limited_threads(self.threads), blamed(outside(model.config)):
+        with limited_threads(self.threads):
             prepared = preprocessing.transform(samples, np.empty_like(samples))
             logits: NDArray[np.float64] = model.network.predict(prepared)
         return logits

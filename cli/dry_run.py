@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bdfa_np.data.sources.find import source_of
+from bdfa_np.extensions import held
 from bdfa_np.model import Model, build_model
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.precedence import Chosen
@@ -25,6 +26,11 @@ def show(chosen: Chosen, load: Path | None) -> None:
 
     Of data sets, only one of the user's own is read: nobody else knows what its samples are like.
     """
+    with held(chosen.files):
+        _show(chosen, load)
+
+
+def _show(chosen: Chosen, load: Path | None) -> None:
     console = Console(highlight=False, markup=False, emoji=False)  # a path may look like either
     console.print(option_table(chosen))
     for note in chosen.notes:

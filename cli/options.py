@@ -115,6 +115,16 @@ def debug_option(function: Function) -> Function:
     return click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")(function)
 
 
+def trust_option(function: Function) -> Function:
+    """Add ``--trust``."""
+    return click.option(
+        "--trust",
+        is_flag=True,
+        help="Run the net's and the rule's Python file that the run or --config names, though you never named it: read "
+        "it first. It is noted, and run unasked from then on.",
+    )(function)
+
+
 def existing_run_argument(function: Function) -> Function:
     """Add the argument that names a run folder."""
     return click.argument("run", type=FolderPath())(function)

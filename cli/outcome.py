@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from bdfa_np.errors import OutputError, UserError, plain_line
+from bdfa_np.extensions import blamed
 from bdfa_np.system.streams import ReaderGone
 
 USAGE = 2
@@ -50,7 +51,8 @@ def _run(command: click.Command, arguments: Sequence[str]) -> int:
     After an error, that it could not be printed is no news any more.
     """
     try:
-        result = command.main(list(arguments), prog_name="bdfa", standalone_mode=False)
+        with blamed():
+            result = command.main(list(arguments), prog_name="bdfa", standalone_mode=False)
     except BaseException:
         with contextlib.suppress(ReaderGone, OutputError):
             _flush()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,20 @@ def _caches_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
 def _threads_that_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run that is given no number of threads have one: what a trial chooses hangs on who else computes."""
     monkeypatch.setattr("bdfa_np.runs.threads.choosing.FEWEST_STEPS", math.inf)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_list_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the files that fixtures of whole modules name out of the user's list of trusted ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BDFA_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / "config"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _list_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a list of trusted files of its own."""
+    monkeypatch.setenv("BDFA_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / f"config{next(_NUMBERS)}"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from bdfa_np.backend.base import Backend
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.extensions import (
-    BROKEN,
+    NOT_MISTAKES,
     describe,
     file_of,
     first_line,
     installed,
+    is_there,
     load_installed,
     place,
+    read_code,
     run_file,
+    whole,
 )
 from bdfa_np.layers.base import Shape
 from bdfa_np.network import Sequential
@@ -82,9 +84,8 @@ def find_file(name: str, models_folder: str) -> Path:
     ExtensionError
         If there is no such file.
     """
-    given = name.endswith(".py")
-    path = user_path(name, FLAG) if given else user_path(models_folder, "--models-folder") / f"{name}.py"
-    if not path.is_file():
+    path = _own_path(name, models_folder)
+    if not is_there(path):
         raise ExtensionError(f"{FLAG} {name}: there is no built-in net of this name, and no file {path}")
     return path
 
@@ -99,7 +100,17 @@ def canonical(name: str, models_folder: str) -> str:
     """
     if name in NETWORKS or _entry(name):
         return name
-    return storable(os.path.realpath(find_file(name, models_folder)), FLAG)
+    return storable(whole(find_file(name, models_folder)), FLAG)
+
+
+def own_file(name: str, models_folder: str) -> Path | None:
+    """Return where a net's file is a user's own, whether there is one or not; None for any other net."""
+    return None if name in NETWORKS or _entry(name) else _own_path(name, models_folder)
+
+
+def _own_path(name: str, models_folder: str) -> Path:
+    given = name.endswith(".py")
+    return user_path(name, FLAG) if given else user_path(models_folder, "--models-folder") / f"{name}.py"
 
 
 def network_file(name: str, models_folder: str) -> Path | None:
@@ -132,7 +143,7 @@ def _find_builder(name: str, models_folder: str) -> tuple[Any, Path]:
     build = getattr(run_file(path, FLAG), "build", None)
     if not callable(build):
         raise ExtensionError(f"{FLAG} {path} has no function build(config, input_shape, num_classes, rng, backend)")
-    return build, path
+    return build, read_code(path).path
 
 
 def _build_from_outside(
@@ -141,7 +152,9 @@ def _build_from_outside(
     build, path = _find_builder(config.network, config.models_folder)
     try:
         network = build(config, input_shape, num_classes, rng, backend)
-    except BROKEN as error:
+    except NOT_MISTAKES:
+        raise
+    except BaseException as error:
         raise ExtensionError(describe(error, path, FLAG, build)) from error
     where = place(path, FLAG, first_line(build, path))
     if not isinstance(network, Sequential):

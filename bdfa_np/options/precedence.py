@@ -7,6 +7,7 @@ from typing import Any
 
 from bdfa_np.declaration import Option, too_long
 from bdfa_np.errors import ConfigError
+from bdfa_np.extensions import held
 from bdfa_np.networks import canonical as canonical_network
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.config import Config
@@ -14,6 +15,7 @@ from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
 from bdfa_np.options.hints import meant
 from bdfa_np.rules.find import canonical as canonical_rule
 from bdfa_np.system.reading import read_toml
+from bdfa_np.trust.gate import Files, named, of_file
 
 TABLES = ("options", "run", "versions", "data")
 """What a run's ``config.toml`` holds; of a file that ``--config`` names, the first alone is read."""
@@ -21,14 +23,17 @@ TABLES = ("options", "run", "versions", "data")
 
 @dataclass(frozen=True)
 class Chosen:
-    """A resolved configuration, with the source of each value and what was left out on the way."""
+    """A resolved configuration, with the source of each value, what was left out on the way, and the files to run."""
 
     config: Config
     sources: dict[str, str]
     notes: list[str]
+    files: Files
 
 
-def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[str] = ()) -> Chosen:
+def choose(
+    given: Mapping[str, Any], file: Path | None, rule_options: Sequence[str] = (), *, trust: bool = False
+) -> Chosen:
     """Combine what the user typed with what a file holds, and resolve it.
 
     An option of the file that the command line has made meaningless, by another rule, optimizer or net, is left
@@ -42,18 +47,23 @@ def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[s
         What ``--config`` names.
     rule_options : sequence of str, optional
         What ``-O`` gives, as ``name=value``.
+    trust : bool, default False
+        Whether a net or a rule may be run that the file names and the user never did.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, or the options cannot be used together.
+    UntrustedError
+        If the file names a net or a rule that the user never did.
     """
-    from_file, notes = left_of(file, given)
+    from_file, notes, files = left_of(file, given, trust=trust)
     merged = {**from_file, **given}
-    if rule_options:
-        said = parsed(merged.get("gradient", OPTIONS["gradient"].default), rule_options)
-        merged["rule_options"] = {**from_file.get("rule_options", {}), **said}
-    config = whole(Config.from_mapping(merged).resolve())
+    with held(files):
+        if rule_options:
+            said = parsed(merged.get("gradient", OPTIONS["gradient"].default), rule_options)
+            merged["rule_options"] = {**from_file.get("rule_options", {}), **said}
+        config = whole(Config.from_mapping(merged).resolve())
     sources = {
         name: "command line"
         if name in given or (name == "rule_options" and rule_options)
@@ -62,24 +72,37 @@ def choose(given: Mapping[str, Any], file: Path | None, rule_options: Sequence[s
         else "default"
         for name in OPTIONS
     }
-    return Chosen(config, sources, notes)
+    return Chosen(config, sources, notes, files)
 
 
-def left_of(file: Path | None, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what a file says beside what the user typed, and a note on each option that is left out of it.
+def left_of(
+    file: Path | None, given: Mapping[str, Any], *, trust: bool = False
+) -> tuple[dict[str, Any], list[str], Files]:
+    """Return what a file says beside what the user typed, notes, and the files of nets and rules that may be run.
+
+    There is a note on each option that is left out.
 
     Raises
     ------
     ConfigError
         If the file cannot be read.
+    UntrustedError
+        As `choose`.
     """
-    from_file = {} if file is None else read_options(file)
-    notes = []
-    for name in sorted(meaningless(given, from_file)):
+    own = named(Config.from_mapping(given))
+    if file is None:
+        return {}, [], own
+    from_file = read_options(file)
+    configs = [Config.from_mapping(options) for options in (from_file, {**from_file, **given})]
+    files, said = of_file(file, configs, own, trust=trust)
+    notes = [f"note: {text}" for text in said]
+    with held(files):
+        left_out = meaningless(given, from_file)
+    for name in sorted(left_out):
         value = from_file.pop(name)
         if value != OPTIONS[name].default:
             notes.append(f"note: {name} = {value} of {file} goes with another choice than yours: left out")
-    return from_file, notes
+    return from_file, notes, files
 
 
 def whole(config: Config) -> Config:

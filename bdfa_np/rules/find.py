@@ -1,16 +1,26 @@
 """From the name that ``--gradient`` takes to a rule: one of the package, of a user's file, or of a distribution."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import ExtensionError
-from bdfa_np.extensions import BROKEN, describe, digest, file_of, installed, load_installed, offered, run_file
+from bdfa_np.extensions import (
+    NOT_MISTAKES,
+    describe,
+    file_of,
+    installed,
+    is_there,
+    load_installed,
+    offered,
+    read_code,
+    run_file,
+    whole,
+)
 from bdfa_np.network import Sequential
 from bdfa_np.rules import RULES
 from bdfa_np.rules.base import Rule
-from bdfa_np.system.paths import storable, user_path
+from bdfa_np.system.paths import user_path
 
 GROUP = "bdfa_np.rules"
 """The group of entry points by which a distribution offers rules: a name, and a class that derives from `Rule`."""
@@ -51,11 +61,23 @@ def find_rule(name: str) -> type[Rule]:
 
 
 def canonical(name: str) -> str:
-    """Return a rule's name as it is, a file by its whole path: a run finds it again from any folder."""
+    """Return a rule's name as it is, a file by its whole path: a run finds it again from any folder; none is run.
+
+    Raises
+    ------
+    ExtensionError
+        If there is no such rule.
+    """
+    own = own_file(name)
+    if own is not None:
+        return whole(_existing(own))
     find_rule(name)
-    if name in RULES or not name.endswith(".py"):
-        return name
-    return storable(os.path.realpath(user_path(name, FLAG)), FLAG)
+    return name
+
+
+def own_file(name: str) -> Path | None:
+    """Return where a rule's file is a user's own, whether there is one or not; None for any other rule."""
+    return user_path(name, FLAG) if name.endswith(".py") and name not in RULES else None
 
 
 def rule_file(name: str) -> Path | None:
@@ -80,7 +102,9 @@ def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> R
         return rule(network, **arguments)
     except ValueError:
         raise
-    except BROKEN as error:
+    except NOT_MISTAKES:
+        raise
+    except BaseException as error:
         if name in RULES:
             raise
         taken = ", ".join(f"{option.argument} ({option.name})" for option in rule.options) or "nothing"
@@ -94,14 +118,14 @@ def _is_rule(thing: object) -> bool:
 
 def _existing(path: Path) -> Path:
     """Return a file's path; say that the rule is unknown where there is no such file."""
-    if not path.is_file():
+    if not is_there(path):
         raise ExtensionError(f"{FLAG} {path}: unknown rule '{path}': there is no such file")
     return path
 
 
 def _from_file(path: Path) -> type[Rule]:
     """Return the rule of a file; the same class for the same content, so that options and nets agree on it."""
-    key = (str(path), digest(_existing(path)))
+    key = (whole(_existing(path)), read_code(path).sha256)
     if key not in _loaded:
         module = run_file(path, FLAG)
         # Those that the file imports belong to others; one that another derives from is only its base.

@@ -43,6 +43,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 GROUPS = ("weights", "feedback", "layers", "optimizer")
 RULE = "rule"
 """A group for what a rule has of its own; left out where it has nothing, as files written before there was one."""
+RECORD = "record"
+"""What ``config.toml`` said, an array of bytes: an attribute could not be as long as options may be."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Checkpoint:
         The SHA-256 of its file up to this epoch; empty in checkpoints that hold the history themselves.
     preprocessing : str
         The SHA-256 of the run's ``preprocessing.h5``; empty in checkpoints written before there was one.
+    record : str
+        What ``config.toml`` said, as `bdfa_np.options.changes.record` gives it; empty in checkpoints written before.
     """
 
     weights: Arrays
@@ -90,6 +94,7 @@ class Checkpoint:
     rule: Arrays = field(default_factory=dict)
     rule_counters: dict[str, float] = field(default_factory=dict)
     preprocessing: str = ""
+    record: str = ""
 
     def __repr__(self) -> str:
         """Return the epochs and steps done, and how much is held."""
@@ -119,7 +124,10 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if checkpoint.rule or checkpoint.rule_counters:
             _write_arrays(file.create_group(RULE), checkpoint.rule)
             file[RULE].attrs.update(checkpoint.rule_counters)
-        _write_arrays(file, {"confusion": checkpoint.confusion})
+        arrays = {"confusion": checkpoint.confusion}
+        if checkpoint.record:
+            arrays[RECORD] = np.frombuffer(checkpoint.record.encode(), np.uint8)
+        _write_arrays(file, arrays)
         file.create_group("history").attrs["sha256"] = _fixed(checkpoint.history_sha256)
     write_sealed(path, memory)
 
@@ -168,6 +176,7 @@ def read_checkpoint(path: Path, *, history: bool = True) -> Checkpoint:
             rule=arrays[rule] if rule else {},
             rule_counters={name: figure(file[rule], name) for name in attribute_names(file[rule])} if rule else {},
             preprocessing=text(file, "preprocessing_sha256") if "preprocessing_sha256" in file.attrs else "",
+            record=_read_record(file),
         )
     if history:
         checkpoint.history = _history(path, checkpoint.progress, inside, sha256)
@@ -175,11 +184,12 @@ def read_checkpoint(path: Path, *, history: bool = True) -> Checkpoint:
 
 
 @interrupts_wait()
-def read_history(path: Path) -> tuple[Progress, list[EpochRecord]]:
-    """Read how far a checkpoint's run has come, without its weights; raises as `read_checkpoint` does."""
+def read_history(path: Path) -> tuple[Progress, list[EpochRecord], str]:
+    """Read how far a checkpoint's run has come, and its record, without weights; raises as `read_checkpoint` does."""
     with _opened(path) as file:
-        progress, (inside, sha256) = _read_progress(file), _read_history(file)
-    return progress, _history(path, progress, inside, sha256)
+        progress, record = _read_progress(file), _read_record(file)
+        inside, sha256 = _read_history(file)
+    return progress, _history(path, progress, inside, sha256), record
 
 
 def _history(path: Path, progress: Progress, inside: list[EpochRecord], sha256: str) -> list[EpochRecord]:
@@ -218,6 +228,10 @@ def _read_history(file: h5py.File) -> tuple[list[EpochRecord], str]:
     if [record.epoch for record in records] != [*range(1, epoch + 1)]:
         raise ContentError("the epochs of its history are not in order")
     return records, ""
+
+
+def _read_record(file: h5py.File) -> str:
+    return values(file, RECORD, "u").tobytes().decode() if has(file, RECORD) else ""
 
 
 def _read_arrays(file: h5py.File, groups: Iterable[str]) -> dict[str, Arrays]:

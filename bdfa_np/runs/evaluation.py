@@ -8,7 +8,7 @@ from typing import Any
 from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
-from bdfa_np.model import build_model, outside
+from bdfa_np.model import build_model
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Evaluation
@@ -47,6 +47,7 @@ class RunEvaluation(Evaluation):
     sample: str
 
 
+@blamed()
 def evaluate_run(
     run: Path,
     part: str = "test",
@@ -54,6 +55,7 @@ def evaluate_run(
     listener: Listener | None = None,
     *,
     best: bool = False,
+    trust: bool = False,
 ) -> RunEvaluation:
     """Test the net in a run folder on all images of a part of its data set.
 
@@ -71,6 +73,8 @@ def evaluate_run(
         Who hears of data that are prepared anew.
     best : bool, default False
         Whether to test the net of the lowest validation error, which ``keep_best`` keeps, not the last one.
+    trust : bool, default False
+        As in `load_run`.
 
     Raises
     ------
@@ -79,27 +83,27 @@ def evaluate_run(
     """
     listener = listener or Listener()
     folder = RunFolder(run)
-    config, document = folder.read_config()
-    if part == "validation" and not config.validate:
-        raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
-    last = folder.read_checkpoint(history=False)
-    checkpoint = folder.read_best() if best else last
-    given = {name: value for name, value in (changes or {}).items() if value is not None}
-    if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != config.dataset:
-        raise ConfigError(f"--dataset {given['dataset']} differs from the run's {config.dataset}: only a path may")
-    given["threads"] = in_use(config, given.get("threads"))
-    config = moved(config, {**cuda_defaults(), "backend": "auto", "test_limit": None, **given})
-    config, capped = within_cores(config)
-    for text in capped:
-        listener.note(text)
-    with limited_threads(config.threads):
-        kept = folder.read_preprocessing(checkpoint) if config.whiten else None
-        data = load_data_of_run(config, document, run, kept=kept, progress=listener.progress, note=listener.note)
-        if part == "test":
-            data = data.with_real_test_set()
-        model = build_model(config, data.split.input_shape, len(data.split.class_names))
-        restore(model, checkpoint, run)
-        with blamed(outside(config)):
+    with folder.opened(trust=trust) as (trained, document, last, notes):
+        for text in notes:
+            listener.note(text)
+        if part == "validation" and not trained.validate:
+            raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+        checkpoint = folder.read_best() if best else last
+        given = {name: value for name, value in (changes or {}).items() if value is not None}
+        if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != trained.dataset:
+            raise ConfigError(f"--dataset {given['dataset']} differs from the run's {trained.dataset}: only a path may")
+        given["threads"] = in_use(trained, given.get("threads"))
+        anew = {**cuda_defaults(), "backend": "auto", "test_limit": None, **given}
+        config, capped = within_cores(moved(trained, anew))
+        for text in capped:
+            listener.note(text)
+        with limited_threads(config.threads):
+            kept = folder.read_preprocessing(checkpoint) if config.whiten else None
+            data = load_data_of_run(config, document, run, kept=kept, progress=listener.progress, note=listener.note)
+            if part == "test":
+                data = data.with_real_test_set()
+            model = build_model(config, data.split.input_shape, len(data.split.class_names))
+            restore(model, checkpoint, run)
             loss, confusion = evaluate(model.network, model.loss, data.test_batches(config.batch_size))
     epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
     sample = "vector" if data.split.holds_vectors else "image"

@@ -6,27 +6,22 @@ import platform
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from bdfa_np import __version__
 from bdfa_np.data import Preprocessing
 from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError, UserError
-from bdfa_np.extensions import digest, distribution
-from bdfa_np.networks import GROUP as NETWORK_GROUP
-from bdfa_np.networks import NETWORKS, network_file
+from bdfa_np.extensions import held
+from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
-from bdfa_np.rules import RULES
-from bdfa_np.rules.find import GROUP as RULE_GROUP
-from bdfa_np.rules.find import rule_file
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.runs.files import read_text
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store import taking
+from bdfa_np.runs.store.document import as_begun, check_document, check_same_code, described
 from bdfa_np.runs.store.epochs import HISTORY, EpochWriter, read_epochs
 from bdfa_np.runs.store.figures import (
     ERROR_RATE_HEADER,
@@ -39,10 +34,19 @@ from bdfa_np.runs.store.figures import (
 )
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
 from bdfa_np.runs.store.log import mended
-from bdfa_np.system.files import append_to, encoded, is_plain, refusal, remove_temporary_files, replace_text
+from bdfa_np.system.files import (
+    append_to,
+    encoded,
+    is_plain,
+    refusal,
+    remove_temporary_files,
+    replace_file,
+    replace_text,
+)
 from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.trainer import EpochRecord
+from bdfa_np.trust.gate import COPIES, Files, copies, of_run
 
 CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = (
     "config.toml",
@@ -55,6 +59,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "preprocessing.h5",
     "best.h5",
     HISTORY,
+    *COPIES,
 )
 PATIENCE = 5.0
 """Seconds for which a reader waits for the process that is just giving the folder to a new run."""
@@ -173,23 +178,26 @@ class RunFolder:
             error.add_note(stays)
 
     @contextlib.contextmanager
-    def resumed(self) -> Iterator[tuple[Config, dict[str, Any], Checkpoint]]:
-        """Take the folder to go on with its run, and keep other processes out meanwhile.
+    def resumed(
+        self, *, given: Files | None = None, trust: bool = False
+    ) -> Iterator[tuple[Config, dict[str, Any], Checkpoint, list[str]]]:
+        """Take the folder to go on with its run, and keep other processes out meanwhile; parameters are `opened`'s.
 
         Yields
         ------
-        Config, dict, Checkpoint
-            The run's options, the whole of its ``config.toml``, and its last checkpoint, for `keep_history`.
+        Config, dict, Checkpoint, list of str
+            As from `opened`.
 
         Raises
         ------
         RunError
             If there is no usable run in it, or another process is training there.
+        UntrustedError
+            If its net or its rule would be run, and nobody has named it.
         """
-        self.read_config()
-        with self._locked():
-            config, document = self.read_config()
-            yield config, document, self.read_checkpoint(history=False)
+        self.read_document()
+        with self._locked(), self.opened(given=given, trust=trust) as run:
+            yield run
 
     def _make(self) -> list[Path]:
         """Make the folder, and return which ones had to be made, the innermost first.
@@ -250,18 +258,42 @@ class RunFolder:
         places = (self.path, self.path / taking.TAKING)
         return [name for name in FILES if any((place / name).exists() for place in places)]
 
-    def read_config(self) -> tuple[Config, dict[str, Any]]:
-        """Return the run's options, and the whole of its ``config.toml``.
+    @contextlib.contextmanager
+    def opened(
+        self, *, given: Files | None = None, trust: bool = False
+    ) -> Iterator[tuple[Config, dict[str, Any], Checkpoint, list[str]]]:
+        """Let the net and the rule of the run be run meanwhile, if they may be.
+
+        Parameters
+        ----------
+        given : mapping of str to Code, optional
+            The files of nets and rules that this very call names.
+        trust : bool, default False
+            Whether files may be run that neither this call names nor the user's list.
+
+        Yields
+        ------
+        Config, dict, Checkpoint, list of str
+            The run's options, resolved, the whole of its ``config.toml``, its last checkpoint, and notes.
 
         Raises
         ------
         RunError
-            If there is no run, its ``config.toml`` is damaged, or a net or a rule from outside is gone or has changed.
+            If there is no usable run, its ``config.toml`` was edited, or a net or a rule from outside is gone or has
+            changed, and the run has no copy.
+        UntrustedError
+            If a net or a rule would be run that nobody has named.
         """
         config, document = self.read_document()
+        last = self.read_checkpoint(history=False)
+        notes = check_unedited(config, document, last.record, self.file(CONFIG))
         with self._problems_told():
-            _check_same_code(config, document, self.path)  # before any of it is run
-            return config.resolve(), document
+            files, of_files = of_run(self.path, config, document["run"], given or {}, trust=trust)
+        with held(files):
+            with self._problems_told():
+                check_same_code(config, document, self.path)  # of a distribution's too, before any of it is run
+                config = config.resolve()
+            yield config, document, last, [*notes, *of_files]
 
     def read_document(self) -> tuple[Config, dict[str, Any]]:
         """Return the run's options and its ``config.toml`` as they were written; nothing from outside is run or sought.
@@ -274,7 +306,7 @@ class RunFolder:
         self.finish()
         with self._problems_told():
             document = parsed_toml(read_text(self.file(CONFIG)))
-            _check_document(document)
+            check_document(document)
             return Config.from_mapping(as_begun(document["options"])), document
 
     @contextlib.contextmanager
@@ -305,7 +337,7 @@ class RunFolder:
         RunError
             If there is none, or it cannot be read.
         """
-        config, _ = self.read_config()
+        config, _ = self.read_document()
         if not config.keep_best:
             raise RunError(f"{self.path} has no {BEST}: it was trained without --keep-best, and has the last net alone")
         last = self.read_checkpoint()
@@ -355,12 +387,11 @@ class RunFolder:
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
         """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
         run = {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
-        document = {
-            "options": config.to_mapping(),
-            "run": {**run, **digests(config)},
-            "versions": versions_for(config),
-            "data": dict(data),
-        }
+        document = {"options": config.to_mapping(), **described(config, data)}
+        document["run"] = {**run, **document["run"]}
+        for name, code in copies(config).items():
+            with replace_file(self.file(name)) as file:
+                file.write(code.content)
         replace_text(self.file(CONFIG), tomli_w.dumps(document))
 
     def begin(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config) -> None:
@@ -489,72 +520,3 @@ class RunFolder:
 def _is_best(checkpoint: Checkpoint) -> bool:
     """Return whether the last epoch's error on the part tested on is the lowest so far."""
     return bool(checkpoint.history) and lowest(checkpoint.history).epoch == checkpoint.progress.epoch
-
-
-def as_begun(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's options, with what was the case before there was an option that says so."""
-    if keeps_its_input(options):
-        return {**options, "input_dropout": 0.0}
-    return dict(options)
-
-
-def keeps_its_input(options: Mapping[str, Any]) -> bool:
-    """Return whether these are the options of a ``conv`` with dropout begun when it dropped nothing of its input."""
-    return "input_dropout" not in options and options.get("network") == "conv" and options.get("dropout") == 1
-
-
-def _check_document(document: dict[str, Any]) -> None:
-    """Raise KeyError or ValueError unless a ``config.toml`` has the tables and the data's description that we write."""
-    for name in ("options", "versions", "data"):
-        if not isinstance(document[name], dict):
-            raise ValueError(f"'{name}' is not a table")
-    for name, kind, items in (("input_shape", list, int), ("class_names", list, str), ("checksums", dict, str)):
-        value = document["data"][name]
-        found = value.values() if isinstance(value, dict) else value
-        if not isinstance(value, kind) or not all(type(item) is items for item in found):
-            raise ValueError(f"'{name}' has a value of the wrong type")
-        if kind is list and not value:
-            raise ValueError(f"'{name}' is empty")
-    if not all(0 < side < 2**31 for side in document["data"]["input_shape"]):
-        raise ValueError("'input_shape' has a side that no data have")
-
-
-def _check_same_code(config: Config, document: Mapping[str, Any], run: Path) -> None:
-    """Raise `RunError` if a run's net or rule comes from a file that has changed since."""
-    before = document.get("run", {})
-    for name, of_file in digests(config).items():
-        if before.get(name) not in (None, of_file):
-            what = config.network if name == NETWORK_DIGEST else config.gradient
-            raise RunError(
-                f"{what} has changed since {run} was started: restore the file as it was, "
-                "or start a new run from its weights with --load"
-            )
-
-
-NETWORK_DIGEST, RULE_DIGEST = "network_sha256", "rule_sha256"
-
-
-def digests(config: Config) -> dict[str, str]:
-    """Return the SHA-256 of the files that a net and a rule from outside come from, by their names in a document."""
-    files = {
-        NETWORK_DIGEST: network_file(config.network, config.models_folder),
-        RULE_DIGEST: rule_file(config.gradient),
-    }
-    return {name: digest(file) for name, file in files.items() if file is not None}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of everything that can change a run's digits."""
-    packages = ("numpy", "scipy", "h5py")
-    return {
-        "python": platform.python_version(),
-        "bdfa-np": __version__,  # of a checkout that is not installed no distribution tells
-        **{name: version(name) for name in packages},
-    }
-
-
-def versions_for(config: Config) -> dict[str, str]:
-    """Return the versions of everything that can change the digits of a run with these options."""
-    net = {} if config.network in NETWORKS else distribution(NETWORK_GROUP, config.network)
-    rule = {} if config.gradient in RULES else distribution(RULE_GROUP, config.gradient)
-    return {**versions(), **net, **rule}

@@ -12,6 +12,7 @@ from typing import Any
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.errors import RunError
 from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import OPTIONS as MACHINE
 from bdfa_np.options.usual import is_usual
@@ -125,8 +126,10 @@ def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
     """Return a run's options, if they can be read, and what its summary says of it."""
     config = None
     try:
-        config = _checked(RunFolder(path).read_document()[0], path)
-        progress, history = read_history(path / CHECKPOINT)
+        found, document = RunFolder(path).read_document()
+        config = _checked(found, path)
+        progress, history, record = read_history(path / CHECKPOINT)
+        check_unedited(config, document, record, path / CONFIG)
     except (RunError, OSError) as error:
         return config, {"state": DAMAGED, "problem": str(error)}
     over = progress.stop_reason or 0 <= config.epochs <= progress.epoch

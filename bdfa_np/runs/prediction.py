@@ -14,7 +14,7 @@ from bdfa_np.data.sources.find import may_be_divided
 from bdfa_np.data.sources.own import is_table
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed
-from bdfa_np.model import build_model, outside
+from bdfa_np.model import build_model
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.predictions import Predictions
@@ -79,6 +79,7 @@ class RunPredictions:
         return replace(self, samples=samples, predictions=replace(self.predictions, logits=logits, outputs=outputs))
 
 
+@blamed()
 def predict_run(
     run: Path,
     files: Sequence[Path] = (),
@@ -87,6 +88,7 @@ def predict_run(
     part: str = "test",
     invert: bool = False,
     best: bool = False,
+    trust: bool = False,
     changes: Mapping[str, Any] | None = None,
     listener: Listener | None = None,
 ) -> RunPredictions:
@@ -106,6 +108,8 @@ def predict_run(
         Whether light and dark are exchanged in pictures.
     best : bool, default False
         Whether to take the net of the lowest validation error, not the last one.
+    trust : bool, default False
+        As in `load_run`.
     changes : mapping, optional
         Where to compute, and where data are; as in `evaluate_run`.
     listener : Listener, optional
@@ -122,28 +126,30 @@ def predict_run(
     if dataset is not None and invert:
         raise ConfigError("--invert is for pictures of your own: leave it out")
     folder = RunFolder(run)
-    config, _ = folder.read_config()
-    checkpoint = folder.read_best() if best else folder.read_checkpoint(history=False)
-    preprocessing = folder.read_preprocessing(checkpoint)
-    if preprocessing is None:
-        raise RunError(
-            f"{run} is older than preprocessing.h5, without which raw values cannot be prepared: it is added by "
-            f"bdfa train --save {run} --resume"
-        )
-    given = {name: value for name, value in (changes or {}).items() if value is not None}
-    given["threads"] = in_use(config, given.get("threads"))
-    config, capped = within_cores(moved(config, {**cuda_defaults(), "backend": "auto", **given}))
-    for text in capped:
-        listener.note(text)
-    if dataset is None:
-        samples = read_files(files, preprocessing, invert=invert, note=listener.note)
-    else:
-        own = {"label": config.label} if is_table(dataset) else {}
-        if may_be_divided(dataset):
-            own |= {"test_fraction": config.test_fraction, "seed": config.seed}
-        samples = read_part(dataset, part, preprocessing, datapath=config.datapath, note=listener.note, **own)
-    with limited_threads(config.threads), blamed(outside(config)):
-        model = build_model(config, preprocessing.shape, len(preprocessing.class_names))
-        restore(model, checkpoint, run)
-        model = replace(model, preprocessing=preprocessing)
-        return RunPredictions(config, checkpoint.progress.epoch, samples, model.predict(samples.raw))
+    with folder.opened(trust=trust) as (trained, _, last, notes):
+        for text in notes:
+            listener.note(text)
+        checkpoint = folder.read_best() if best else last
+        preprocessing = folder.read_preprocessing(checkpoint)
+        if preprocessing is None:
+            raise RunError(
+                f"{run} is older than preprocessing.h5, without which raw values cannot be prepared: it is added by "
+                f"bdfa train --save {run} --resume"
+            )
+        given = {name: value for name, value in (changes or {}).items() if value is not None}
+        given["threads"] = in_use(trained, given.get("threads"))
+        config, capped = within_cores(moved(trained, {**cuda_defaults(), "backend": "auto", **given}))
+        for text in capped:
+            listener.note(text)
+        if dataset is None:
+            samples = read_files(files, preprocessing, invert=invert, note=listener.note)
+        else:
+            own = {"label": config.label} if is_table(dataset) else {}
+            if may_be_divided(dataset):
+                own |= {"test_fraction": config.test_fraction, "seed": config.seed}
+            samples = read_part(dataset, part, preprocessing, datapath=config.datapath, note=listener.note, **own)
+        with limited_threads(config.threads):
+            model = build_model(config, preprocessing.shape, len(preprocessing.class_names))
+            restore(model, checkpoint, run)
+            model = replace(model, preprocessing=preprocessing)
+            return RunPredictions(config, checkpoint.progress.epoch, samples, model.predict(samples.raw))

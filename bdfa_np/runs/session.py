@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bdfa_np.errors import RunError
 from bdfa_np.extensions import blamed
-from bdfa_np.model import Model, outside
+from bdfa_np.model import Model
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
@@ -27,6 +27,7 @@ from bdfa_np.runs.lines import (
     slowed_lines,
 )
 from bdfa_np.runs.loading import weights_of
+from bdfa_np.runs.store.document import recorded
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
@@ -77,6 +78,7 @@ class Session:
         self.final_test: FinalTest | None = None
         self._epochs_saved = 0
         self._preprocessing = ""
+        self._record = recorded(config, data.description())
         self._said_to_learn_nothing = False
         self._said_to_be_slow = False
         self._seconds: deque[float] = deque(maxlen=LOOKED_BACK)
@@ -189,7 +191,7 @@ class Session:
 
     def _epochs(self, epochs: int) -> Iterator[EpochRecord]:
         """Train epoch by epoch; a mistake in a user's rule or net is told as theirs."""
-        with blamed(outside(self.model.config)):
+        with blamed():
             yield from self.trainer.run(epochs)
 
     def _remarks(self, rate: float) -> Iterator[str]:
@@ -225,7 +227,7 @@ class Session:
         kept = self._lowest_epoch if config.keep_best else self.history[-1].epoch
         is_last = kept == self.history[-1].epoch
         in_place = contextlib.nullcontext() if is_last else weights_of(network, self.folder.read_best())
-        with in_place, blamed(outside(config)):
+        with in_place, blamed():
             loss, confusion = evaluate(network, self.model.loss, data.test_batches(config.batch_size))
         self.final_test = FinalTest(kept, confusion.error_rate, loss, confusion.total)
 
@@ -263,6 +265,7 @@ class Session:
             confusion=self.trainer.confusion.counts,
             history=self.history,
             preprocessing=self._preprocessing,
+            record=self._record,
         )
 
     def _ending(self, done_before: int) -> list[str]:

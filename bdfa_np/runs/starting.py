@@ -10,29 +10,31 @@ from bdfa_np.data import Dataset, Preprocessing
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.extensions import blamed, held
 from bdfa_np.layers.batchnorm import lone_samples
 from bdfa_np.model import configured_backend
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
+from bdfa_np.options.changes import CHANGEABLE
 from bdfa_np.options.config import Config
-from bdfa_np.options.machine import CUDA, cuda_defaults
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.options.precedence import whole
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import RunFolder, keeps_its_input, versions_for
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.lines import heading
 from bdfa_np.runs.loading import load_weights, model_for, restore
 from bdfa_np.runs.session import Session
+from bdfa_np.runs.store.document import keeps_its_input, versions_for
 from bdfa_np.runs.threads.choosing import settle
 from bdfa_np.runs.threads.cores import within_cores
 from bdfa_np.system.threads import limited_threads
-
-CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir")
-"""What a resumed run may be given anew; the data in another folder must be the same bytes."""
+from bdfa_np.trust.gate import Files, named, remember
 
 
+@blamed()
 def start_run(
     config: Config,
     save: Path,
@@ -41,6 +43,7 @@ def start_run(
     force: bool = False,
     numbered: bool = False,
     notes: Sequence[str] = (),
+    files: Files | None = None,
     listener: Listener | None = None,
     dataset: Dataset | None = None,
 ) -> Session:
@@ -60,6 +63,9 @@ def start_run(
         Whether the folder is called ``NAME_2`` and so on where there is something of its name.
     notes : sequence of str, optional
         Lines that go into the log first.
+    files : mapping of str to Code, optional
+        The files of nets and rules that may be run; those that the options name unless given. They are added to the
+        user's list of files that are run unasked.
     listener : Listener, optional
         Who hears of it.
     dataset : Dataset, optional
@@ -76,38 +82,44 @@ def start_run(
         Whatever a user can mend, in one line.
     """
     listener = listener or Listener()
-    config, capped = within_cores(whole(config.resolve()))
-    folder = RunFolder(Path(save), numbered=numbered)
-    folder.check_free(force=force)
-    if config.visualize:
-        check_drawing()
-    configured_backend(config)  # what cannot be used is refused before any data are read
-    load_data = partial(load_run_data, config, dataset, progress=listener.progress)
-    noted: list[str] = []
-    note = _noting(listener, noted)
-    config, data, timed = settle(config, load_data, note)
-    with limited_threads(config.threads):
-        model = model_for(config, data)
-        drop_last, samples = config.const_batch_size, len(data.split.train_labels)
-        lone = lone_samples(model.network.tree(), samples, config.batch_size, drop_last=drop_last)
-        if lone:
-            note(lone)
-        lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed, *fallback_notes(config)]
-        if load is not None:
-            lines.append(load_weights(model, load))
-        with folder.new(force=force):
-            session = Session(folder, model, data, listener)
-            session.begin(lines, noted)
-            session.run()
+    files = named(config) if files is None else files
+    with held(files):
+        config, capped = within_cores(whole(config.resolve()))
+        folder = RunFolder(Path(save), numbered=numbered)
+        folder.check_free(force=force)
+        if config.visualize:
+            check_drawing()
+        configured_backend(config)  # what cannot be used is refused before any data are read
+        load_data = partial(load_run_data, config, dataset, progress=listener.progress)
+        noted: list[str] = []
+        note = _noting(listener, noted)
+        config, data, timed = settle(config, load_data, note)
+        with limited_threads(config.threads):
+            model = model_for(config, data)
+            drop_last, samples = config.const_batch_size, len(data.split.train_labels)
+            lone = lone_samples(model.network.tree(), samples, config.batch_size, drop_last=drop_last)
+            for text in [*([lone] if lone else []), *remember(files)]:
+                note(text)
+            lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed]
+            lines += fallback_notes(config)
+            if load is not None:
+                lines.append(load_weights(model, load))
+            with folder.new(force=force), blamed():
+                session = Session(folder, model, data, listener)
+                session.begin(lines, noted)
+                session.run()
     return session
 
 
+@blamed()
 def resume_run(
     save: Path,
     changes: Mapping[str, Any],
     *,
     rule_options: Sequence[str] = (),
     notes: Sequence[str] = (),
+    files: Files | None = None,
+    trust: bool = False,
     listener: Listener | None = None,
     dataset: Dataset | None = None,
 ) -> Session:
@@ -123,6 +135,10 @@ def resume_run(
         Options of a rule of one's own, as ``name=value``, which must be the run's.
     notes : sequence of str, optional
         Lines that go into the log first.
+    files : mapping of str to Code, optional
+        The files of nets and rules that this very call names; those that ``changes`` name unless given.
+    trust : bool, default False
+        Whether the run's net or rule may be run though neither this call nor the user's list names its file.
     listener : Listener, optional
         Who hears of it.
     dataset : Dataset, optional
@@ -137,11 +153,14 @@ def resume_run(
     ------
     ConfigError, DataError, RunError, BackendError, TrainingError
         Whatever a user can mend, in one line.
+    UntrustedError
+        If its net or its rule comes from a file that nobody has named.
     """
     listener = listener or Listener()
     folder = RunFolder(Path(save))
+    files = named(Config.from_mapping(changes)) if files is None else files
     noted: list[str] = []
-    with folder.resumed() as (before, document, checkpoint):
+    with folder.resumed(given=files, trust=trust) as (before, document, checkpoint, said):
         own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
         if own:
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
@@ -156,7 +175,7 @@ def resume_run(
             restore(model, checkpoint, save)
             lines = [
                 *notes,
-                *(f"note: {text}" for text in capped),
+                *(f"note: {text}" for text in (*said, *capped)),
                 f"resumed after epoch {checkpoint.progress.epoch}",
                 *timed,
                 *fallback_notes(config),

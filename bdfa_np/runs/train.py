@@ -15,6 +15,7 @@ from bdfa_np.data import Dataset
 from bdfa_np.data.sources.handed import PREFIX
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError
+from bdfa_np.extensions import blamed
 from bdfa_np.habits import Habits
 from bdfa_np.model import Model
 from bdfa_np.options.catalogue import OPTIONS
@@ -25,7 +26,7 @@ from bdfa_np.representation import one_line
 from bdfa_np.runs.bar import Bar
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import History
-from bdfa_np.runs.loading import load_run
+from bdfa_np.runs.loading import load_model
 from bdfa_np.runs.session import RunInterrupted
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.system.paths import check_folder, user_path
@@ -81,6 +82,7 @@ class TrainingResult(Habits):
         return one_line(self, [config.dataset, config.gradient, epochs, error, where])
 
 
+@blamed()
 def train(
     config: Config | None = None,
     *,
@@ -89,6 +91,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     load: str | os.PathLike[str] | None = None,
+    trust: bool = False,
     progress: bool | None = None,
     **options: Any,
 ) -> TrainingResult:
@@ -109,6 +112,9 @@ def train(
         Replace a run that is in ``save``.
     load : str or path, optional
         A run folder or ``checkpoint.h5`` whose weights the net starts from.
+    trust : bool, default False
+        With ``resume``: whether the run's net or rule may be run though it comes from a file that you have never named;
+        see `load_run`.
     progress : bool, optional
         Whether to show a bar; by default in a terminal and in a notebook.
     **options
@@ -123,6 +129,10 @@ def train(
     ------
     ConfigError, DataError, RunError, BackendError, TrainingError
         Whatever a user can mend, in one line.
+    ExtensionError
+        If a net or a rule from a file of your own is broken; it says in which line.
+    UntrustedError
+        If a run to go on with names a file that you have never named.
 
     Examples
     --------
@@ -144,11 +154,11 @@ def train(
     with tempfile.TemporaryDirectory(prefix="bdfa-") as temporary:
         folder = Path(temporary) / "run" if save is None else _run_folder(save)
         goes_on = resume and not RunFolder(folder).is_vacant
-        begun = RunFolder(folder).read_config()[0] if goes_on else Config(**given)
+        begun = RunFolder(folder).read_document()[0] if goes_on else Config(**given)
         bar = Bar(progress, begun.tested_on)
         try:
             if goes_on:
-                session = resume_run(folder, given, listener=bar, dataset=data)
+                session = resume_run(folder, given, trust=trust, listener=bar, dataset=data)
             else:
                 start = None if load is None else user_path(load, "--load")
                 session = start_run(Config(**given), folder, load=start, force=force, listener=bar, dataset=data)
@@ -156,11 +166,13 @@ def train(
             bar.ends()
             if not (goes_on or isinstance(interrupt, RunInterrupted)):
                 raise
-            model, history, interrupted = load_run(folder), RunFolder(folder).read_checkpoint().history, True
+            # What has just been run may be run again.
+            model, history = load_model(folder, trust=True), RunFolder(folder).read_checkpoint().history
+            interrupted = True
         else:
             model, history, interrupted = session.model, session.history, False
         if model.config.keep_best and history:
-            model = load_run(folder, best=True)
+            model = load_model(folder, best=True, trust=True)
     config = model.config
     kept = None if save is None else folder
     return TrainingResult(model, History(history, config.tested_on), kept, tuple(bar.notes), interrupted)

@@ -90,11 +90,12 @@ def read_file(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` for writing; put it in the place of ``path`` once it is complete.
 
     An exception inside the context, or on the way to the disk, leaves ``path`` as it was and removes the
-    temporary file. A process that is killed can leave one behind; see `remove_temporary_files`.
+    temporary file. A process that is killed can leave one behind; see `remove_temporary_files`. With ``mode``, who may
+    read and write it is set before there is anything in it.
 
     Yields
     ------
@@ -103,6 +104,8 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     temporary = temporary_path(path)
     try:
         with open_temporary(temporary) as file:
+            if mode is not None:
+                os.chmod(temporary, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -124,9 +127,9 @@ def open_temporary(temporary: Path, *, buffering: int = -1) -> Any:
     return open(temporary, "x+b", buffering)
 
 
-def replace_text(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str, *, mode: int | None = None) -> None:
     """Write a text file in UTF-8, replacing the one at ``path`` in one step."""
-    with replace_file(path) as file:
+    with replace_file(path, mode=mode) as file:
         file.write(encoded(text))
 
 

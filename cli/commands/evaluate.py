@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
+from bdfa_np.cli.options import (
+    Command,
+    DatasetName,
+    config_options,
+    debug_option,
+    existing_run_argument,
+    trust_option,
+)
 from bdfa_np.cli.paths import OutputPath
 from bdfa_np.errors import RunError
 
@@ -42,8 +49,9 @@ Examples:
 )
 @click.option("--dataset", type=DatasetName(), help="Where the run's data set of your own is now, if it has moved.")
 @config_options("datapath", "cache_dir", "threads", "backend", "device")
+@trust_option
 @debug_option
-def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: Any) -> None:
+def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, trust: bool, **given: Any) -> None:
     """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
 
     All images of the part are used, also where the run itself was given a --test-limit. A confusion matrix that is
@@ -58,7 +66,7 @@ def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, **given: A
     from bdfa_np.system.text import counted
 
     refuse_several(run)
-    found = evaluate_run(run, part, given, Display(), best=best)
+    found = evaluate_run(run, part, given, Display(), best=best, trust=trust)
     confusion, config = found.confusion, found.config
     tested = counted(confusion.total, f"{part} {found.sample}")
     click.echo(f"{run} after {counted(found.epoch, 'epoch')}, on {tested} of {config.dataset}")

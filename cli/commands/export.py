@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, existing_run_argument
+from bdfa_np.cli.options import Command, debug_option, existing_run_argument, trust_option
 from bdfa_np.cli.paths import OutputPath
 
 FORMATS = ("onnx", "torch", "npz")
@@ -35,17 +35,19 @@ What to do with the files: docs/export.md.""",
 )
 @click.option("--best", is_flag=True, help="The net of the lowest validation error, which --keep-best keeps.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@trust_option
 @debug_option
-def export(run: Path, to: str, output: Path | None, best: bool, force: bool) -> None:
+def export(run: Path, to: str, output: Path | None, best: bool, force: bool, trust: bool) -> None:
     """Write the net in the run folder RUN for another program, its preprocessing included.
 
     Samples go in as they lie in files, at the size that the net takes; logits come out, and probabilities (ce) or
     scores (bce). For onnx and torch the extra of that name is needed.
     """
+    from bdfa_np.cli.display import Display
     from bdfa_np.export import SUFFIXES, export_model
-    from bdfa_np.runs.loading import load_run
+    from bdfa_np.runs.loading import load_model
 
-    model = load_run(run, best=best, backend="numpy")
+    model = load_model(run, best=best, backend="numpy", trust=trust, note=Display().note)
     written = export_model(model, output or run / f"{'best' if best else 'net'}{SUFFIXES[to]}", to=to, force=force)
     for file in written.files:
         click.echo(file)

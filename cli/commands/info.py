@@ -34,7 +34,7 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.options.machine import usable_cores
     from bdfa_np.rules import RULES
     from bdfa_np.rules.find import GROUP as RULE_GROUP
-    from bdfa_np.runs.folder import versions
+    from bdfa_np.runs.store.document import versions
     from bdfa_np.system.extras import install_command
     from bdfa_np.system.text import counted
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option, existing_run_argument
+from bdfa_np.cli.options import (
+    Command,
+    DatasetName,
+    config_options,
+    debug_option,
+    existing_run_argument,
+    trust_option,
+)
 from bdfa_np.cli.paths import InputPath, OutputPath
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ Examples:
 @click.option("--csv", "csv_file", type=OutputPath(), help="Write a row a sample.")
 @click.option("--png", "png_file", type=OutputPath(), help="Draw the first 50 samples.")
 @config_options("datapath", "threads", "backend", "device")
+@trust_option
 @debug_option
 def predict(
     run: Path,
@@ -55,6 +63,7 @@ def predict(
     as_json: bool,
     csv_file: Path | None,
     png_file: Path | None,
+    trust: bool,
     **given: Any,
 ) -> None:
     """Say what FILES are, with the net in the run folder RUN.
@@ -68,7 +77,7 @@ def predict(
     from bdfa_np.system.outputs import write_output
 
     found = predict_run(
-        run, files, dataset=dataset, part=part, invert=invert, best=best, changes=given, listener=Display()
+        run, files, dataset=dataset, part=part, invert=invert, best=best, trust=trust, changes=given, listener=Display()
     )
     if worst:
         found = found.worst_first()

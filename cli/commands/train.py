@@ -13,6 +13,7 @@ from bdfa_np.cli.options import (
     given_options,
     rule_option,
     torch_aliases,
+    trust_option,
 )
 from bdfa_np.cli.paths import FolderPath, StreamPath, WeightsPath
 from bdfa_np.errors import ConfigError
@@ -61,6 +62,7 @@ nothing: all lines are in the run's Log.txt.""",
     "--resume", is_flag=True, help="Go on with the run in --save, with its own options; start it if there is none."
 )
 @click.option("--force", is_flag=True, help="Replace the run in --save.")
+@trust_option
 @debug_option
 @click.pass_context
 def train(
@@ -72,6 +74,7 @@ def train(
     resume: bool,
     force: bool,
     dry_run: bool,
+    trust: bool,
     own: tuple[str, ...],
     **_options: Any,
 ) -> None:
@@ -91,7 +94,7 @@ def train(
     if dry_run:
         from bdfa_np.cli.dry_run import show
 
-        show(choose(given, config_file, own), load)
+        show(choose(given, config_file, own, trust=trust), load)
         return
     from bdfa_np.cli.display import Display
     from bdfa_np.runs.folder import RunFolder
@@ -102,14 +105,14 @@ def train(
     with terminate_like_interrupt():
         if resume and save is not None:
             if not RunFolder(save).is_vacant:
-                from_file, notes = left_of(config_file, given)
+                from_file, notes, files = left_of(config_file, given, trust=trust)
                 if load is not None:
                     notes.append(f"note: --load {load} was for the run's start: it goes on from its own weights")
                 changes = {**from_file, **given}
-                resume_run(save, changes, rule_options=own, notes=notes, listener=Display())
+                resume_run(save, changes, rule_options=own, notes=notes, files=files, trust=trust, listener=Display())
                 return
             notes.append(f"note: there is no run in {save} yet: it is started")
-        chosen = choose(given, config_file, own)
+        chosen = choose(given, config_file, own, trust=trust)
         notes += chosen.notes
         if given.get("gradient") == "dfa":
             notes.append("note: dfa keeps its feedback fixed; what the Torch program calls dfa is --gradient bdfa")
@@ -120,5 +123,6 @@ def train(
             force=force,
             numbered=save is None,
             notes=notes,
+            files=chosen.files,
             listener=Display(),
         )

@@ -263,9 +263,7 @@ def test_the_torch_programs_device_counts_from_1(bdfa):
 
 
 def test_without_matplotlib_curves_are_refused_before_training_starts(bdfa, tiny, monkeypatch):
-    bdfa.train("old", "--epochs", 1)
-    config = Path("old/config.toml")
-    config.write_text(config.read_text().replace("visualize = false", "visualize = true"))
+    bdfa.train("old", "--epochs", 1, "--visualize", 1)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     for options in ([*tiny, "--visualize", 1, "--save", "run"], ["--save", "old", "--resume", "--epochs", 2]):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bdfa_np.errors import TrainingError
-from bdfa_np.extensions import blamed
+from bdfa_np.extensions import blamed, run_file
+from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,7 @@ def test_a_broken_rule_is_one_line_that_says_where_and_nothing_is_written(bdfa, 
 @pytest.mark.parametrize("command", [("train", "--resume", "--epochs", "2", "--save", "run"), ("evaluate", "run")])
 def test_a_rule_that_is_gone_or_has_changed_is_told_from_a_damaged_run(bdfa, rules, result, change, command):
     bdfa.train("run", "--epochs", 1, "--gradient", "signs.py")
+    Path("run/rule_copy.py").unlink()  # as in runs of before there were copies
     before = result(Path("run"))
     file = rules / "signs.py"
     if change == "remove":
@@ -91,6 +93,9 @@ def test_a_run_whose_rule_has_no_file_says_that_it_is_unknown(bdfa):
     bdfa.train("run", "--epochs", 1)
     config = Path("run/config.toml")
     config.write_text(config.read_text().replace('gradient = "bdfa"', 'gradient = "hebb"'))
+    checkpoint = read_checkpoint(Path("run/checkpoint.h5"))
+    checkpoint.record = ""  # as of before config.toml was compared with it
+    write_checkpoint(Path("run/checkpoint.h5"), checkpoint)
     for command in (["evaluate", "run"], ["train", "--save", "run", "--resume"]):
         line = bdfa.refused(*command)
         assert "unknown rule 'hebb'" in line
@@ -150,10 +155,17 @@ def test_a_mistake_in_a_layer_of_a_net_of_ones_own_is_one_line(bdfa, tmp_path, t
 
 
 def test_a_mistake_of_the_package_is_not_put_down_to_a_users_rule(tmp_path):
-    with pytest.raises(ZeroDivisionError), blamed({"--gradient": tmp_path / "mine.py"}):
+    (tmp_path / "mine.py").touch()
+    run_file(tmp_path / "mine.py", "--gradient")
+    with pytest.raises(ZeroDivisionError), blamed():
         1 / 0  # noqa: B018
 
 
-def test_what_a_user_can_mend_stays_as_it_was_said_though_it_passes_a_rule_of_ones_own():
-    with pytest.raises(TrainingError, match=r"^the loss is nan$"), blamed({"--gradient": Path(__file__)}):
+def test_what_a_user_can_mend_stays_as_it_was_said_though_it_passes_a_rule_of_ones_own(tmp_path):
+    def ours():
         raise TrainingError("the loss is nan")
+
+    (tmp_path / "mine.py").write_text("def call(function):\n    function()\n")
+    mine = run_file(tmp_path / "mine.py", "--gradient")
+    with pytest.raises(TrainingError, match=r"^the loss is nan$"), blamed():
+        mine.call(ours)

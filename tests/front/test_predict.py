@@ -34,7 +34,7 @@ def model(folder):
 
 
 def test_predictions_are_those_that_the_run_was_tested_with(folder, model):
-    _, document = RunFolder(folder).read_config()
+    _, document = RunFolder(folder).read_document()
     checkpoint = RunFolder(folder).read_checkpoint()
     labels = model.predict(DIGITS.test_images).labels
     counts = np.zeros((10, 10), int)

@@ -54,7 +54,7 @@ def run(bdfa, tmp_path):
 
 def figures(folder):
     """Return what a run has come to."""
-    config, document = RunFolder(folder).read_config()
+    config, document = RunFolder(folder).read_document()
     checkpoint = read_checkpoint(folder / "checkpoint.h5")
     rates = [record.lr for record in checkpoint.history]
     files = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -27,7 +27,8 @@ def run(bdfa, tmp_path):
         outcome = bdfa(*TRAIN.split(), folder, *(part for text in options for part in str(text).split()))
         assert (outcome.code, outcome.err) == (0, "")
         weights = read_checkpoint(folder / "checkpoint.h5").weights
-        return np.concatenate([array.ravel() for array in weights.values()]), RunFolder(folder).read_config()[1]["data"]
+        data = RunFolder(folder).read_document()[1]["data"]
+        return np.concatenate([array.ravel() for array in weights.values()]), data
 
     return train
 

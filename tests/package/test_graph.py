@@ -19,14 +19,14 @@ ORDER = (
         "tables",
         "habits",
         "declaration",
+        "system",
         "extensions",
         "random_streams",
-        "system",
     ),
     *("backend", "data"),
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),
-    *("rules", "trainer", "predictions", "options", "model"),
+    *("rules", "trust", "trainer", "predictions", "options", "model"),
     *("parity", "export", "sklearn", "runs", "cli", "__main__"),
 )
 """Each may import those before it, and no other."""

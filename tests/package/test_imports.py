@@ -99,6 +99,7 @@ def test_version_is_known_without_a_distribution(clone):
         "    if name == 'bdfa-np':\n        raise metadata.PackageNotFoundError(name)\n"
         "    return found(name)\n"
         "metadata.version = version\n"
-        "import bdfa_np; from bdfa_np.runs.folder import versions; print(versions()['bdfa-np'] == bdfa_np.__version__)"
+        "import bdfa_np; from bdfa_np.runs.store.document import versions\n"
+        "print(versions()['bdfa-np'] == bdfa_np.__version__)"
     )
     assert run(code, clone) == "True"

@@ -12,7 +12,6 @@ import numpy as np
 
 from bdfa_np.backend.base import Batch
 from bdfa_np.extensions import blamed
-from bdfa_np.model import outside
 from bdfa_np.options.config import Config
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.loading import model_for
@@ -37,7 +36,7 @@ def trial(config: Config, data: RunData) -> Iterator[Timer]:
         with (
             contextlib.redirect_stdout(io.StringIO()),
             warnings.catch_warnings(),
-            blamed(outside(config)),
+            blamed(),
         ):
             warnings.simplefilter("ignore")
             model = model_for(config, data)
