@@ -152,8 +152,10 @@ def svhn(tmp_path, monkeypatch):
         count = {"train_32x32.mat": 30, "extra_32x32.mat": 20, "test_32x32.mat": 10}[file.name]
         images = generator.integers(0, 256, (32, 32, 3, count), dtype=np.uint8)
         scipy.io.savemat(folder / file.name, {"X": images, "y": (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]})
-        sha256 = hashlib.sha256(Path(folder / file.name).read_bytes()).hexdigest()
-        files.append(replace(file, sha256_content=sha256, sha256_archive=sha256))
+        content = Path(folder / file.name).read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        size = {"size_content": len(content), "size_archive": len(content)}
+        files.append(replace(file, sha256_content=sha256, sha256_archive=sha256, **size))
     source = replace(entry.publications[0], files=tuple(files))
     monkeypatch.setitem(ENTRIES, "svhn", replace(entry, publications=(source,)))
     return folder
