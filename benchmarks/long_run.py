@@ -73,7 +73,7 @@ def main() -> None:
         num_hidden=5,
         train_limit=20,
         test_limit=20,
-        lr=1e-3,
+        lr=1e-9,  # or it would end by itself once it knows its images by heart
         threads=1,
         backend="numpy",
         validate=True,

@@ -118,7 +118,7 @@ def test_a_reader_waits_for_the_process_that_is_just_taking_the_folder(bdfa, run
         shutil.rmtree(run / ".taking")  # as the other process comes to its end
 
     with alone(run), monkeypatch.context() as patch:
-        patch.setattr("time.sleep", sleep)
+        patch.setattr("bdfa_np.runs.store.place.time.sleep", sleep)
         RunFolder(run).finish()
 
 
