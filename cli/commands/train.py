@@ -30,10 +30,10 @@ Examples:
 The last line is how the Torch program was called.
 
 \b
-Exit codes: 0 done, 2 an error you can mend, 130 interrupted, 141 stopped since
-nobody reads the output any longer, as in bdfa train | head; after the last two
-go on with --resume. Standard output that is closed, or on a full disk, stops
-nothing: all lines are in the run's Log.txt.""",
+Exit codes: 0 done, 2 an error you can mend, 130 interrupted, 141 stopped
+since nobody reads the output any longer, as in bdfa train | head; after the
+last two go on with --resume. Standard output that is closed or on a full
+disk stops nothing: all lines are in the run's Log.txt.""",
 )
 @config_options()
 @rule_option
