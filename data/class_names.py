@@ -3,7 +3,7 @@
 from bdfa_np.errors import DataError
 
 MOST_CLASSES = 2**16
-"""More than any data set has; a label beyond it is a mistake, and would ask for as many outputs."""
+"""More names than any data set has, for what a file claims; how many classes there are is what its labels bear out."""
 
 
 def check_class_names(where: str, names: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """What is said of samples of the user's own: that all are alike, in another unit, or that nothing tells two apart."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from bdfa_np.data.splits import Part
 from bdfa_np.errors import DataError
 from bdfa_np.system.text import counted
 
-Samples = NDArray[np.generic]
+Samples = NDArray[Any]
 
 _VALUES_LOOKED_AT = 2_000_000
 # Between these lies the bulk of the values, whatever outliers there are.
