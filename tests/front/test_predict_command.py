@@ -14,6 +14,7 @@ from bdfa_np.data import Dataset
 from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 from bdfa_np.runs.starting import start_run
 from bdfa_np.runs.train import train
+from bdfa_np.system.threads import limited_threads
 
 DIGITS = load_dataset("mnist-5k")
 OPTIONS = {"num_hidden": 20, "lr": 1e-3, "epochs": 2, "threads": 1, "backend": "numpy", "train_limit": 500}
@@ -141,7 +142,8 @@ def test_the_worst_come_first_in_a_file_and_in_a_picture(bdfa, folder, tmp_path)
     with (tmp_path / "worst.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["sample", "class", "score", "true", "true_score", "class_2", "score_2"]
-    scores = load_run(folder).predict(DIGITS.test_images).scores
+    with limited_threads(1):  # as many as trained it, with which the command computes: the bits are to be the same
+        scores = load_run(folder).predict(DIGITS.test_images).scores
     of_true = scores[np.arange(1000), DIGITS.test_labels]
     assert [float(row["true_score"]) for row in rows] == sorted(of_true.tolist())
     assert rows[0]["sample"] == f"test {of_true.argmin()}"

@@ -8,6 +8,7 @@ import pytest
 
 import bdfa_np
 from bdfa_np.backend.cpu.threads import threads as blas_threads
+from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.errors import ConfigError
 from bdfa_np.runs.threads import choosing
 from bdfa_np.runs.threads.choosing import Choice
@@ -136,14 +137,23 @@ def test_a_trained_net_is_used_with_as_many_threads_as_trained_it(bdfa, chosen, 
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_images_in_memory_are_whitened_with_the_number_that_is_chosen(chosen, tmp_path, threads):
+def test_images_in_memory_are_whitened_with_the_number_that_is_chosen(chosen, tmp_path, monkeypatch, threads):
     chosen.threads = threads
+    used = []
+
+    def fit(*arguments, whole=ZCA.fit):
+        used.append(blas_threads())
+        return whole(*arguments)
+
+    monkeypatch.setattr(ZCA, "fit", fit)
     images = np.random.default_rng(0).integers(0, 256, (150, 12, 12, 1), np.uint8)
     data = (images[:100], np.arange(100) % 3, images[100:], np.arange(50) % 3)
     options = {"whiten": True, "num_hidden": 5, "epochs": 1, "backend": "numpy"}
     auto = bdfa_np.train(dataset=data, save=tmp_path / "auto", **options)
+    assert used == ([2] if threads == 2 else [2, 1])
     told = bdfa_np.train(dataset=data, threads=threads, **options)
     name = "linear1.W"
     assert np.array_equal(auto.model.network.weights[name], told.model.network.weights[name])
     bdfa_np.train(dataset=data, save=tmp_path / "auto", resume=True, epochs=2)
+    assert used[-2:] == [threads, threads]
     assert "differs from the run's" not in (tmp_path / "auto" / "Log.txt").read_text(encoding="utf-8")

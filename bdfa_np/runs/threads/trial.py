@@ -12,7 +12,9 @@ import numpy as np
 
 from bdfa_np.backend.base import Batch
 from bdfa_np.extensions import blamed
+from bdfa_np.networks import NETWORKS
 from bdfa_np.options.config import Config
+from bdfa_np.rules import RULES
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.loading import model_for
 from bdfa_np.system.threads import thread_limits
@@ -26,36 +28,38 @@ Timer = Callable[[int, int], float]
 def trial(config: Config, data: RunData) -> Iterator[Timer]:
     """Train a net like the run's, which is thrown away, on the run's first batches; yield what times its steps.
 
-    Nothing of it stays: the run builds its own net afterwards, whose random numbers hang on nothing that was drawn
-    here. What a user's net draws from generators that all share is put back, and what it prints or warns of is left
-    to the run.
+    Nothing of it stays: the run builds its own net afterwards, and draws the same numbers as if there had been none.
     """
-    shared = random.getstate(), np.random.get_state()
     limits = thread_limits()
+    of_package = config.network in NETWORKS and config.gradient in RULES
+    with contextlib.nullcontext() if of_package else _unnoticed(), blamed():
+        model = model_for(config, data)
+        source = data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size)
+        trainer = model.trainer(source, None)
+        model.rule.before_training(itertools.islice(fed(model.network, source, 0), 1))
+        batches = _endless(trainer)
+
+        def timer(threads: int, steps: int) -> float:
+            with limits(threads), model.network.computing(), model.backend.non_finite_allowed():
+                begin = perf_counter()
+                for x, labels in itertools.islice(batches, steps):
+                    trainer.step(x, labels)
+                return perf_counter() - begin
+
+        yield timer
+
+
+@contextlib.contextmanager
+def _unnoticed() -> Iterator[None]:
+    """Drop what somebody's net or rule prints and warns of, and put back what it draws from shared generators."""
+    drawn_in_python, drawn_in_numpy = random.getstate(), np.random.get_state()
     try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-            blamed(),
-        ):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = model_for(config, data)
-            source = data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size)
-            trainer = model.trainer(source, None)
-            model.rule.before_training(itertools.islice(fed(model.network, source, 0), 1))
-            batches = _endless(trainer)
-
-            def timer(threads: int, steps: int) -> float:
-                with limits(threads), model.network.computing(), model.backend.non_finite_allowed():
-                    begin = perf_counter()
-                    for x, labels in itertools.islice(batches, steps):
-                        trainer.step(x, labels)
-                    return perf_counter() - begin
-
-            yield timer
+            yield
     finally:
-        random.setstate(shared[0])
-        np.random.set_state(shared[1])
+        random.setstate(drawn_in_python)
+        np.random.set_state(drawn_in_numpy)
 
 
 def _endless(trainer: Trainer) -> Iterator[Batch]:
