@@ -20,10 +20,15 @@ def where(theirs, place):
 
 
 @pytest.mark.parametrize("place", TRAIN)
-def test_a_new_run_ends_in_one_line_and_goes_on_once_the_fault_is_over(bdfa, theirs, monkeypatch, place):
+def test_a_new_run_ends_in_one_line(bdfa, theirs, monkeypatch, place):
     monkeypatch.setenv("FAULT_IN", place)
-    line = bdfa.refused("train", *theirs.options, "--save", "new")
-    assert where(theirs, place) in line
+    assert where(theirs, place) in bdfa.refused("train", *theirs.options, "--save", "new")
+
+
+@pytest.mark.parametrize("place", ["net: build", "net: forward", "rule: buffers"])
+def test_once_the_fault_is_over_the_same_command_begins_it_or_goes_on(bdfa, theirs, monkeypatch, place):
+    monkeypatch.setenv("FAULT_IN", place)
+    bdfa.refused("train", *theirs.options, "--save", "new")
     monkeypatch.delenv("FAULT_IN")
     assert bdfa("train", *theirs.options, "--save", "new", "--resume").code == 0
 
