@@ -208,10 +208,10 @@ def blamed() -> Iterator[None]:
     except (*NOT_MISTAKES, ExtensionError):
         raise
     except BaseException as error:
-        told = _told(error)
-        if told is None:
+        found = told(error)
+        if found is None:
             raise
-        raise ExtensionError(told) from error
+        raise ExtensionError(found) from error
 
 
 def is_theirs(error: BaseException) -> bool:
@@ -219,7 +219,7 @@ def is_theirs(error: BaseException) -> bool:
     return any(file in _run_as for file, _ in _passed(error))
 
 
-def _told(error: BaseException) -> str | None:
+def told(error: BaseException) -> str | None:
     """Say what went wrong in somebody's code; None where it was not there."""
     passed = _passed(error)
     theirs = [(file, line) for file, line in passed if file in _run_as]
@@ -229,7 +229,7 @@ def _told(error: BaseException) -> str | None:
         return f"{place(Path(file), _run_as[file], line)}: {said(error)}"
     # Of a StopIteration a generator of ours makes another error, which has not been where the first was.
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, (StopIteration, StopAsyncIteration)):
-        return _told(error.__cause__)
+        return told(error.__cause__)
     return None
 
 

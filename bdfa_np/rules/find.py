@@ -15,6 +15,7 @@ from bdfa_np.extensions import (
     offered,
     read_code,
     run_file,
+    told,
     whole,
 )
 from bdfa_np.network import Sequential
@@ -107,9 +108,12 @@ def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> R
     except BaseException as error:
         if name in RULES:
             raise
-        taken = ", ".join(f"{option.argument} ({option.name})" for option in rule.options) or "nothing"
-        said = describe(error, file_of(rule), FLAG, rule.__init__)
-        raise ExtensionError(f"{said}; beside the network it is given what its options say: {taken}") from error
+        # It may be the net's mistake, which comes to light when the rule asks its layers.
+        said = told(error) or describe(error, file_of(rule), FLAG, rule.__init__)
+        if isinstance(error, TypeError):
+            taken = ", ".join(f"{option.argument} ({option.name})" for option in rule.options) or "nothing"
+            said += f"; beside the network it is given what its options say: {taken}"
+        raise ExtensionError(said) from error
 
 
 def _is_rule(thing: object) -> bool:

@@ -11,6 +11,7 @@ import tomli_w
 from bdfa_np.errors import UntrustedError
 from bdfa_np.extensions import Code
 from bdfa_np.system.files import read_file, refusal, replace_text
+from bdfa_np.system.paths import user_path
 
 VARIABLE = "BDFA_CONFIG_DIR"
 """The environment variable that names another folder than the one for the user's settings."""
@@ -25,11 +26,17 @@ PATIENCE = 10.0
 
 
 def list_path() -> Path:
-    """Return where the list is kept; it need not exist."""
+    """Return where the list is kept; it need not exist.
+
+    Raises
+    ------
+    ConfigError
+        If the variable holds no path.
+    """
     import platformdirs
 
     named = os.environ.get(VARIABLE)
-    folder = Path(named).expanduser() if named else Path(platformdirs.user_config_dir("bdfa-np", appauthor=False))
+    folder = user_path(named, VARIABLE) if named else Path(platformdirs.user_config_dir("bdfa-np", appauthor=False))
     return folder / NAME
 
 

