@@ -173,6 +173,12 @@ def put_run(folder: Path) -> None:
     EpochWriter(HISTORY).begin(folder / "history.bin")
 
 
+def put_lock(path: Path) -> None:
+    """Make what is left of a file's being prepared, by which the cache knows its own."""
+    (path.parent / ".locks").mkdir(exist_ok=True)
+    (path.parent / ".locks" / f"{path.name}.lock").touch()
+
+
 def own_files() -> list[bytes]:
     """Return a data set of the user's own in every layout."""
     made = []
@@ -264,6 +270,7 @@ def read_forged_preprocessing(content: bytes, folder: Path) -> Any:
 def read_prepared(content: bytes, folder: Path) -> Any:
     """Read it as prepared data."""
     (folder / "digits-0123456789abcdef.h5").write_bytes(content)
+    put_lock(folder / "digits-0123456789abcdef.h5")
     file = CacheFile(folder / "digits-0123456789abcdef.h5")
     assert Cache(folder).entries()
     return *file.read_images("train"), file.attributes, file.specification

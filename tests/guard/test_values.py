@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from fuzz_files import READERS, put_run
+from fuzz_files import READERS, put_lock, put_run
 
 from bdfa_np.errors import RunError
 from bdfa_np.runs.checkpoint import read_checkpoint
@@ -259,6 +259,7 @@ def test_prepared_data_are_listed_and_cleared_whatever_they_are(bdfa, tmp_path, 
     paths = {kind: cache / f"mnist-5k-{number:016x}.h5" for number, kind in enumerate(CACHED)}
     for kind, path in paths.items():
         path.write_bytes(READERS["prepared"].good[0])
+        put_lock(path)
         CACHED[kind](path)
     for command in (("data", "list"), ("data", "info", "mnist-5k"), ("data", "clear", "mnist-5k")):
         outcome = bdfa(*command)
