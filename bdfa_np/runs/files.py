@@ -3,12 +3,11 @@
 import contextlib
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from bdfa_np.errors import ContentError, RunError
-from bdfa_np.system.files import open_file, read_file, refusal, replace_file
+from bdfa_np.system.files import read_file, read_start, refusal, replace_file
 from bdfa_np.system.hdf5 import unmarked
 from bdfa_np.system.reading import DAMAGE, reason_of
 
@@ -61,21 +60,29 @@ def read_sealed(path: Path) -> bytes:
     OSError
         As from `bdfa_np.system.files.read_file`.
     """
+    start, size = read_start(path, SEAL)
+    if start.startswith(_HDF5):
+        return read_file(path)
+    if not start.startswith(_seal_of_size(size)):  # seen before 100 GB are read
+        raise ContentError("it does not begin as what was written, or has another size")
     content = unmarked(read_file(path), SEAL)
-    if not content.startswith(_HDF5) and content[:SEAL] != _seal(memoryview(content)):
+    if content[:SEAL] != _seal(memoryview(content)):
         raise ContentError("it is not what was written: its SHA-256 is another")
     return content
 
 
 def _seal(content: memoryview) -> bytes:
-    text = f"bdfa-np: HDF5 after {SEAL} bytes, of SHA-256\n{hashlib.sha256(content[SEAL:]).hexdigest()}\n"
-    return text.encode().ljust(SEAL, b"\0")
+    digest = hashlib.sha256(content[SEAL:]).hexdigest()
+    return (_seal_of_size(len(content)) + f"{digest}\n".encode()).ljust(SEAL, b"\0")
+
+
+def _seal_of_size(size: int) -> bytes:
+    return f"bdfa-np: from byte {SEAL} to {size} HDF5, of SHA-256\n".encode()
 
 
 def read_text(path: Path) -> str:
     """Read a text file in UTF-8, of 16 MiB at most; raises as `read_sealed` does."""
-    with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > _LONGEST_TEXT:
-            raise ContentError(f"it has {size:,} bytes")
+    _, size = read_start(path, 0)
+    if size > _LONGEST_TEXT:
+        raise ContentError(f"it has {size:,} bytes")
     return read_file(path).decode()

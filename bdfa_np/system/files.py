@@ -73,6 +73,12 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def read_start(path: Path, count: int) -> tuple[bytes, int]:
+    """Return the first bytes of a regular file, and its size; raises as `open_file` does."""
+    with io.BufferedReader(open_file(path)) as file:
+        return file.read(count), os.fstat(file.fileno()).st_size
+
+
 def read_file(path: Path) -> bytes:
     """Read a regular file whole, if there is the memory for it.
 

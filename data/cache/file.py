@@ -167,7 +167,7 @@ def _read_array(raw: io.FileIO, name: str, sha256: str) -> Array:
             for start in range(0, len(array), rows):
                 block = array[start : start + rows]
                 _read_rows(raw, name, start, block)
-                beside.submit(digest.update, block)
+                beside.submit(digest.update, block.data)
     if digest.hexdigest() != sha256:
         raise ContentError(f"{name} is not what was written: its SHA-256 is another")
     return array
@@ -365,7 +365,7 @@ class CacheWriter:
             if block.size:
                 with self._writing() as file:
                     file[name][start:end] = block
-                digest.update(np.ascontiguousarray(block))
+                digest.update(np.ascontiguousarray(block).data)
             start = end
         if start != shape[0]:
             raise ValueError(f"{start} images: promised were {shape[0]}")

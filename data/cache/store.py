@@ -319,7 +319,7 @@ class Cache:
                 note(f"{entry.path} was prepared by other versions of the code, and {path.name} takes its place")
 
 
-def _acquired(lock: filelock.BaseFileLock, *, blocking: bool) -> filelock.AcquireReturnProxy:
+def _acquired(lock: filelock.BaseFileLock, *, blocking: bool) -> contextlib.AbstractContextManager[Any]:
     try:
         return lock.acquire(blocking=blocking)
     except NotImplementedError as error:  # what some versions of filelock make of a file system without locks

@@ -29,6 +29,7 @@ from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoin
 from bdfa_np.runs.files import SEAL, write_sealed
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.preprocessing import read_preprocessing, write_preprocessing
+from bdfa_np.runs.store.epochs import EpochWriter
 from bdfa_np.trainer import EpochRecord, Progress
 
 NUMBERS = np.random.default_rng(0)
@@ -109,6 +110,7 @@ LITERALS = (
     "2020-01-01",
     "é",
 )
+HISTORY = [EpochRecord(number, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7) for number in (1, 2)]
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,20 @@ def mutated_text(content: bytes, numbers: random.Random) -> bytes:
     return "\n".join(lines).encode(errors="surrogateescape")
 
 
+def put_run(folder: Path) -> None:
+    """Make a run of two epochs, as far as its own files tell."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(CONFIG)
+    (folder / "checkpoint.h5").write_bytes(READERS["checkpoint"].good[0])
+    EpochWriter(HISTORY).begin(folder / "history.bin")
+
+
+def put_lock(path: Path) -> None:
+    """Make what is left of a file's being prepared, by which the cache knows its own."""
+    (path.parent / ".locks").mkdir(exist_ok=True)
+    (path.parent / ".locks" / f"{path.name}.lock").touch()
+
+
 def own_files() -> list[bytes]:
     """Return a data set of the user's own in every layout."""
     made = []
@@ -194,7 +210,7 @@ def checkpoints() -> list[bytes]:
         steps=7,
         progress=Progress(2, 0.3, 1, "it was enough"),
         confusion=np.eye(3, dtype=int),
-        history=[EpochRecord(number, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7) for number in (1, 2)],
+        history_sha256=EpochWriter(HISTORY).sha256,
         rule={"slow": np.ones(2, "f4")},
         rule_counters={"steps": 3.0},
     )
@@ -236,13 +252,13 @@ def read_own(content: bytes, folder: Path) -> Any:
 def read_sealed_checkpoint(content: bytes, folder: Path) -> Any:
     """Read it as a checkpoint."""
     (folder / "checkpoint.h5").write_bytes(content)
-    return read_checkpoint(folder / "checkpoint.h5")
+    return read_checkpoint(folder / "checkpoint.h5", history=False)
 
 
 def read_forged_checkpoint(content: bytes, folder: Path) -> Any:
     """Read it as a checkpoint whose seal is right, as who made it on purpose would see to."""
     write_sealed(folder / "checkpoint.h5", io.BytesIO(content.ljust(SEAL, b"\0")))
-    return read_checkpoint(folder / "checkpoint.h5")
+    return read_checkpoint(folder / "checkpoint.h5", history=False)
 
 
 def read_forged_preprocessing(content: bytes, folder: Path) -> Any:
@@ -254,6 +270,7 @@ def read_forged_preprocessing(content: bytes, folder: Path) -> Any:
 def read_prepared(content: bytes, folder: Path) -> Any:
     """Read it as prepared data."""
     (folder / "digits-0123456789abcdef.h5").write_bytes(content)
+    put_lock(folder / "digits-0123456789abcdef.h5")
     file = CacheFile(folder / "digits-0123456789abcdef.h5")
     assert Cache(folder).entries()
     return *file.read_images("train"), file.attributes, file.specification

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from fuzz_files import READERS
+from fuzz_files import READERS, put_run
 
 from bdfa_np.data.cache.store import Cache
 from bdfa_np.errors import DataError, RunError, UserError
@@ -33,9 +33,8 @@ ERRNOS += ["ETIMEDOUT", "EBUSY", "ENODEV", "EOVERFLOW", "EREMOTEIO"]
 @pytest.fixture
 def files(tmp_path):
     """Give a good file for each reader in a folder, and how each is read there."""
-    names = {"checkpoint": "checkpoint.h5", "config": "config.toml", "forged preprocessing": "preprocessing.h5"}
-    for reader, name in names.items():
-        (tmp_path / name).write_bytes(READERS[reader].good[0])
+    put_run(tmp_path)
+    (tmp_path / "preprocessing.h5").write_bytes(READERS["forged preprocessing"].good[0])
     sha256 = hashlib.sha256((tmp_path / "preprocessing.h5").read_bytes()).hexdigest()
     cache = Cache(tmp_path / "cache")
     prepare(cache)
