@@ -82,7 +82,8 @@ def is_of_environment(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """Return the first line of an error's message, or its name where it has none."""
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)  # of which Python shows the repr
+    return (text.strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager
