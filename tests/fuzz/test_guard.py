@@ -115,6 +115,7 @@ def test_a_message_is_one_line_that_a_terminal_cannot_obey():
         assert line.startswith(r"a\x1b[2J b\x00: \u202e\udcffxxx")
         assert line.endswith("xxx: do this")
         assert len(line) < 2000
+    assert len(str(DataError("\0" * 10**5))) < 2000
     assert plain_line("naïve 東京 ·") == "naïve 東京 ·"
 
 
@@ -144,6 +145,14 @@ def test_an_archive_that_cannot_be_unpacked_is_one_line_though_its_sum_be_right(
     assert not list(tmp_path.glob("out/.*"))
 
 
+def test_no_more_is_asked_of_a_file_than_it_has(tmp_path):
+    (tmp_path / "a").write_bytes(b"abcdef")
+    with opened(tmp_path / "a", DataError) as file:
+        assert file.read(2**62) == b"abcdef"  # for which Python takes the memory first
+        file.seek(2)
+        assert [file.read(1), file.read(None), file.read()] == [b"c", b"def", b""]
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
 def test_samples_that_cannot_be_unpacked_are_one_line(method, tmp_path):
     stream, array = io.BytesIO(), io.BytesIO()
@@ -155,6 +164,16 @@ def test_samples_that_cannot_be_unpacked_are_one_line(method, tmp_path):
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(DataError, match=r"x\.npz: (not a readable \.npz file|x is packed in an unusual way)"):
         read_files([tmp_path / "x.npz"], preprocessing(), invert=False, note=print)
+
+
+def test_a_header_that_nests_without_end_is_damage_and_no_lack_of_memory(tmp_path):
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 5000 + ")" * 5000 + "}\n"
+    npy = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode()
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", npy)
+        archive.writestr("y.npy", npy)
+    with pytest.raises(DataError, match=r"not a readable \.npz file \(.*(nests without end|too|nested)"):
+        load_dataset(tmp_path / "x.npz", test_fraction=0.5)
 
 
 def test_samples_are_not_unpacked_into_more_memory_than_there_is(tmp_path, monkeypatch):
