@@ -73,8 +73,13 @@ def plain_line(text: str) -> str:
     text : str
         Which may quote a file: line breaks, control characters that a terminal obeys, a megabyte without a space.
     """
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST - _LAST]} ... {text[-_LAST:]}"  # its end says what to do
+    text = _cut(text)
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text)
+    return _cut("".join(one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - _LAST]} ... {text[-_LAST:]}"  # its end says what to do

@@ -227,7 +227,8 @@ def _from_objects(objects: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _whole(array: NDArray[Any], where: str) -> NDArray[np.int64]:
-    wrong = np.flatnonzero(~(np.abs(array) < 2.0**53) | (array != np.trunc(array)))
+    values = array.astype(np.float64)  # 2^53 is beyond the numbers of float16
+    wrong = np.flatnonzero(~(np.abs(values) < 2.0**53) | (values != np.trunc(values)))
     if wrong.size:
         raise DataError(
             f"{where} are {array.dtype}, and {array[wrong[0]]} at index {wrong[0]} is not a whole number: labels are "

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def is_of_environment(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """Return the first line of an error's message, or its name where it has none."""
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)  # of which Python shows the repr
+    return (text.strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager
@@ -111,11 +113,23 @@ def opened(path: Path, kind: type[UserError], place: str = "") -> Iterator[io.Bu
     place = place or str(path)
     with guarded(place, kind, "cannot be read: {}: name another one"):  # a path with a zero byte: ValueError
         try:
-            file: io.BufferedReader = io.BufferedReader(open_file(path))
+            file = _Bounded(open_file(path))
         except IsADirectoryError as error:
             raise kind(f"{place}: is a folder or a device, not a file: put the file in its place") from error
     with file, environment(place, kind):
         yield file
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which no more is read at once than it has: decoders ask for what a header claims, and memory for it."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, at most as many as the file had when it was opened."""
+        return super().read(size if size is None or size < 0 else min(size, self._size))
 
 
 def read_toml(path: Path, kind: type[UserError], place: str) -> dict[str, Any]:

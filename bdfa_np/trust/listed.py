@@ -1,7 +1,6 @@
 """The user's own list of files that may be run unasked: each by its whole path and its SHA-256."""
 
 import os
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import tomli_w
 
 from bdfa_np.errors import UntrustedError
 from bdfa_np.extensions import Code
-from bdfa_np.system.files import read_file, refusal, replace_text
+from bdfa_np.system.files import read_file, replace_text
 from bdfa_np.system.paths import user_path
+from bdfa_np.system.reading import guarded, parsed_toml
 
 VARIABLE = "BDFA_CONFIG_DIR"
 """The environment variable that names another folder than the one for the user's settings."""
@@ -21,6 +21,7 @@ HEADER = """\
 # those that you named yourself in training, or allowed by --trust. Take one out, and you are asked again.
 
 """
+_DAMAGE = "is damaged ({}): mend it, or remove it and allow them anew with --trust"
 PATIENCE = 10.0
 """Seconds to wait for another process that is writing the list."""
 
@@ -81,22 +82,15 @@ def add(files: Iterable[tuple[str, Code]]) -> None:
 
 def _read() -> set[tuple[str, str]]:
     path = list_path()
-    try:
-        files = tomllib.loads(read_file(path).decode())["file"]
-        found = {(entry["path"], entry["sha256"]) for entry in files}
-        if not all(isinstance(text, str) for entry in found for text in entry):
-            raise ValueError("a path or a SHA-256 is no text")
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        raise UntrustedError(refusal(path, error)) from error
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise UntrustedError(
-            f"{path}, the list of files that may be run unasked, is damaged ({reason}): mend it, or remove it and "
-            "allow them anew with --trust"
-        ) from error
-    return found
+    with guarded(f"{path}, the list of files that may be run unasked", UntrustedError, _DAMAGE):
+        try:
+            text = read_file(path).decode()
+        except FileNotFoundError:
+            return set()
+        found = {(entry.get("path"), entry.get("sha256")) for entry in parsed_toml(text).get("file", [None])}
+        if not all(isinstance(part, str) for entry in found for part in entry):
+            raise ValueError("a path or a SHA-256 is missing, or no text")
+        return found
 
 
 def _spelt(path: str) -> str:

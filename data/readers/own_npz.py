@@ -104,7 +104,10 @@ class NpzFile:
         version = np.lib.format.read_magic(header)
         if version not in _HEADER_READERS:
             raise ValueError(f"{name} has a header of version {version}")
-        shape, in_columns, dtype = _HEADER_READERS[version](header)
+        try:
+            shape, in_columns, dtype = _HEADER_READERS[version](header)
+        except MemoryError as error:  # of Python's parser, which has had enough of nested brackets
+            raise ValueError(f"{name} has a header that nests without end") from error
         header_size = header.tell()
         if dtype.hasobject:
             raise DataError(f"{self._path}: {name} holds Python objects, which are not read: {without_objects(name)}")

@@ -4,8 +4,10 @@ import io
 import json
 import random
 import shutil
+import unittest.mock
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 
 from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.runs.preprocessing import read_preprocessing
+from bdfa_np.trust import listed
 from fuzzing import formats
 from fuzzing.engine import Mutated, Reader
 from fuzzing.mutations import of_bytes, of_text
@@ -57,7 +60,7 @@ class OfRun(Reader):
     def resumed(self) -> str:
         """Go on with the run, and return what came of it, less what depends on the clock."""
         command("train", "--save", self.run, "--resume", "--epochs", 2)
-        return _of_checkpoint(self.run / "checkpoint.h5")
+        return _of_checkpoint(self.run / "checkpoint.h5", but="history_sha256")
 
 
 class Evaluated(OfRun):
@@ -231,6 +234,54 @@ class Beside(OfRun):
         return self.resumed()
 
 
+class History(OfRun):
+    """The epochs' figures, of which the checkpoint keeps a sum."""
+
+    name, file = "history.bin", "history.bin"
+    protected = True
+
+    def change(self, rng: random.Random, content: bytes) -> bytes:
+        """Change its bytes."""
+        return of_bytes(rng, content, [])
+
+    def read(self, content: bytes) -> str:
+        """Read the checkpoint with it."""
+        self.put(content)
+        return _of_checkpoint(self.run / "checkpoint.h5")
+
+
+class HistoryListed(History):
+    """The same, as ``runs`` reads it."""
+
+    name, protected = "history.bin runs", False
+
+    def read(self, content: bytes) -> str:
+        """List the runs."""
+        self.put(content)
+        return command("runs", self.run.parent, "--json")
+
+
+class Trusted(Reader):
+    """The user's list of files that may be run."""
+
+    name = "trusted.toml"
+
+    def make(self) -> list[bytes]:
+        """Return a list of two files."""
+        tables = (f'[[file]]\npath = "/nets/{name}.py"\nsha256 = "{digest(name)}"\n' for name in "ab")
+        return ["\n".join(tables).encode()]
+
+    def change(self, rng: random.Random, content: bytes) -> bytes:
+        """Change it as TOML or as text."""
+        return formats.toml(rng, content, [])
+
+    def read(self, content: bytes) -> str:
+        """Ask whether each is in it."""
+        path = write(self.folder / listed.NAME, content)
+        with unittest.mock.patch.object(listed, "list_path", return_value=path):
+            return repr([listed.is_listed(f"/nets/{name}.py", SimpleNamespace(sha256=digest(name))) for name in "ab"])
+
+
 class Options(OfRun):
     """Files of options that ``--config`` names, with and without tables."""
 
@@ -261,7 +312,7 @@ class Trained(Options):
         shutil.rmtree(self.run, ignore_errors=True)
         fixed = ("--dataset", self.data, "--epochs", 1, *_HERE, *self.places)
         command("train", *fixed, "--config", path, "--save", self.run)
-        return _of_checkpoint(self.run / "checkpoint.h5")
+        return _of_checkpoint(self.run / "checkpoint.h5", but="history_sha256")
 
 
 class PredictedArrays(OfRun):
@@ -315,11 +366,13 @@ class PredictedPicture(PredictedArrays):
         )
 
 
-def _of_checkpoint(path: Path) -> str:
-    """Return what tells a checkpoint from any other, but for the time that epochs took."""
+def _of_checkpoint(path: Path, but: str = "") -> str:
+    """Return what tells a checkpoint from any other, but for the time that epochs took and one attribute."""
     found = vars(read_checkpoint(path))
     values: list[object] = []
     for name, value in sorted(found.items()):
+        if name == but:
+            continue
         if name == "history":
             values += [asdict(record) | {"seconds": 0} for record in value]
         elif isinstance(value, dict):
@@ -331,5 +384,5 @@ def _of_checkpoint(path: Path) -> str:
 
 READERS = (
     Evaluated, Resumed, Listed, Checkpoint, CheckpointEvaluated, CheckpointResumed, CheckpointListed, Best, Loaded,
-    Preprocessing, Beside, Options, Trained, PredictedArrays, PredictedPicture,
+    Preprocessing, History, HistoryListed, Trusted, Beside, Options, Trained, PredictedArrays, PredictedPicture,
 )  # fmt: skip
