@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from killing import call, call_and_kill, left_behind, outcome, warm_up
@@ -24,8 +25,8 @@ NET += ["--backend", "numpy", "--batch-size", 16, "--dropout", 1, "--batchnorm",
 OPTIONS: list[list[Any]] = [["--optimization", "adam"], ["--validate", "--keep-best"], ["--epoch-step", 0]]
 OPTIONS += [["--augment", "crop-flip", "--normalization", "image"], ["--optimization", "nag", "--momentum", 0.5]]
 """Taken in turns, so that not all rules are tried with the same state to carry along."""
-LONGEST = 0.4
-"""Seconds, within which a run of this size begins and does some epochs."""
+MEASURED = 6
+"""Epochs; a kill comes within the seconds that a run of so many takes."""
 
 
 class Trial:
@@ -47,6 +48,9 @@ class Trial:
         self.place = folder / "killed"
         self.place.mkdir()
         self.undisturbed: dict[int, Any] = {}
+        begun = perf_counter()
+        self.whole(MEASURED)
+        self.longest = perf_counter() - begun
 
     def whole(self, epochs: int) -> Any:
         """Return what a run of so many epochs comes to that nobody disturbs."""
@@ -59,7 +63,7 @@ class Trial:
 
     def kill(self) -> tuple[int, list[str]]:
         """Kill the run once more; return the epochs it has by now, and what is wrong with it."""
-        ending = call_and_kill([*self.start, "--epochs", -1], self.place, self.moments.uniform(0, LONGEST))
+        ending = call_and_kill([*self.start, "--epochs", -1], self.place, self.moments.uniform(0, self.longest))
         if ending.code != -9:
             return 0, [f"it ended by itself: {ending.err}"]
         copy = Path(shutil.copytree(self.place, self.folder / "copy"))
