@@ -135,7 +135,7 @@ def outcome(run: Path) -> dict[str, Any]:
         "metrics": [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()],
         "error rate": (run / "ErrorRate.log").read_text(),
         "confusion": (run / "confusion.csv").read_text(),
-        "log": [re.sub(r"/\d+|\S+$", "", line) for line in log if re.match(r"epoch +\d", line)],
+        "log": [re.sub(r"/\d+:", ":", line).split()[:-1] for line in log if re.match(r"epoch +\d", line)],
         "best": read_checkpoint(run / "best.h5").weights["linear1.W"].tobytes() if (run / "best.h5").exists() else None,
     }
 
