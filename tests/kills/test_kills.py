@@ -25,8 +25,7 @@ def kills(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("scenario", "points"),
     [
-        ("start", [(20, False), (37, True)]),
-        ("--force", [(30, False), (45, False)]),
+        ("--force", [(30, False)]),
         ("--resume", [(9, False)]),
     ],
 )
