@@ -123,7 +123,9 @@ def _guarded(stream: TextIO | None, *, needed: bool) -> TextIO:
 def _nowhere(mode: str) -> TextIO:
     """Open the null device for as long as the process lives, at whose end nobody closes it."""
     number = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
-    return open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+    null: Any = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    stream: TextIO = null
+    return stream
 
 
 # For Python, where the streams are the caller's and stay as they are.

@@ -72,7 +72,7 @@ def test_a_name_that_looks_like_an_emoji_is_printed_as_it_is(bdfa):
 
 def test_a_reader_that_goes_away_ends_the_run_which_says_how_it_can_go_on(bdfa, tiny):
     with bdfa.start("train", *tiny, "--epochs", "-1", "--save", "run") as child:
-        assert child.stdout.readline()
+        bdfa.read_until(child, "epoch 1:")
         child.stdout.close()
         said = child.stderr.read()
         child.wait(timeout=60)

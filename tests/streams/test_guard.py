@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import os
+import subprocess
 import sys
 import threading
 
@@ -199,6 +200,16 @@ def test_the_command_line_runs_where_python_has_no_streams(monkeypatch, tmp_path
     assert sys.stdin.read() == ""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         stream.close()
+
+
+def test_no_file_that_is_opened_later_gets_the_number_of_a_closed_stream(tmp_path):
+    code = (
+        "from bdfa_np.system.streams import guard_streams; guard_streams(); file = open('own', 'w'); "
+        "import os; os.write(1, b'printed'); os.write(2, b'complained'); file.write(str(file.fileno() > 2))"
+    )
+    line = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", line, "sh", sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert (tmp_path / "own").read_text() == "True"
 
 
 def test_streams_that_are_somebodys_own_stay_as_they_are(monkeypatch):
