@@ -20,7 +20,7 @@ VARIANTS = [
     "--gradient bfa --dropout 1 --batchnorm 1 --optimization nag --momentum 0.5",
     "--gradient dfa --dropout 1 --batchnorm 1 --eps 0.05 --acc-gradient 1 --max-in-norm 2 --optimization adadelta",
     "--gradient bp --criterion mse --clip-norm 0.5 --optimization adamw --weight-decay 0.1 --init orthogonal",
-    "--gradient bdfa --augment crop-flip --normalization image --criterion mse",
+    "--gradient bdfa --augment crop-flip --normalization channel --criterion mse",
     "--gradient bfa --criterion mse --clip-norm 0.5 --init kaiming",
     "--gradient fa --optimization sgd --momentum 0.9 --dampening 0 --clip-norm 0.1 --init xavier",
     "--gradient fa --dropout 2 --const-batch-size --nonlin relu --optimization asgd",
