@@ -14,7 +14,7 @@ from bdfa_np.backend.base import Backend
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation, CropFlip
 from bdfa_np.errors import ConfigError, DataError, RunError
-from bdfa_np.extensions import blamed
+from bdfa_np.extensions import blamed, told
 from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
 from bdfa_np.losses import LOSSES, Loss
@@ -348,7 +348,9 @@ def assemble(config: Config, network: Sequential) -> Model:
     try:
         rule = make_rule(config.gradient, network, config.rule_arguments())
     except ValueError as error:
-        raise ConfigError(f"--gradient {config.gradient} cannot train --network {config.network}: {error}") from error
+        raise ConfigError(
+            f"--gradient {config.gradient} cannot train --network {config.network}: {told(error) or error}"
+        ) from error
     assert config.lr is not None  # resolve() has filled it in
     kind = OPTIMIZERS[config.optimization]
     optimizer = kind(rule.trained, config.lr, **{option: getattr(config, option) for option in kind.options})

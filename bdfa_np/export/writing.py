@@ -11,6 +11,7 @@ from bdfa_np.export.inference import Inference, inference
 from bdfa_np.export.npz_file import write_npz
 from bdfa_np.export.onnx_file import write_onnx
 from bdfa_np.export.torch_files import code, write_state
+from bdfa_np.extensions import blamed
 from bdfa_np.model import Model
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.outputs import open_output, write_output
@@ -36,6 +37,7 @@ class Exported:
     interface: str
 
 
+@blamed()
 def export_model(model: Model, path: str | os.PathLike[str], *, to: str, force: bool = False) -> Exported:
     """Write a model's net for another program, its preprocessing included.
 

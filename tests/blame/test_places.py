@@ -42,6 +42,23 @@ def test_every_command_on_a_run_ends_in_one_line(bdfa, theirs, run, monkeypatch,
     assert where(theirs, place) in bdfa.refused(*command.split(), "--trust")
 
 
+@pytest.mark.parametrize("command", ["evaluate run", "train --save run --resume --epochs 2"])
+def test_what_a_rule_refuses_of_its_state_is_no_damage_of_the_checkpoint(bdfa, theirs, run, monkeypatch, command):
+    monkeypatch.setenv("FAULT_IN", "rule: load_state")
+    monkeypatch.setenv("FAULT", "lines")
+    line = bdfa.refused(*command.split(), "--trust")
+    assert f"error: --gradient {theirs.folder / 'rule.py'}, line " in line
+    assert "ValueError: one two three" in line
+
+
+def test_what_a_rule_refuses_of_a_net_is_said_with_its_line(bdfa, theirs, monkeypatch):
+    monkeypatch.setenv("FAULT_IN", "rule: __init__")
+    monkeypatch.setenv("FAULT", "lines")
+    line = bdfa.refused("train", *theirs.options, "--dry-run")
+    assert "rule.py cannot train --network " in line
+    assert f"rule.py, line {theirs.line_of('rule.py', 'one')}: ValueError: one two three" in line
+
+
 @pytest.mark.parametrize("place", ["net: import", "net: build", "rule: __init__", "rule: load_state"])
 def test_an_export_ends_in_one_line(bdfa, theirs, run, monkeypatch, place):
     monkeypatch.setenv("FAULT_IN", place)

@@ -137,6 +137,14 @@ def test_naming_another_file_or_another_content_allows_nothing(bdfa, theirs, tmp
     assert f"{Path('run/rule_copy.py')}, its copy of {theirs.rule}, (SHA-256" in bdfa.refused("evaluate", "run")
 
 
+def test_who_names_a_file_that_has_changed_since_names_no_copy_of_what_it_was(bdfa, theirs):
+    theirs.rule.write_text(theirs.rule.read_text() + "# changed\n")
+    named = ["--network", theirs.net, "--gradient", theirs.rule]
+    line = bdfa.refused("train", "--save", "run", "--resume", "--epochs", 2, *named)
+    assert f"run would run run/rule_copy.py, its copy of {theirs.rule}, (SHA-256" in line
+    assert theirs.marks() == set()
+
+
 def test_a_name_on_the_command_line_does_not_name_what_lies_in_a_files_models_folder(bdfa, theirs):
     Path("options.toml").write_text(f'dataset = "mnist-5k"\nmodels_folder = "{theirs.net.parent}"\n')
     line = bdfa.refused("train", "--config", "options.toml", "--network", "net", "--dry-run")
