@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from fuzz_files import READERS, put_run
+from fuzz_files import READERS, own_files, put_run
 
 from bdfa_np.data.cache.store import Cache
 from bdfa_np.errors import DataError, RunError, UserError
@@ -249,3 +249,49 @@ def test_every_cure_is_for_an_error_there_is_and_the_others_have_one_too():
         assert line.startswith(f"x cannot be read: {os.strerror(number)}: ")
         assert not line.endswith(": ")
     assert refusal(Path("x"), OSError()).startswith("x cannot be read: OSError: ")
+
+
+AT_THE_END = """
+import io, sys
+from pathlib import Path
+import h5py, numpy as np
+from bdfa_np.data.cache.sink import Sink
+from bdfa_np.system.hdf5 import opened
+
+class Failing(io.FileIO):
+    left = int(sys.argv[2])
+
+    def readinto(self, out):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(5, "failed")
+        return super().readinto(out)
+
+    def write(self, content):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(5, "failed")
+        return super().write(content)
+
+try:
+    with opened(Failing(sys.argv[1])) as file:
+        file["x"][()]
+except OSError as error:
+    print(error)
+sink = Sink(Failing(sys.argv[1] + "w", "w+"), Path("x"))
+with h5py.File(sink, "w") as file:
+    file["x"] = np.zeros(9)
+try:
+    sink.check()
+except OSError as error:
+    print(error)
+"""
+
+
+def test_python_ends_well_after_a_disk_that_failed(tmp_path):
+    (tmp_path / "x.h5").write_bytes(own_files()[0])
+    for number in (0, 2):
+        command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "x.h5"), str(number)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "[Errno 5] failed\n[Errno 5] failed: 'x'\n"
