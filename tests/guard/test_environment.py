@@ -218,16 +218,20 @@ def test_ctrl_c_does_not_vanish_where_the_reading_fails(tmp_path):
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["set", "put back"])
+@pytest.mark.parametrize("when", ["set", "put back", "almost put back"])
 def test_a_signal_between_two_handlers_leaves_both_as_they_were(monkeypatch, first, second, when):
     """Each handler is changed on its own, and a signal may come after any of these."""
     set_handler, changes = signal.signal, []
 
     def change_and_interrupt(number, handler):
-        before = set_handler(number, handler)
         is_ours = getattr(handler, "__name__", "") == "hold"
-        if is_ours == (when == "set") and number == first and not changes:
+        now = is_ours == (when == "set") and number == first and not changes
+        if now:
             changes.append(number)
+        if now and when == "almost put back":
+            signal.raise_signal(second)
+        before = set_handler(number, handler)
+        if now and when != "almost put back":
             signal.raise_signal(second)
         return before
 
