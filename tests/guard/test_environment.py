@@ -294,8 +294,7 @@ except OSError as error:
 
 def test_python_ends_well_after_a_disk_that_failed(tmp_path):
     (tmp_path / "x.h5").write_bytes(own_files()[0])
-    for number in (0, 2):
-        command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "x.h5"), str(number)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "[Errno 5] failed\n[Errno 5] failed: 'x'\n"
+    command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "x.h5"), "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[Errno 5] failed\n[Errno 5] failed: 'x'\n"
