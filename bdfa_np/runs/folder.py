@@ -274,10 +274,10 @@ class RunFolder(HeldFolder):
         """Return the epochs done as ``metrics.csv`` has them, if it has every digit; else raise `RunError`."""
         path = self.file(METRICS)
         try:
-            history = read_metrics(path.read_text(encoding="utf-8"))[: checkpoint.progress.epoch]
+            history = read_metrics(read_text(path))[: checkpoint.progress.epoch]
             if is_plain(path) and EpochWriter(history).sha256 == checkpoint.history_sha256:
                 return history
-        except (OSError, ValueError, OverflowError):
+        except (ContentError, *DAMAGE):
             pass
         what = str(error).partition(":")[0]
         raise RunError(

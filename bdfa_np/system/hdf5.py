@@ -44,7 +44,9 @@ class Source(io.RawIOBase):
     def check(self) -> None:
         """Raise the first error of the system that there was, or `ContentError` if more was asked for than there is."""
         if self._error is not None:
-            raise self._error
+            # A new one: raised itself, it would lead to HDF5's objects and these to it, which Python at its end takes
+            # down in an order that crashes.
+            raise OSError(*self._error.args)
         if self._is_short:
             raise ContentError("it ends too early")
 
@@ -59,7 +61,7 @@ class Source(io.RawIOBase):
             while left and (count := self._file.readinto(left)):  # type: ignore[union-attr]
                 left = left[count:]
         except OSError as error:
-            self._error = self._error or error
+            self._error = self._error or error.with_traceback(None)
         else:
             self._is_short = self._is_short or bool(left)
         left[:] = bytes(len(left))

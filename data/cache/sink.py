@@ -50,8 +50,8 @@ class Sink(io.RawIOBase):
     def check(self) -> None:
         """Raise the first error there was."""
         if self._error is not None:
-            self._error.filename = str(self._path)
-            raise self._error
+            # A new one, as in `bdfa_np.system.hdf5.Source`.
+            raise OSError(self._error.errno, self._error.strerror, str(self._path))
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
@@ -63,7 +63,7 @@ class Sink(io.RawIOBase):
             try:
                 action()
             except OSError as error:
-                self._error = error
+                self._error = error.with_traceback(None)
 
     def write(self, content: Any) -> int:
         """Write all of the content: HDF5 does not ask how much of it was."""

@@ -10,6 +10,7 @@ import h5py
 from bdfa_np.data.dataset import Dataset
 from bdfa_np.data.sources.kinds import BundledFile, Entry
 from bdfa_np.errors import DataError
+from bdfa_np.system.files import read_file
 from bdfa_np.system.interrupts import interrupts_wait
 
 
@@ -18,7 +19,7 @@ def load_mnist_5k(entry: Entry, files: Sequence[tuple[BundledFile, Path]]) -> Da
     """Read the one file that comes with the package; see `Publication.reader`."""
     [(bundled, path)] = files
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}: install bdfa-np anew") from error
     sha256 = hashlib.sha256(content).hexdigest()

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from fuzz_files import READERS, put_run
+from fuzz_files import READERS, own_files, put_run
 
 from bdfa_np.data.cache.store import Cache
 from bdfa_np.errors import DataError, RunError, UserError
@@ -218,16 +218,20 @@ def test_ctrl_c_does_not_vanish_where_the_reading_fails(tmp_path):
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["set", "put back"])
+@pytest.mark.parametrize("when", ["set", "put back", "almost put back"])
 def test_a_signal_between_two_handlers_leaves_both_as_they_were(monkeypatch, first, second, when):
     """Each handler is changed on its own, and a signal may come after any of these."""
     set_handler, changes = signal.signal, []
 
     def change_and_interrupt(number, handler):
-        before = set_handler(number, handler)
         is_ours = getattr(handler, "__name__", "") == "hold"
-        if is_ours == (when == "set") and number == first and not changes:
+        now = is_ours == (when == "set") and number == first and not changes
+        if now:
             changes.append(number)
+        if now and when == "almost put back":
+            signal.raise_signal(second)
+        before = set_handler(number, handler)
+        if now and when != "almost put back":
             signal.raise_signal(second)
         return before
 
@@ -249,3 +253,48 @@ def test_every_cure_is_for_an_error_there_is_and_the_others_have_one_too():
         assert line.startswith(f"x cannot be read: {os.strerror(number)}: ")
         assert not line.endswith(": ")
     assert refusal(Path("x"), OSError()).startswith("x cannot be read: OSError: ")
+
+
+AT_THE_END = """
+import io, sys
+from pathlib import Path
+import h5py, numpy as np
+from bdfa_np.data.cache.sink import Sink
+from bdfa_np.system.hdf5 import opened
+
+class Failing(io.FileIO):
+    left = int(sys.argv[2])
+
+    def readinto(self, out):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(5, "failed")
+        return super().readinto(out)
+
+    def write(self, content):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(5, "failed")
+        return super().write(content)
+
+try:
+    with opened(Failing(sys.argv[1])) as file:
+        file["x"][()]
+except OSError as error:
+    print(error)
+sink = Sink(Failing(sys.argv[1] + "w", "w+"), Path("x"))
+with h5py.File(sink, "w") as file:
+    file["x"] = np.zeros(9)
+try:
+    sink.check()
+except OSError as error:
+    print(error)
+"""
+
+
+def test_python_ends_well_after_a_disk_that_failed(tmp_path):
+    (tmp_path / "x.h5").write_bytes(own_files()[0])
+    command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "x.h5"), "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[Errno 5] failed\n[Errno 5] failed: 'x'\n"

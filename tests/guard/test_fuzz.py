@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fuzz_files import READERS, outcomes
 
-SHORT, LONG = 80, 10_000
+SHORT, LONG = 40, 10_000
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -149,7 +149,8 @@ LIES = {
     "records": lambda: array(np.zeros(2, "i4,f4")),
     "opaque bytes": lambda: array(np.zeros(2, "V8")),
     "numbers of three bytes": lambda: content(odd_numbers),
-    "a soft link": lambda: content(lambda file: file.__setitem__("x", h5py.SoftLink("/y"))),
+    "a soft link": lambda: content(soft_link),
+    "a soft link to nothing": lambda: content(lambda file: file.__setitem__("x", h5py.SoftLink("/y"))),
     "a soft link to itself": lambda: content(lambda file: file.__setitem__("x", h5py.SoftLink("/x"))),
     "an external link": lambda: content(lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/x"))),
     "raw bytes of another file": lambda: content(
@@ -165,6 +166,11 @@ def odd_numbers(file):
     odd.set_size(3)
     made = h5py.h5d.create(file.id, b"x", odd, h5py.h5s.create_simple((4,)))
     made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(4, dtype="i4"))
+
+
+def soft_link(file):
+    file["y"] = VALUES
+    file["x"] = h5py.SoftLink("/y")
 
 
 def view(file, of):

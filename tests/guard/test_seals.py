@@ -9,7 +9,7 @@ import pytest
 from bdfa_np.data.cache.file import CacheFile
 from bdfa_np.data.cache.store import Cache
 from bdfa_np.errors import DataError, RunError
-from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, read_history, write_checkpoint
+from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from bdfa_np.runs.files import SEAL
 from bdfa_np.runs.store.epochs import EpochWriter
 from bdfa_np.trainer import EpochRecord, Progress
@@ -42,8 +42,7 @@ def path(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("reading", [lambda path: read_checkpoint(path, history=False), read_history])
-def test_any_changed_byte_of_a_checkpoint_is_noticed(path, monkeypatch, reading):
+def test_any_changed_byte_of_a_checkpoint_is_noticed(path, monkeypatch):
     whole = path.read_bytes()
     damaged = bytearray(whole)
     monkeypatch.setattr("bdfa_np.runs.files.read_start", lambda _, count: (bytes(damaged[:count]), len(damaged)))
@@ -51,9 +50,9 @@ def test_any_changed_byte_of_a_checkpoint_is_noticed(path, monkeypatch, reading)
     for place in range(len(whole)):
         damaged[place] ^= 1 << place % 8
         with pytest.raises(RunError, match="is damaged"):
-            reading(path)
+            read_checkpoint(path, history=False)
         damaged[place] = whole[place]
-    reading(path)
+    assert read_checkpoint(path).history == HISTORY
 
 
 def test_a_checkpoint_cut_off_or_longer_anywhere_is_noticed(path):
