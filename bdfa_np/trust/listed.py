@@ -21,9 +21,7 @@ HEADER = """\
 # those that you named yourself in training, or allowed by --trust. Take one out, and you are asked again.
 
 """
-_DAMAGE = (
-    "is damaged, the list of files that may be run unasked ({}): mend it, or remove it and allow them anew with --trust"
-)
+_DAMAGE = "is damaged ({}): mend it, or remove it and allow them anew with --trust"
 PATIENCE = 10.0
 """Seconds to wait for another process that is writing the list."""
 
@@ -84,7 +82,7 @@ def add(files: Iterable[tuple[str, Code]]) -> None:
 
 def _read() -> set[tuple[str, str]]:
     path = list_path()
-    with guarded(path, UntrustedError, _DAMAGE):
+    with guarded(f"{path}, the list of files that may be run unasked", UntrustedError, _DAMAGE):
         try:
             text = read_file(path).decode()
         except FileNotFoundError:
