@@ -1,5 +1,6 @@
 """Run folders, read by the commands that read them; options' files; what is to be predicted."""
 
+import atexit
 import functools
 import io
 import json
@@ -29,6 +30,7 @@ _NET = ("--num-hidden", 3, "--nonlin", "relu", "--batch-size", 2, *_HERE, "--lr"
 
 
 _BASES = tempfile.TemporaryDirectory()
+atexit.register(_BASES.cleanup)
 
 
 @functools.cache
