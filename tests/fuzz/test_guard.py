@@ -166,13 +166,14 @@ def test_samples_that_cannot_be_unpacked_are_one_line(method, tmp_path):
         read_files([tmp_path / "x.npz"], preprocessing(), invert=False, note=print)
 
 
-def test_a_header_that_nests_without_end_is_damage_and_no_lack_of_memory(tmp_path):
-    header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 5000 + ")" * 5000 + "}\n"
+@pytest.mark.parametrize("depth", [50, 150, 2000])
+def test_a_header_that_nests_without_end_is_damage_and_no_lack_of_memory(depth, tmp_path):
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * depth + ")" * depth + "}\n"
     npy = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode()
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("x.npy", npy)
         archive.writestr("y.npy", npy)
-    with pytest.raises(DataError, match=r"not a readable \.npz file \(.*(nests without end|too|nested)"):
+    with pytest.raises(DataError, match=r"not a readable \.npz file"):
         load_dataset(tmp_path / "x.npz", test_fraction=0.5)
 
 

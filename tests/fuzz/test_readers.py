@@ -5,6 +5,7 @@
 
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from bdfa_np.errors import DataError
 from fuzzing import engine
 from fuzzing.engine import Mutated, Reader, fuzz
 from fuzzing.readers import READERS
+from fuzzing.readers.own import Prepared
+from fuzzing.readers.runs import OfRun
+
+INPUTS, FEW = 10, 3  # the latter of commands, which take a while
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="inputs are read in children that are forked")
 
@@ -25,12 +30,14 @@ def told(report: engine.Report) -> str:
 @pytest.fixture(autouse=True)
 def _no_data_sets_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("BDFA_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("bdfa_np.backend.cpu.compiling.COMPILE_AFTER", sys.maxsize)  # nothing here runs for long
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_changed_files_are_read_or_refused_in_one_line(name):
-    report = fuzz(READERS[name], range(INPUTS))
-    assert report.inputs == INPUTS
+    inputs = FEW if issubclass(READERS[name], (OfRun, Prepared)) else INPUTS
+    report = fuzz(READERS[name], range(inputs))
+    assert report.inputs == inputs
     assert not report.faults, told(report)
 
 
@@ -40,9 +47,6 @@ def test_ten_thousand_changed_files_are_read_or_refused_in_one_line(name):
     report = fuzz(READERS[name], range(10_000), seed=1)
     print(*report.row(), sep=" | ")
     assert not report.faults, told(report)
-
-
-INPUTS = 12
 
 
 class Faulty(Reader):
@@ -78,7 +82,7 @@ class Faulty(Reader):
 
 
 def test_a_fault_of_each_kind_is_seen_and_the_other_inputs_are_run(monkeypatch):
-    monkeypatch.setattr(engine, "SECONDS", 0.05)
+    monkeypatch.setattr(engine, "SECONDS", 0.2)
     monkeypatch.setattr(engine, "MEGABYTES", 32)
     report = fuzz(Faulty, range(40))
     assert report.inputs == 40

@@ -235,8 +235,9 @@ def hdf5(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
     A file that is sealed with its SHA-256 is sealed anew.
     """
     changed = (hdf5_members if rng.random() < 0.4 else hdf5_structure)(rng, content, others)
-    before = sha256(content[SEAL:]).encode()
-    return changed[:SEAL].replace(before, sha256(changed[SEAL:]).encode()) + changed[SEAL:]
+    seal = changed[:SEAL].replace(sha256(content[SEAL:]).encode(), sha256(changed[SEAL:]).encode())
+    seal = seal.replace(f" {len(content)} ".encode(), f" {len(changed)} ".encode())
+    return seal.ljust(SEAL, b"\0")[:SEAL] + changed[SEAL:]
 
 
 _SCALARS = (

@@ -1,9 +1,12 @@
 """Run folders, read by the commands that read them; options' files; what is to be predicted."""
 
+import atexit
+import functools
 import io
 import json
 import random
 import shutil
+import tempfile
 import unittest.mock
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +29,20 @@ _HERE = ("--threads", 1, "--backend", "numpy")
 _NET = ("--num-hidden", 3, "--nonlin", "relu", "--batch-size", 2, *_HERE, "--lr", 0.01)
 
 
+_BASES = tempfile.TemporaryDirectory()
+atexit.register(_BASES.cleanup)
+
+
+@functools.cache
+def trained(options: tuple[object, ...]) -> Path:
+    """Return a folder with a data set, a run of an epoch on it, and what was prepared; it stays as it is."""
+    base = Path(tempfile.mkdtemp(dir=_BASES.name))
+    data = write(base / "own.npz", npz(arrays()))
+    options = (*_NET, "--cache-dir", base / "cache", *options, "--validate", 2, "--keep-best")
+    command("train", "--dataset", data, *options, "--epochs", 1, "--save", base / "run")
+    return base
+
+
 class OfRun(Reader):
     """A file of a run folder, read by a command."""
 
@@ -34,13 +51,11 @@ class OfRun(Reader):
 
     def make(self) -> list[bytes]:
         """Train for an epoch, and return the file."""
-        self.data = write(self.folder / "own.npz", npz(arrays()))
+        base = trained(self.options)
+        self.data, self.whole = base / "own.npz", base / "run"
         self.run = self.folder / "runs" / "run"
-        self.places = ("--cache-dir", self.folder / "cache")
-        options = (*_NET, *self.places, *self.options, "--validate", 2, "--keep-best")
-        command("train", "--dataset", self.data, *options, "--epochs", 1, "--save", self.run)
-        self.whole = self.folder / "whole"
-        shutil.copytree(self.run, self.whole)
+        self.places = ("--cache-dir", base / "cache")
+        shutil.copytree(self.whole, self.run)
         return [(self.run / self.file).read_bytes()]
 
     def change(self, rng: random.Random, content: bytes) -> bytes | Mutated:
