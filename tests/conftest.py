@@ -19,6 +19,7 @@ from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.outcome import run
 from bdfa_np.runs.checkpoint import read_checkpoint
+from bdfa_np.system.threads import limited_threads
 
 _NUMBERS = itertools.count()
 
@@ -32,6 +33,15 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Let BLAS use one thread where a test names no number: workers side by side would wait for each other's."""
+    import scipy.linalg  # noqa: F401 - it has a BLAS of its own, and only what is loaded by now is limited
+
+    with limited_threads(1):
+        yield
 
 
 @pytest.fixture(autouse=True)

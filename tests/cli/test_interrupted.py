@@ -107,17 +107,18 @@ def test_a_signal_ends_a_child_with_one_line_and_nothing_is_lost(bdfa, result, t
     assert result(Path("run")) == result(Path("whole"))
 
 
-def test_a_run_killed_ten_times_at_any_moment_comes_to_the_same_bits(bdfa, result, tiny):
+def test_a_run_killed_at_any_moment_again_and_again_comes_to_the_same_bits(bdfa, result, tiny):
     moments = random.Random(0)
     run = Path("run")
-    arguments = [*tiny, "--gradient", "bdfa", "--seed", 5]
-    for _ in range(10):
+    arguments = options = [*tiny, "--gradient", "bdfa", "--seed", 5]
+    for _ in range(4):
         with bdfa.start("train", *arguments, "--epochs", -1, "--save", run) as child:
             bdfa.read_until(child, "run folder:")
             with pytest.raises(TimeoutExpired):
-                child.wait(moments.uniform(0, 0.15))
+                child.wait(moments.uniform(0, 0.3))
             child.kill()
-        arguments = ["--resume"]
+        # With all options: on a busy machine the first may be killed before there is a run to go on with.
+        arguments = [*options, "--resume"]
     done = epochs_done(run)
     assert done > 0
     bdfa.resume(run, "--epochs", done + 1)

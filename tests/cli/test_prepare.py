@@ -211,10 +211,10 @@ def test_a_command_killed_at_any_moment_leaves_nothing_wrong_for_the_next(bdfa, 
     seconds = time.perf_counter() - start
     (expected,) = undisturbed.glob("*.h5")
     moments, killed = random.Random(0), 0
-    for tenth in range(10):
+    for quarter in range(4):
         with bdfa.start(*WHOLE) as child:
             try:
-                child.wait((tenth + moments.random()) * seconds / 10)
+                child.wait((quarter + moments.random()) * seconds / 4)
             except TimeoutExpired:
                 child.kill()
                 killed += 1
@@ -224,7 +224,7 @@ def test_a_command_killed_at_any_moment_leaves_nothing_wrong_for_the_next(bdfa, 
             found.unlink()
         if cache.exists():
             assert set(names(cache)) <= {".locks", f".{expected.name}.partial"}
-    assert killed > 5
+    assert killed > 1
     assert bdfa.child(*WHOLE).code == 0
     assert names(cache) == [".locks", expected.name]
     assert names(cache / ".locks") == [f"{expected.name}.lock"]
