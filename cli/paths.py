@@ -1,12 +1,10 @@
 """Paths on the command line: each is read and refused in the same words, before the command begins."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bdfa_np.errors import ConfigError
 from bdfa_np.system.paths import check_folder, check_input, check_output, user_path
 
 
@@ -24,17 +22,6 @@ class InputPath(click.Path):
         """Return the path."""
         path = user_path(value, spelling(param))
         check_input(path, spelling(param))
-        return path
-
-
-class StreamPath(InputPath):
-    """A text file to be read from its beginning to its end: a pipe will do, as ``<(...)`` makes one."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path."""
-        path = user_path(value, spelling(param))
-        if os.path.isdir(path):
-            raise ConfigError(f"{spelling(param)} {path} is a folder: name a file")
         return path
 
 

@@ -29,13 +29,13 @@ def user_path(path: str | os.PathLike[str], name: str) -> Path:
     Raises
     ------
     ConfigError
-        If it is empty, has a zero byte, or begins with the home of a user that there is not.
+        If it is empty, holds a null character, or begins with the home of a user that there is not.
     """
     text = os.fspath(path)
     if not text:
         raise ConfigError(f"{name} is empty: name a path; the current folder is .")
     if "\0" in text:
-        raise ConfigError(f"{name} {text!r}: a path cannot have a zero byte: leave it out")
+        raise ConfigError(f"{name} {text!r} holds a null character, which no path has: leave it out")
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         user = expanded.split(os.sep)[0]

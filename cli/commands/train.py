@@ -15,7 +15,7 @@ from bdfa_np.cli.options import (
     torch_aliases,
     trust_option,
 )
-from bdfa_np.cli.paths import FolderPath, StreamPath, WeightsPath
+from bdfa_np.cli.paths import FolderPath, InputPath, WeightsPath
 from bdfa_np.errors import ConfigError
 
 
@@ -41,7 +41,7 @@ disk stops nothing: all lines are in the run's Log.txt.""",
 @click.option(
     "--config",
     "config_file",
-    type=StreamPath(dir_okay=False),
+    type=InputPath(dir_okay=False),
     help="Options from a TOML file, such as a run's config.toml; those of the command line go before. Paths in it are "
     "read as if typed here.",
 )

@@ -165,8 +165,6 @@ USUAL += ("evaluate --csv", "predict FILES", "data list --datapath", "data list 
 )
 def test_a_path_works_or_is_refused_in_a_line_that_names_it_and_nothing_is_made(bdfa, place, call, situation):
     name, template = CALLS[call]
-    if (call, situation) == ("train --config", "pipe"):
-        pytest.skip("it is read, as a shell would")
     path = SITUATIONS[situation]()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # as the console script does
