@@ -98,11 +98,12 @@ class CacheEntry:
 
     @property
     def is_own(self) -> bool | None:
-        """Whether it is of a data set of the user's own, or a published one; None where that cannot be read."""
-        if self.specification is None:
-            return None
-        versions = self.specification.get("versions")
-        return isinstance(versions, dict) and "labels" in versions
+        """Whether it is of a data set of the user's own, or a published one; None where that is not known.
+
+        A damaged file does not tell, nor one prepared before the versions of the transforms stood in it.
+        """
+        versions = (self.specification or {}).get("versions")
+        return "labels" in versions if isinstance(versions, dict) else None
 
 
 class Cache:

@@ -158,7 +158,7 @@ def test_a_folder_in_place_of_the_prepared_file_is_one_line(bdfa, cache):
     (path,) = cache.glob("*.h5")
     path.unlink()
     path.mkdir()
-    assert f"{path} is a folder" in bdfa.refused(*SMALL)
+    assert f"{path} cannot be read: it is a folder" in bdfa.refused(*SMALL)
     assert path.is_dir()
 
 

@@ -204,7 +204,7 @@ def test_what_needs_images_is_refused_for_vectors_in_one_line(bdfa, options, mes
 def damage(path):
     """Invert a byte in the middle of the images."""
     with h5py.File(path) as file:
-        place = file["train/images"].id.get_chunk_info(0).byte_offset
+        place = file["train/images"].id.get_offset()
     content = bytearray(path.read_bytes())
     content[place + 20] ^= 0xFF
     path.write_bytes(content)

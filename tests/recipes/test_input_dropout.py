@@ -1,12 +1,14 @@
 """Dropout of the input: what each net drops, and runs that were begun when conv dropped nothing."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bdfa_np import Config, build_model, load_run
+from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 
 CONV = "--dataset mnist-5k --network conv --train-limit 100 --test-limit 50 --dropout 1 --threads 1"
 
@@ -66,7 +68,8 @@ def test_the_first_convolution_sees_an_image_with_a_tenth_missing_in_training_an
 
 def begun_before(folder):
     """Make a run one that was written when there was no option for what is dropped of the input."""
-    config = Path(folder, "config.toml")
+    config, checkpoint = Path(folder, "config.toml"), Path(folder, "checkpoint.h5")
+    write_checkpoint(checkpoint, replace(read_checkpoint(checkpoint), record=""))  # which there was not either
     text = config.read_text()
     assert re.search("^input_dropout = ", text, re.MULTILINE)
     config.write_text(re.sub("^input_dropout = .*\n", "", text, flags=re.MULTILINE))
