@@ -106,7 +106,8 @@ def start(arguments: Sequence[object], folder: Path, point: tuple[int, bool] | N
 def ended(child: int, folder: Path) -> Ending:
     """Wait for a child, and return how it ended."""
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    out, err = (Path(f"{folder}{stream}").read_text() for stream in (".out", ".err"))
+    files = [Path(f"{folder}{stream}") for stream in (".out", ".err")]
+    out, err = (file.read_text() if file.exists() else "" for file in files)  # it may end before it has opened them
     return Ending(status, out, err)
 
 

@@ -89,7 +89,7 @@ def test_whoever_opens_the_folder_finds_the_new_run(bdfa, runs, monkeypatch, ope
     run = stopped(runs, steps, monkeypatch)
     assert OPENERS[opener](bdfa)
     if opener == "train":
-        assert RunFolder(run).read_config()[0].seed == 2
+        assert RunFolder(run).read_document()[0].seed == 2
     assert not (run / ".taking").exists()
     assert not (run / "best.h5").exists()
     assert (run / "checkpoint.h5").read_bytes() == (runs[1] / "checkpoint.h5").read_bytes()
