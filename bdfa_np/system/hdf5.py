@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.errors import ContentError
 from bdfa_np.system.hdf5_storage import check_stored
+from bdfa_np.system.hdf5_structure import check_structure
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.reading import DAMAGE, reason_of
 
@@ -94,8 +95,10 @@ def opened(file: BinaryIO | io.RawIOBase) -> Iterator[h5py.File]:
     """
     source = Source(file)
     try:
-        with interrupts_wait(), h5py.File(source, "r") as content:
-            yield content
+        with interrupts_wait():
+            check_structure(source)
+            with h5py.File(source, "r") as content:
+                yield content
     except (ContentError, *DAMAGE) as error:
         source.check()
         if isinstance(error, ContentError):
