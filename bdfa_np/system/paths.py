@@ -116,8 +116,14 @@ def check_folder(path: Path, name: str, *, new: bool = False) -> None:
         if not is_folder:
             raise ConfigError(f"{name} {path}{'' if place == path else f': {place}'} is a file: name a folder")
         if new and place != path and not os.access(place, os.W_OK | os.X_OK):
-            raise ConfigError(f"{name} {path}: {place} cannot be written: name another folder")
+            raise ConfigError(f"{name} {path}: {place} cannot be written ({_why_not(place)}): name another folder")
         return
+
+
+def _why_not(folder: Path) -> str:
+    """Return why nothing can be made in a folder."""
+    is_read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+    return os.strerror(errno.EROFS if is_read_only else errno.EACCES)
 
 
 def check_output(path: str | os.PathLike[str], name: str) -> Path:
@@ -149,7 +155,9 @@ def check_output(path: str | os.PathLike[str], name: str) -> Path:
         if not is_folder and not folder.is_dir():
             raise ConfigError(f"{name} {found}: there is no folder {folder}: make it, or name another file") from None
         if not is_folder and not os.access(folder, os.W_OK | os.X_OK):
-            raise ConfigError(f"{name} {found}: {folder} cannot be written: name another file") from None
+            raise ConfigError(
+                f"{name} {found}: {folder} cannot be written ({_why_not(folder)}): name another file"
+            ) from None
     except OSError as error:
         raise ConfigError(f"{name} {found}: {error.strerror}: name another file") from error
     if is_folder:

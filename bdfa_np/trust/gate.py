@@ -145,6 +145,8 @@ def of_file(source: Path, configs: Iterable[Settings], given: Files, *, trust: b
 
 def remember(files: Files) -> Iterator[str]:
     """Add files that this call has named to the user's list; yield a note where that cannot be."""
+    if not files:
+        return
     try:
         listed.add(files.items())
     except (UntrustedError, OSError, NotImplementedError) as error:  # the last: of a file system without locks

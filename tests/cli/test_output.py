@@ -107,7 +107,7 @@ def test_info_names_versions_blas_backends_and_folders(bdfa, monkeypatch, tmp_pa
         rf"numpy +{re.escape(np.__version__)}",
         r"python +3\.",
         r"h5py +\d",
-        r"BLAS +.*\d+ threads",
+        r"BLAS +.*\d+ threads?",
         r"cores +\d+ usable",
         r"numpy +backend works; elementwise loops .+",
         r"cupy +backend (works|missing: .+)",

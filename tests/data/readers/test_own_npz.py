@@ -129,7 +129,12 @@ def test_columns_first_and_the_highest_byte_first_are_read(tmp_path):
 
 def test_more_than_a_read_at_once_is_read(tmp_path):
     images = NUMBERS.integers(0, 256, (2, 1500, 1000, 1), np.uint8)
-    content = archive(train_images=of_array(images), train_labels=of_array(np.arange(2)), test_images=of_array(images))
+    content = archive(
+        train_images=of_array(images),
+        train_labels=of_array(np.arange(2)),
+        test_images=of_array(images),
+        test_labels=of_array(np.arange(2)),
+    )
     np.testing.assert_array_equal(load(tmp_path, content)["train_images"], images)
 
 
