@@ -64,6 +64,10 @@ class Trial:
     def kill(self) -> tuple[int, list[str]]:
         """Kill the run once more; return the epochs it has by now, and what is wrong with it."""
         ending = call_and_kill([*self.start, "--epochs", -1], self.place, self.moments.uniform(0, self.longest))
+        if ending.code == 0:  # its rate was halved so often that it came to its own end: another run is killed
+            shutil.rmtree(self.place)
+            self.place.mkdir()
+            return self.kill()
         if ending.code != -9:
             return 0, [f"it ended by itself: {ending.err}"]
         copy = Path(shutil.copytree(self.place, self.folder / "copy"))
