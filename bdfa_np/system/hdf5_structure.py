@@ -91,7 +91,7 @@ class _Skeleton:
         version = self._bytes(8, 1)[0]
         sizes = self._bytes(13 if version < 2 else 9, 2)
         if sizes != b"\x08\x08":  # what every program writes
-            raise ContentError("its addresses have an unusual size", "write it anew")
+            raise ContentError("its addresses have an unusual size")
         if version < 2:
             entry = 24 + 4 * version + 4 * 8
             return _address(self._bytes(entry, 16), 8)
