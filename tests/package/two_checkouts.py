@@ -144,8 +144,9 @@ def content(run: Path) -> dict[str, Any]:
     with h5py.File(run / "checkpoint.h5") as file:
         found: dict[str, Any] = {f"@{name}": np.asarray(value) for name, value in file.attrs.items()}
         file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    found.pop("@preprocessing_sha256", None)  # it follows from the data, and earlier versions did not keep it
-    found.pop("history", None)  # of earlier versions; metrics.csv tells it too, and there the seconds can be told apart
+    # What is no number of the training, and what metrics.csv tells too, where the seconds can be told apart.
+    for name in ("@format", "record", "@preprocessing_sha256", "history"):
+        found.pop(name, None)
     with (run / "metrics.csv").open(newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=1):
             found |= {f"metrics.csv:{number}:{name}": text for name, text in row.items() if name != "seconds"}
