@@ -205,24 +205,25 @@ class RunFolder(HeldFolder):
         """Write what is done to a raw sample, and return the file's SHA-256."""
         return write_preprocessing(self.file(PREPROCESSING), preprocessing)
 
-    def keep_preprocessing(self, checkpoint: Checkpoint, made: Preprocessing) -> list[str]:
-        """See that a resumed run's folder holds the preprocessing of its data; return what is to be said of it."""
-        notes, parts = [], 0.0
-        try:
-            kept = self.read_preprocessing(checkpoint)
-        except RunError as error:
-            kept = None
-            notes.append(f"note: {error}; it was made anew from the data")
-        if kept is not None:
-            parts = parting(kept, made)
-        if parts:
-            notes.append(
-                f"note: the preprocessing, fitted anew, differs from the run's by {parts:.1g}: digits may differ"
-            )
+    def keep_preprocessing(self, checkpoint: Checkpoint, kept: Preprocessing | None, made: Preprocessing) -> list[str]:
+        """See that a resumed run's folder holds the preprocessing of its data; return what is to be said of it.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            The run's last.
+        kept : Preprocessing or None
+            What the folder holds, where that can be used.
+        made : Preprocessing
+            That of the data as they were loaded now.
+        """
+        parts = 0.0 if kept is None else parting(kept, made)
         if kept is None or parts:
             checkpoint.preprocessing = self.write_preprocessing(made)
             write_checkpoint(self.file(CHECKPOINT), checkpoint)
-        return notes
+        if not parts:
+            return []
+        return [f"note: the preprocessing, fitted anew, differs from the run's by {parts:.1g}: digits may differ"]
 
     def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
         """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""

@@ -167,7 +167,7 @@ def resume_run(
         config, capped = within_cores(moved(before, _changes(before, changes)))
         if config.visualize:
             check_drawing()
-        kept = _kept_preprocessing(folder, checkpoint)
+        kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
         config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
         with limited_threads(config.threads):
@@ -181,7 +181,7 @@ def resume_run(
                 *fallback_notes(config),
             ]
             lines += folder.keep_history(checkpoint)
-            lines += folder.keep_preprocessing(checkpoint, data.prepared.preprocessing)
+            lines += [*unread, *folder.keep_preprocessing(checkpoint, kept, data.prepared.preprocessing)]
             if keeps_its_input(document["options"]):
                 lines.append("note: the run was started when conv dropped nothing of its input: it goes on so")
             for package, now in versions_for(config).items():
@@ -204,12 +204,12 @@ def _noting(listener: Listener, noted: list[str]) -> Callable[[str], None]:
     return note
 
 
-def _kept_preprocessing(folder: RunFolder, checkpoint: Checkpoint) -> Preprocessing | None:
-    """Return what a run keeps of how its data were prepared; what is damaged is told where it is replaced."""
+def _kept_preprocessing(folder: RunFolder, checkpoint: Checkpoint) -> tuple[Preprocessing | None, list[str]]:
+    """Return what a run keeps of how its data were prepared, and a note where that cannot be used."""
     try:
-        return folder.read_preprocessing(checkpoint)
-    except RunError:
-        return None
+        return folder.read_preprocessing(checkpoint), []
+    except RunError as error:
+        return None, [f"note: {error}; it was made anew from the data"]
 
 
 def _changes(before: Config, given: Mapping[str, Any]) -> dict[str, Any]:
