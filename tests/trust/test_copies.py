@@ -84,20 +84,6 @@ def test_a_mistake_is_told_by_the_file_that_was_run(bdfa, known):
 
 
 def test_a_new_run_of_the_packages_own_net_has_none_and_takes_those_of_the_old_one_away(bdfa, known, small):
-    small = [
-        "--dataset",
-        "mnist-5k",
-        "--num-hidden",
-        "4",
-        "--train-limit",
-        "60",
-        "--test-limit",
-        "20",
-        "--epochs",
-        "1",
-        "--threads",
-        "1",
-    ]
     assert bdfa("train", *small, "--save", "run", "--force").code == 0
     assert not {path.name for path in Path("run").iterdir()} & {*COPIES}
 

@@ -15,20 +15,6 @@ from bdfa_np.options.changes import CHANGEABLE, check_unedited, record
 from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
 
-SMALL = [
-    "--dataset",
-    "mnist-5k",
-    "--num-hidden",
-    "4",
-    "--train-limit",
-    "60",
-    "--test-limit",
-    "20",
-    "--epochs",
-    "1",
-    "--threads",
-    "1",
-]
 DOCUMENT = {
     "run": {"network_sha256": "ab"},
     "versions": {"numpy": "2.0"},

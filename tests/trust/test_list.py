@@ -12,20 +12,6 @@ from bdfa_np.errors import UntrustedError
 from bdfa_np.extensions import Code
 from bdfa_np.trust import listed
 
-SMALL = [
-    "--dataset",
-    "mnist-5k",
-    "--train-limit",
-    "60",
-    "--test-limit",
-    "20",
-    "--epochs",
-    "1",
-    "--threads",
-    "1",
-    "--backend",
-    "numpy",
-]
 CODE = Code(Path("/a/net.py"), b"1 + 1\n")
 
 

@@ -25,20 +25,6 @@ COMMANDS = {
     "config, shown": "train --config run/config.toml --dry-run",
     "config, its rule replaced": "train --config run/config.toml --gradient dfa --save new --force",
 }
-SMALL = [
-    "--dataset",
-    "mnist-5k",
-    "--train-limit",
-    "60",
-    "--test-limit",
-    "20",
-    "--epochs",
-    "1",
-    "--threads",
-    "1",
-    "--backend",
-    "numpy",
-]
 CALLS = {
     "load_run": lambda case, **trust: load_run(case.run, **trust),
     "train": lambda case, **trust: train(save=case.run, resume=True, epochs=2, progress=False, **trust),
