@@ -2,6 +2,7 @@
 
 from bdfa_np.rules.base import Rule
 from bdfa_np.rules.bp import BP
+from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -20,4 +21,4 @@ GROUPS: dict[str, str] = {
 }
 """Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
 
-__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "GROUPS", "RULES", "Layerwise", "Rule"]
+__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "GROUPS", "RULES", "Direct", "Layerwise", "Rule"]
