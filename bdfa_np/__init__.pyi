@@ -41,6 +41,7 @@ from .rules import BFA as BFA
 from .rules import BP as BP
 from .rules import DFA as DFA
 from .rules import FA as FA
+from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
 from .runs.loading import load_run as load_run

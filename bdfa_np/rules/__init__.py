@@ -2,6 +2,7 @@
 
 from bdfa_np.rules.base import Rule
 from bdfa_np.rules.bp import BP
+from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -11,4 +12,13 @@ from bdfa_np.rules.layerwise.fa import FA
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA)}
 """By the names that ``--gradient`` takes."""
 
-__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "RULES", "Layerwise", "Rule"]
+GROUPS: dict[str, str] = {
+    "exact": "The exact gradient",
+    "layerwise": "Layerwise: the signal passes every layer, through a matrix other than the transposed weights",
+    "direct": "Direct: the output error goes to each block's end at once",
+    "control": "Controls: what tells whether a rule trains hidden layers at all",
+    "other": "Others",
+}
+"""Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
+
+__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "GROUPS", "RULES", "Direct", "Layerwise", "Rule"]

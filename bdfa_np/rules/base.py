@@ -12,7 +12,7 @@ from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ExtensionError
 from bdfa_np.habits import Habits
-from bdfa_np.layers.base import Layer, Shape, tree_of
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, tree_of
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
@@ -57,6 +57,18 @@ class Rule(Habits, ABC):
     }
     name: ClassVar[str]
     """What it is called; a rule from a file is called as the file says."""
+    group: ClassVar[str] = "other"
+    """Which of `bdfa_np.rules.GROUPS` it is listed under; a base class says it for all that derive from it."""
+    summary: ClassVar[str] = ""
+    """What it does, in a line without a full stop, for example ``each layer gets the error through a fixed matrix``."""
+    formula: ClassVar[str] = ""
+    """The signal of a hidden layer, in the papers' symbols: ``δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ f'(a_l)``."""
+    trains: ClassVar[str] = ""
+    """What learns: ``W`` alone, or feedback too, and by what: ``W, and B by the gradient of W``."""
+    errors_from: ClassVar[str] = ""
+    """Where the error that a hidden layer learns from comes from: ``the layer above`` or ``the output``."""
+    source: ClassVar[str] = ""
+    """Authors, year, arXiv number and equation."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""
     starts_at_zero: ClassVar[bool] = False
@@ -222,15 +234,38 @@ class Rule(Habits, ABC):
         ValueError
             If a layer has no place for feedback weights.
         """
-        specs = {}
-        for layer in layers:
-            spec = layer.feedback(prod(self.network.output_shape))
-            if spec is None:
-                raise ValueError(f"{layer.name} cannot have feedback weights")
-            specs[f"{layer.name}.B"] = replace(spec, bound=bound) if bound else spec
-        self.feedback = ParameterVector(specs, self.backend, trained=trained)
+        specs = {layer: self.feedback_spec(layer) for layer in layers}
+        if bound:
+            specs = {layer: replace(spec, bound=bound) for layer, spec in specs.items()}
+        self.hold_feedback(specs, trained=trained)
+
+    def feedback_spec(self, layer: Layer) -> ParameterSpec:
+        """Return the shape of a layer's ``B``, and how it starts where a rule says no other.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no place for feedback weights.
+        """
+        spec = layer.feedback(prod(self.network.output_shape))
+        if spec is None:
+            raise ValueError(f"{layer.name} cannot have feedback weights")
+        return spec
+
+    def hold_feedback(self, specs: Mapping[Layer, ParameterSpec], *, trained: bool = False) -> None:
+        """Give the rule a ``B`` for each of some layers, of the shape and the initial values that are said.
+
+        Parameters
+        ----------
+        specs : mapping of Layer to ParameterSpec
+            Each ``B`` is drawn from a generator of its own.
+        trained : bool, default False
+            As in `draw_feedback`.
+        """
+        named = {f"{layer.name}.B": spec for layer, spec in specs.items()}
+        self.feedback = ParameterVector(named, self.backend, trained=trained)
         self.feedback.draw(self.network.streams, "feedback")
-        self.B = {layer.name: self.feedback[f"{layer.name}.B"] for layer in layers}
+        self.B = {layer.name: self.feedback[f"{layer.name}.B"] for layer in specs}
 
     @property
     def trained(self) -> list[ParameterVector]:
