@@ -151,7 +151,7 @@ def lone_samples(layers: Iterable[Layer], samples: int, batch_size: int, *, drop
         why = "--batch-size 1" if batch_size == 1 else "one training sample"
         raise ConfigError(
             f"batch normalisation of {why} makes 0 of every value, so that nothing is learnt: train on two samples a "
-            "batch or more, or leave out --batchnorm"
+            "batch or more, or a net without batch normalisation"
         )
     if drop_last or samples % batch_size != 1:
         return None
