@@ -11,4 +11,13 @@ from bdfa_np.rules.layerwise.fa import FA
 RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA)}
 """By the names that ``--gradient`` takes."""
 
-__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "RULES", "Layerwise", "Rule"]
+GROUPS: dict[str, str] = {
+    "exact": "The exact gradient",
+    "layerwise": "Layerwise: the signal passes every layer, through a matrix other than the transposed weights",
+    "direct": "Direct: the output error goes to each block's end at once",
+    "control": "Controls: what tells whether a rule trains hidden layers at all",
+    "other": "Others",
+}
+"""Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
+
+__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "GROUPS", "RULES", "Layerwise", "Rule"]

@@ -57,6 +57,18 @@ class Rule(Habits, ABC):
     }
     name: ClassVar[str]
     """What it is called; a rule from a file is called as the file says."""
+    group: ClassVar[str] = "other"
+    """Which of `bdfa_np.rules.GROUPS` it is listed under; a base class says it for all that derive from it."""
+    summary: ClassVar[str] = ""
+    """What it does, in a line without a full stop, for example ``each layer gets the error through a fixed matrix``."""
+    formula: ClassVar[str] = ""
+    """The signal of a hidden layer, in the papers' symbols: ``δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ f'(a_l)``."""
+    trains: ClassVar[str] = ""
+    """What learns: ``W`` alone, or feedback too, and by what: ``W, and B by the gradient of W``."""
+    errors_from: ClassVar[str] = ""
+    """Where the error that a hidden layer learns from comes from: ``the layer above`` or ``the output``."""
+    source: ClassVar[str] = ""
+    """Authors, year, arXiv number and equation."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""
     starts_at_zero: ClassVar[bool] = False

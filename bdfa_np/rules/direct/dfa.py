@@ -32,6 +32,12 @@ class DFA(Rule):
     """
 
     name = "dfa"
+    group = "direct"
+    summary = "direct feedback alignment: every block gets the output error through a fixed random matrix"
+    formula = "δ_l = (e B_l) ⊙ f'(a_l)"
+    trains = "W"
+    errors_from = "the output"
+    source = "Nøkland, 2016, arXiv 1609.01596, eq. 7"
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
     starts_at_zero = True
 

@@ -10,6 +10,9 @@ from bdfa_np.rules.base import Rule
 class Layerwise(Rule):
     """``δ_l = (δ_{l+1} V_{l+1}ᵀ) ⊙ f'(a_l)``, with a matrix ``V`` in place of ``W``; a rule says which."""
 
+    group = "layerwise"
+    errors_from = "the layer above"
+
     @abstractmethod
     def matrix(self, layer: Layer) -> Array:
         """Return ``V`` of a layer, shaped as its ``W``."""

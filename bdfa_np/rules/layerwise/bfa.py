@@ -73,6 +73,10 @@ class BFA(FA):
     """
 
     name = "bfa"
+    summary = "bidirectional feedback alignment: B learns to draw the input from the label"
+    formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
+    trains = "W, and B by dB_l = ε_{l-1}ᵀ g_l, the gradient of ½‖x̂ - x‖² of the drawn input"
+    source = "Luo et al., arXiv 1702.07097, eq. 15-29"
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_OUTPUT)
     trains_feedback = True
 

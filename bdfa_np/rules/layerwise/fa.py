@@ -22,6 +22,10 @@ class FA(Layerwise):
     """
 
     name = "fa"
+    summary = "feedback alignment: the signal passes each layer through a fixed random matrix"
+    formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
+    trains = "W"
+    source = "Lillicrap et al., 2016, doi 10.1038/ncomms13276"
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
     starts_at_zero = True
     trains_feedback = False
