@@ -170,6 +170,18 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def uniform(self, out: Array, key: tuple[int, ...], bound: float) -> Array:
+        """Fill ``out``, which is contiguous, with numbers uniform within ±bound; return it.
+
+        They are a function of the whole numbers in ``key`` alone, on this backend and in its precision; the last of
+        them is the number of the training pass.
+        """
+
+    @abstractmethod
+    def normal(self, out: Array, key: tuple[int, ...]) -> Array:
+        """Fill ``out`` with independent numbers of mean 0 and variance 1, normally distributed; else as `uniform`."""
+
+    @abstractmethod
     def crop_and_mirror(
         self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
     ) -> Array:

@@ -12,6 +12,7 @@ from bdfa_np.backend.base import Array, Backend, Batch
 from bdfa_np.backend.formula import FORMULAS, Formula, constants, entries
 from bdfa_np.backend.symbols import written
 from bdfa_np.parity.differences import Difference, difference, failure
+from bdfa_np.parity.draws import DRAW_PROBES
 from bdfa_np.parity.images import IMAGE_PROBES, Results, normal
 
 TOLERANCES = {"float64": 1e-10, "float32": 2e-5}
@@ -140,38 +141,6 @@ def clip_norm(backend: Backend) -> Results:
     return found | {"no number": vector}
 
 
-def dropout(backend: Backend) -> Results:
-    """Look at the masks' properties: each backend draws its own."""
-    found: Results = {}
-    size, x = 20_001, normal((20_001,))
-    given = backend.asarray(x)
-
-    def drawn(keep: float, *key: int) -> tuple[Array, Array]:
-        mask, y = (backend.asarray(np.full(size, np.nan)) for _ in range(2))
-        backend.dropout(given, key, keep, mask, y)
-        return backend.to_host(mask), backend.to_host(y)
-
-    for keep in (0.9, 0.5):
-        mask, y = drawn(keep, 0, 11, 22, 3)
-        again, _ = drawn(keep, 0, 11, 22, 3)
-        found |= {
-            f"{keep}: masks are 0 or 1/keep": np.asarray(np.isin(mask, np.array([0, 1 / keep], mask.dtype)).all()),
-            f"{keep}: y is x times the mask": np.asarray((y == x.astype(mask.dtype) * mask).all()),
-            f"{keep}: a key gives one mask": np.asarray((mask == again).all()),
-            f"{keep}: as much is kept as should be": near(mask > 0, keep),
-        }
-        for other in ((1, 11, 22, 3), (0, 12, 22, 3), (0, 11, 23, 3), (0, 11, 22, 4)):
-            both = (mask > 0) & (drawn(keep, *other)[0] > 0)
-            found[f"{keep}: key {other} gives a mask of its own"] = near(both, keep**2)
-    return found
-
-
-def near(drawn: Array, probability: float) -> Array:
-    """Return whether the share of what was drawn is within five standard deviations of its probability."""
-    deviation = (probability * (1 - probability) / drawn.size) ** 0.5
-    return np.asarray(abs(drawn.mean() - probability) < 5 * deviation)
-
-
 def feed(backend: Backend) -> Results:
     """Hand on batches whose memory the host overwrites as soon as it may."""
     x, labels = np.empty((6, 5)), np.empty(6, np.int64)
@@ -199,7 +168,7 @@ PROBES: tuple[Probe, ...] = (
     row_dots,
     limit_norms,
     clip_norm,
-    dropout,
+    *DRAW_PROBES,
     feed,
     *IMAGE_PROBES,
 )

@@ -209,6 +209,28 @@ def test_a_mask_is_a_function_of_its_key_and_keeps_the_share_that_it_should(cuda
             assert abs(np.corrcoef(mask, drawn(*other))[0, 1]) < 5 / np.sqrt(x.size)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1, 2, 3, 40_001])
+def test_what_is_drawn_is_a_function_of_the_key_and_of_the_pass_that_is_replayed(dtype, size):
+    cuda = CupyBackend(dtype)
+    for draw, numbers in ((cuda.uniform, (0.3,)), (cuda.normal, ())):
+
+        def drawn(*key, draw=draw, numbers=numbers):
+            out = cuda.asarray(np.full(size, np.nan))
+            assert draw(out, key, *numbers) is out
+            assert out.dtype == dtype
+            return cuda.to_host(out)
+
+        first = drawn(0, 11, 22, 3)
+        np.testing.assert_array_equal(first, drawn(0, 11, 22, 3))
+        for other in ((1, 11, 22, 3), (0, 12, 22, 3), (0, 11, 23, 3), (0, 11, 22, 4), (0, 11, 22, 3 + 2**32)):
+            assert not np.isin(drawn(*other), first).all()
+        cuda.later.fill(5)
+        replayed = drawn(0, 11, 22, 3)
+        cuda.later.fill(0)
+        np.testing.assert_array_equal(replayed, drawn(0, 11, 22, 8))
+
+
 def test_a_formula_takes_contiguous_arrays_of_one_shape(cuda):
     a = cuda.asarray(RNG.normal(size=(4, 3)))
     for out in (cuda.empty((3, 4)), cuda.empty((3, 4)).T):

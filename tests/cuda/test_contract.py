@@ -33,15 +33,27 @@ class Run:
 
 
 class PhiloxNumpy(NumpyBackend):
-    """NumPy with the masks of the CUDA backend, whose kernel is run for them alone."""
+    """NumPy with what the CUDA backend draws, whose kernels are run for that alone."""
 
     def dropout(self, x, key, keep, mask, out):
-        kernel = HostKernel(named_source(self.dtype), "dropout")
-        seeds, x = np.random.SeedSequence(key[:-1]).generate_state(2), np.ascontiguousarray(x)
-        numbers = (key[-1], np.zeros(1, np.int64), round(keep * 2**32), self._number(1 / keep))
-        kernel(1, 256, (x, mask, np.empty_like(mask), x.size, *seeds, *numbers))
+        x = np.ascontiguousarray(x)
+        arrays, numbers = (x, mask, np.empty_like(mask)), (round(keep * 2**32), self._number(1 / keep))
+        self._draw("dropout", arrays, key, *numbers)
         assert set(np.unique(mask)) <= {0, self._number(1 / keep)}
         return np.multiply(x, mask, out=out)
+
+    def uniform(self, out, key, bound):
+        return self._draw("uniform", (out,), key, self._number(bound))
+
+    def normal(self, out, key):
+        return self._draw("normal", (out,), key)
+
+    def _draw(self, name, arrays, key, *numbers):
+        """Run the kernel of this name; return the last of its arrays."""
+        seeds, later = np.random.SeedSequence(key[:-1]).generate_state(2), np.zeros(1, np.int64)
+        kernel = HostKernel(named_source(self.dtype), name)
+        kernel(1, 256, (*arrays, arrays[-1].size, *seeds, key[-1], later, *numbers))
+        return arrays[-1]
 
 
 class SmallBatches:

@@ -183,6 +183,48 @@ def unmasked(original, x, key, keep, mask, out):
     return out
 
 
+def beyond_the_bound(original, out, key, bound):
+    return original(out, key, bound * 1.01)
+
+
+def of_one_sign(original, out, *_):
+    return np.abs(original(), out=out)
+
+
+def every_number_twice(original, out, *_):
+    original()
+    out[1::2] = out[:-1:2]
+    return out
+
+
+def slightly_off_centre(original, out, *_):
+    original()
+    out += 0.1
+    return out
+
+
+def not_finite_at_the_end(original, out, *_):
+    original()
+    out[-1] = np.inf
+    return out
+
+
+def drawn_by_one_key(original, out, key, *bound):
+    return original(out, (1,), *bound)
+
+
+def drawn_by_no_key(original, out, key, *bound):
+    return original(out, (*key, np.random.default_rng().integers(2**32)), *bound)
+
+
+def drawn_by_the_pass_alone(original, out, key, *bound):
+    return original(out, key[-1:], *bound)
+
+
+def uniform_instead(original, out, key):
+    return NumpyBackend("float64").uniform(out, key, 3**0.5)
+
+
 def one_batch_late(original, batches):
     return iter(list(batches)[1:])
 
@@ -278,6 +320,24 @@ FAULTS = {
     "crop_and_mirror": [last_entry(5), no_mirror, corner],
     "shift_and_mirror": [last_entry(5), no_mirror_of_a_shift, blank_is_zero, the_other_way],
     "dropout": [last_entry(3), one_key, no_key, of_the_pass_alone, unscaled, keeps_too_much, unmasked],
+    "uniform": [
+        beyond_the_bound,
+        of_one_sign,
+        every_number_twice,
+        drawn_by_one_key,
+        drawn_by_no_key,
+        drawn_by_the_pass_alone,
+    ],
+    "normal": [
+        slightly_off_centre,
+        not_finite_at_the_end,
+        of_one_sign,
+        every_number_twice,
+        uniform_instead,
+        drawn_by_one_key,
+        drawn_by_no_key,
+        drawn_by_the_pass_alone,
+    ],
     "feed": [one_batch_late, not_copied],
     "elementwise": [at_infinity, flushed, nan_is_zero, last_of_the_usual],
 }

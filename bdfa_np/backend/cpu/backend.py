@@ -148,6 +148,17 @@ class NumpyBackend(Backend):
         mask *= 1 / keep
         return np.multiply(x, mask, out=out)
 
+    def uniform(self, out: Array, key: tuple[int, ...], bound: float) -> Array:
+        """Draw by a generator seeded with ``key``."""
+        np.random.Generator(np.random.SFC64(key)).random(out=out, dtype=out.dtype)  # within 0..1
+        out *= 2 * bound
+        out -= bound
+        return out
+
+    def normal(self, out: Array, key: tuple[int, ...]) -> Array:
+        """Draw by a generator seeded with ``key``."""
+        return np.random.Generator(np.random.SFC64(key)).standard_normal(out=out, dtype=out.dtype)
+
     def crop_and_mirror(
         self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
     ) -> Array:

@@ -232,10 +232,21 @@ class CupyBackend(Backend):
 
     def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
         """Draw the mask by Philox from a hash of ``key``, the last number of it as a counter."""
-        key0, key1 = np.random.SeedSequence(key[:-1]).generate_state(2)
-        drawn = (key0, key1, key[-1], self.later, round(keep * 2**32), 1 / keep)
-        self._kernels.each("dropout", x.size, x, mask, out, x.size, *drawn)
+        self._kernels.each("dropout", x.size, x, mask, out, x.size, *self._drawn_by(key), round(keep * 2**32), 1 / keep)
         return out
+
+    def uniform(self, out: Array, key: tuple[int, ...], bound: float) -> Array:
+        """Draw by Philox, as a mask is drawn."""
+        self._kernels.each("uniform", out.size, out, out.size, *self._drawn_by(key), float(bound))
+        return out
+
+    def normal(self, out: Array, key: tuple[int, ...]) -> Array:
+        """Draw by Philox, two numbers at a time by the method of Box and Muller."""
+        self._kernels.each("normal", out.size, out, out.size, *self._drawn_by(key))
+        return out
+
+    def _drawn_by(self, key: tuple[int, ...]) -> tuple[Any, ...]:
+        return (*np.random.SeedSequence(key[:-1]).generate_state(2), key[-1], self.later)
 
     # Images
 

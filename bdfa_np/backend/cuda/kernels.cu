@@ -129,20 +129,59 @@ __device__ void philox(unsigned int* counter, unsigned int key0, unsigned int ke
     }
 }
 
-// A thread takes four entries; of the 2^32 values of a word, `threshold` keep it. `pass` and, in a step that is
-// replayed, how much `later` than when it was recorded, number the training pass.
+// The words of the so-many-th group of entries. `pass` and, in a step that is replayed, how much `later` than when it
+// was recorded, number the training pass.
+__device__ void draw(unsigned int* words, Index group, unsigned int key0, unsigned int key1, Index pass, Index later) {
+    const unsigned long long number = pass + later;
+    words[0] = (unsigned int)group;
+    words[1] = (unsigned int)((unsigned long long)group >> 32);
+    words[2] = (unsigned int)number;
+    words[3] = (unsigned int)(number >> 32);
+    philox(words, key0, key1);
+}
+
+// A thread takes four entries; of the 2^32 values of a word, `threshold` keep it.
 extern "C" __global__ void dropout(const Real* x, Real* mask, Real* out, Index size, unsigned int key0,
                                    unsigned int key1, Index pass, const Index* later, Index threshold, Real scale) {
-    const unsigned long long number = pass + *later;
     FOR_EACH(Index, group, (size + 3) / 4) {
-        unsigned int words[4] = {(unsigned int)group, (unsigned int)((unsigned long long)group >> 32),
-                                 (unsigned int)number, (unsigned int)(number >> 32)};
-        philox(words, key0, key1);
+        unsigned int words[4];
+        draw(words, group, key0, key1, pass, *later);
         for (int j = 0; j < 4 && 4 * group + j < size; ++j) {
             const Index i = 4 * group + j;
             mask[i] = words[j] < threshold ? scale : (Real)0;
             out[i] = x[i] * mask[i];
         }
+    }
+}
+
+// Above 0, at most 1: from 53 bits of two words, as many as a double holds.
+__device__ Real unit(unsigned int high, unsigned int low) {
+    const unsigned long long bits = (((unsigned long long)high << 32) | low) >> 11;
+    return (Real)(bits + 1) * (Real)1.1102230246251565e-16;  // 2^-53
+}
+
+// A thread takes two entries, as of the next kernel.
+extern "C" __global__ void uniform(Real* out, Index size, unsigned int key0, unsigned int key1, Index pass,
+                                   const Index* later, Real bound) {
+    FOR_EACH(Index, group, (size + 1) / 2) {
+        unsigned int words[4];
+        draw(words, group, key0, key1, pass, *later);
+        for (int j = 0; j < 2 && 2 * group + j < size; ++j) {
+            out[2 * group + j] = (2 * unit(words[2 * j], words[2 * j + 1]) - 1) * bound;
+        }
+    }
+}
+
+// Box and Muller, Annals of Mathematical Statistics 29 (1958), eq. 1: the length and the direction of a point.
+extern "C" __global__ void normal(Real* out, Index size, unsigned int key0, unsigned int key1, Index pass,
+                                  const Index* later) {
+    FOR_EACH(Index, group, (size + 1) / 2) {
+        unsigned int words[4];
+        draw(words, group, key0, key1, pass, *later);
+        const Real radius = sqrt(-2 * log(unit(words[0], words[1])));
+        const Real turns = 2 * unit(words[2], words[3]);
+        out[2 * group] = radius * cospi(turns);
+        if (2 * group + 1 < size) out[2 * group + 1] = radius * sinpi(turns);
     }
 }
 

@@ -30,6 +30,10 @@ static inline float log(float a) { return __builtin_logf(a); }
 static inline double log(double a) { return __builtin_log(a); }
 static inline float log1p(float a) { return __builtin_log1pf(a); }
 static inline double log1p(double a) { return __builtin_log1p(a); }
+static inline float cospi(float a) { return __builtin_cosf(3.14159265358979323846f * a); }
+static inline double cospi(double a) { return __builtin_cos(3.14159265358979323846 * a); }
+static inline float sinpi(float a) { return __builtin_sinf(3.14159265358979323846f * a); }
+static inline double sinpi(double a) { return __builtin_sin(3.14159265358979323846 * a); }
 static inline float tanh(float a) { return __builtin_tanhf(a); }
 static inline double tanh(double a) { return __builtin_tanh(a); }
 static inline float fabs(float a) { return __builtin_fabsf(a); }
