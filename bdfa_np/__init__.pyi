@@ -12,7 +12,9 @@ from .layers import Flatten as Flatten
 from .layers import Layer as Layer
 from .layers import Linear as Linear
 from .layers import MaxPool2d as MaxPool2d
+from .layers import PadShortcut as PadShortcut
 from .layers import ReLU as ReLU
+from .layers import Residual as Residual
 from .layers import Sigmoid as Sigmoid
 from .layers import Tanh as Tanh
 from .losses import BinaryCrossEntropy as BinaryCrossEntropy

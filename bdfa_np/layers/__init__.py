@@ -10,6 +10,8 @@ from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.layers.linear import Linear
 from bdfa_np.layers.pool import MaxPool2d
 from bdfa_np.layers.reshape import Flatten
+from bdfa_np.layers.residual import Residual
+from bdfa_np.layers.shortcut import PadShortcut
 
 __all__ = [
     "NON_LINEARITIES",
@@ -22,8 +24,10 @@ __all__ = [
     "Layer",
     "Linear",
     "MaxPool2d",
+    "PadShortcut",
     "ParameterSpec",
     "ReLU",
+    "Residual",
     "Shape",
     "Sigmoid",
     "Tanh",

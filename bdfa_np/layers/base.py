@@ -101,7 +101,7 @@ class Layer(Habits):
     shares_batch = False
     """Whether its kernels may cut a batch into shares, one a thread."""
     said_by_shape: ClassVar[tuple[str, ...]] = ()
-    """The arguments of the constructor that the shape of the output says already."""
+    """The arguments of the constructor that the shape of the output, or the layer table, says already."""
     habits: ClassVar[dict[str, str]] = {
         "weight": "its weights are W, and their gradient dW",
         "in_features": "the shape of a sample that comes in is input_shape",

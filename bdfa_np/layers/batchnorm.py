@@ -21,9 +21,15 @@ class BatchNorm(Layer):
     bias : bool, default True
         Whether there is a ``β``.
     epsilon : float, default 1e-5
-        ``ε``.
+        ``ε``, above 0.
     momentum : float, default 0.1
-        A running average moves by this share of its distance to the batch's value.
+        A running average moves by this share of its distance to the batch's value; from 0, which leaves it where it
+        started, to 1, which takes the last batch's. (Others call the share that it keeps momentum.)
+
+    Raises
+    ------
+    ValueError
+        If ``epsilon`` or ``momentum`` is out of range.
     """
 
     kind = "batchnorm"
@@ -35,6 +41,10 @@ class BatchNorm(Layer):
 
     def __init__(self, *, bias: bool = True, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon of a BatchNorm must be a finite number above 0, not {epsilon}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum of a BatchNorm must be from 0 to 1, not {momentum}")
         self.bias = bias
         self.epsilon = epsilon
         self.momentum = momentum
