@@ -179,7 +179,10 @@ REFUSED = {
     "no stride": (lambda: PadShortcut(4, 0), "PadShortcut needs channels and a stride of 1 or more"),
     "no epsilon": (lambda: BatchNorm(epsilon=0), "epsilon of a BatchNorm must be a finite number above 0, not 0"),
     "epsilon that is no number": (lambda: BatchNorm(epsilon=float("nan")), "epsilon of a BatchNorm must be a finite"),
-    "infinite epsilon": (lambda: BatchNorm(epsilon=float("inf")), "epsilon of a BatchNorm must be a finite number above 0, not inf"),
+    "infinite epsilon": (
+        lambda: BatchNorm(epsilon=float("inf")),
+        "epsilon of a BatchNorm must be a finite number above 0, not inf",
+    ),
     "much momentum": (lambda: BatchNorm(momentum=1.1), r"momentum of a BatchNorm must be from 0 to 1, not 1\.1"),
     "momentum that is no number": (lambda: BatchNorm(momentum=float("nan")), "momentum of a BatchNorm must be from 0"),
 }
