@@ -9,12 +9,15 @@ from .layers import Conv2d as Conv2d
 from .layers import Dropout as Dropout
 from .layers import ErrorFeedback as ErrorFeedback
 from .layers import Flatten as Flatten
+from .layers import GlobalAvgPool as GlobalAvgPool
 from .layers import Layer as Layer
 from .layers import Linear as Linear
 from .layers import MaxPool2d as MaxPool2d
+from .layers import Patches as Patches
 from .layers import ReLU as ReLU
 from .layers import Sigmoid as Sigmoid
 from .layers import Tanh as Tanh
+from .layers import Transpose as Transpose
 from .losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .losses import CrossEntropy as CrossEntropy
 from .losses import Loss as Loss
