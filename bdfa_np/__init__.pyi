@@ -3,6 +3,7 @@ from .data import Batches as Batches
 from .data import load_dataset as load_dataset
 from .declaration import Option as Option
 from .export import export_model as export_model
+from .layers import AvgPool2d as AvgPool2d
 from .layers import BatchNorm as BatchNorm
 from .layers import Container as Container
 from .layers import Conv2d as Conv2d

@@ -1,7 +1,7 @@
 """Hand-written layers: each shows its formula, its forward and its backward on one screen."""
 
 from bdfa_np.layers.activation import NON_LINEARITIES, ReLU, Sigmoid, Tanh
-from bdfa_np.layers.average import GlobalAvgPool
+from bdfa_np.layers.average import AvgPool2d, GlobalAvgPool
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.layers.batchnorm import BatchNorm
 from bdfa_np.layers.container import Container
@@ -14,6 +14,7 @@ from bdfa_np.layers.reshape import Flatten, Patches, Transpose
 
 __all__ = [
     "NON_LINEARITIES",
+    "AvgPool2d",
     "BatchNorm",
     "Container",
     "Conv2d",

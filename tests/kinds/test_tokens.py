@@ -5,7 +5,7 @@ import pytest
 
 from bdfa_np import ErrorFeedback, Flatten, Linear, Sequential, Tanh
 from bdfa_np.backend.cpu.backend import NumpyBackend
-from bdfa_np.layers import GlobalAvgPool, Patches, Transpose
+from bdfa_np.layers import AvgPool2d, GlobalAvgPool, Patches, Transpose
 from bdfa_np.losses import CrossEntropy
 from bdfa_np.rules import RULES
 
@@ -79,6 +79,10 @@ def test_fa_through_weights_transposed_is_back_propagation_on_tokens():
         (lambda: alone(Transpose(), (4, 4, 1)), r"transpose1 takes tokens \(T, C\), not samples of shape \(4, 4, 1\)"),
         (lambda: alone(Transpose(), (4,)), "transpose1 takes tokens"),
         (lambda: alone(GlobalAvgPool(), (4,)), "globalavgpool1 takes images"),
+        (lambda: AvgPool2d(0), "AvgPool2d needs a size and a stride of 1 or more"),
+        (lambda: AvgPool2d(2, 0), "AvgPool2d needs a size and a stride of 1 or more"),
+        (lambda: alone(AvgPool2d(3), (2, 9, 1)), r"avgpool1: no 3x3 window fits on samples of shape \(2, 9, 1\)"),
+        (lambda: alone(AvgPool2d(3), (20,)), "avgpool1 takes images"),
         (lambda: alone(Linear(3), (4, 4, 1)), r"linear1 takes vectors.*put Flatten\(\) before it"),
         (lambda: alone(Linear(3), ()), "linear1 takes vectors"),
     ],

@@ -17,6 +17,7 @@ from bdfa_np import (
     DFA,
     SGD,
     Adam,
+    AvgPool2d,
     Batches,
     BatchNorm,
     Config,
@@ -79,7 +80,7 @@ def of_layers() -> list[object]:
         *(kind() for kind in NON_LINEARITIES.values()),
         *(Linear(800), Conv2d(32, 5, stride=2, padding=2, bias=False, initial="zero"), MaxPool2d(3, stride=2)),
         *(Dropout(0.25), BatchNorm(epsilon=1e-3), Flatten(), ErrorFeedback()),
-        *(Patches(4), Transpose(), GlobalAvgPool()),
+        *(Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
         Residual([Linear(3), Tanh(), Linear(3)]),
     ]
     images = [Conv2d(32, 5, padding=2), BatchNorm(), ReLU(), MaxPool2d(2), Dropout(0.5), ErrorFeedback(), Flatten()]
