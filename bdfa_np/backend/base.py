@@ -166,6 +166,17 @@ class Backend(ABC):
         """Apply the transpose of `unpool`: each entry of ``out`` gets the sum over the places that it filled."""
 
     @abstractmethod
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Write each window's mean into ``out`` (N, Ho, Wo, C); return it.
+
+        Rows and columns that fill no whole window are left out.
+        """
+
+    @abstractmethod
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Write into ``out`` (N, H, W, C) the sum of each entry's shares in the gradients of its windows; return it."""
+
+    @abstractmethod
     def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
         """Fill ``mask`` with 1/keep where an entry is kept (with probability ``keep``) and 0 elsewhere.
 

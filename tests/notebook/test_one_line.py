@@ -17,6 +17,7 @@ from bdfa_np import (
     DFA,
     SGD,
     Adam,
+    AvgPool2d,
     Batches,
     BatchNorm,
     Config,
@@ -26,14 +27,17 @@ from bdfa_np import (
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
     Linear,
     MaxPool2d,
     Option,
     PadShortcut,
+    Patches,
     ReLU,
     Residual,
     Sequential,
     Tanh,
+    Transpose,
     build_model,
     load_dataset,
 )
@@ -72,6 +76,7 @@ def of_layers() -> list[object]:
         *(Linear(800), Conv2d(32, 5, stride=2, padding=2, bias=False, initial="zero"), MaxPool2d(3, stride=2)),
         *(Dropout(0.25), BatchNorm(epsilon=1e-3), Flatten(), ErrorFeedback()),
         *(Residual([Linear(3), Tanh(), Linear(3)]), PadShortcut(64, stride=3)),
+        *(Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
     ]
     images = [Conv2d(32, 5, padding=2), BatchNorm(), ReLU(), MaxPool2d(2), Dropout(0.5), ErrorFeedback(), Flatten()]
     network = Sequential([PadShortcut(4), Residual([Conv2d(4, 1)]), *images, Linear(10)], (56, 56, 1))

@@ -8,19 +8,23 @@ import numpy.typing as npt
 from bdfa_np import Sequential
 from bdfa_np.backend.base import Backend
 from bdfa_np.layers import (
+    AvgPool2d,
     BatchNorm,
     Conv2d,
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
     Layer,
     Linear,
     MaxPool2d,
     PadShortcut,
+    Patches,
     ReLU,
     Residual,
     Sigmoid,
     Tanh,
+    Transpose,
 )
 
 STEP = 1e-5
@@ -41,6 +45,16 @@ LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "batchnorm": (BatchNorm, (5,)),
     "batchnorm of feature maps": (BatchNorm, (3, 2, 4)),
     "batchnorm without bias": (lambda: BatchNorm(bias=False), (5,)),
+    "tokens through linear": (lambda: Linear(4), (5, 3)),
+    "tokens through linear without bias": (lambda: Linear(4, bias=False), (5, 3)),
+    "patches": (lambda: Patches(2), (4, 6, 3)),
+    "a patch of the whole image": (lambda: Patches(3), (3, 3, 1)),
+    "transpose": (Transpose, (4, 3)),
+    "average": (lambda: AvgPool2d(2), (5, 4, 2)),
+    "overlapping average": (lambda: AvgPool2d(3, 2), (6, 7, 2)),
+    "average with gaps": (lambda: AvgPool2d(2, 3), (6, 7, 2)),
+    "global average": (GlobalAvgPool, (3, 4, 5)),
+    "mean over tokens": (GlobalAvgPool, (7, 3)),
     "dropout": (lambda: Dropout(0.4), (5,)),
     "shortcut": (lambda: PadShortcut(7), (5, 4, 2)),
     "shortcut of pixels alone": (lambda: PadShortcut(2, 3), (5, 7, 2)),

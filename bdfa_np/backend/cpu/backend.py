@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Step
-from bdfa_np.backend.cpu import augment, convolution, elementwise, few_channels, pool, products, threads, winograd
+from bdfa_np.backend.cpu import (
+    augment,
+    average,
+    convolution,
+    elementwise,
+    few_channels,
+    pool,
+    products,
+    threads,
+    winograd,
+)
 from bdfa_np.backend.formula import Formula, in_order
 
 
@@ -144,6 +154,14 @@ class NumpyBackend(Backend):
         """Add up rows and columns."""
         rows, columns = (np.arange(0, stride * side, stride) for side in out.shape[1:3])
         return np.add.reduceat(np.add.reduceat(grad_x, rows, axis=1), columns, axis=2, out=out)
+
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Add up rows, then columns."""
+        return average.average_pool(x, size, stride, out, self._workspace)
+
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Hand each entry its shares."""
+        return average.average_pool_gradient(grad_y, size, stride, out, self._workspace)
 
     def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
         """Draw the mask by a generator seeded with ``key``."""

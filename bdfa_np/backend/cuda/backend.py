@@ -279,6 +279,18 @@ class CupyBackend(Backend):
         self._kernels.places("unpool_gradient", out.size, grad_x, out, out.size, *sides, stride)
         return out
 
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Add up each window's entries."""
+        sides = (*x.shape[1:], *out.shape[1:3])
+        self._kernels.places("average_pool", out.size, x, out, out.size, *sides, size, stride)
+        return out
+
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Let each entry gather its shares."""
+        sides = (*out.shape[1:], *grad_y.shape[1:3])
+        self._kernels.places("average_pool_gradient", out.size, grad_y, out, out.size, *sides, size, stride)
+        return out
+
     def crop_and_mirror(
         self, images: Array, top: Array, left: Array, margin: Array, mirrored: Array, out: Array
     ) -> Array:
