@@ -45,6 +45,7 @@ from .rules import FA as FA
 from .rules import FRSF as FRSF
 from .rules import KP as KP
 from .rules import USF as USF
+from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
 from .runs.loading import load_run as load_run

@@ -222,6 +222,88 @@ class Sequential(Habits):
         with self.computing():
             return self.forward(x, train=False).copy()
 
+    def push_forward(self, dx: Array | None = None, entering: Mapping[str, Array] | None = None) -> Array:
+        """Return the tangent of the last forward pass's logits: what they would change by, parameters held constant.
+
+        Parameters
+        ----------
+        dx : array (N, *input_shape), optional
+            Tangent of the input; 0 unless given.
+        entering : mapping of str to array (N, ...), optional
+            By the names of layers, those inside of others too, what is added to the tangent at their outputs. Layers
+            below the first that anything enters are passed over.
+
+        Returns
+        -------
+        array (N, *output_shape)
+            A buffer that the next call overwrites. A backward pass may follow: what it needs stays as it was.
+
+        Raises
+        ------
+        ValueError
+            If nothing enters, a tangent has another shape than what it is of, or no batch went forward before.
+        KeyError
+            If there is no layer of a name.
+        ExtensionError
+            If a layer from outside of the package cannot carry tangents.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from bdfa_np import Linear
+        >>> network = Sequential([Linear(2), Linear(1)], input_shape=(3,))
+        >>> logits = network.forward(np.ones((1, 3)))
+        >>> dh = np.array([[1.0, 0.0]])
+        >>> bool((network.push_forward(entering={"linear1": dh}) == network["linear2"].W[0]).all())
+        True
+        """
+        return self._push(dx, entering or {}, None)
+
+    def tangents(self, dx: Array | None = None, entering: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """Do what `push_forward` does, and return a copy of the tangent at each layer's output, by layer name.
+
+        Layers that no tangent reaches are left out, whose tangents are 0.
+        """
+        found: dict[str, Array] = {}
+        self._push(dx, entering or {}, found)
+        return found
+
+    def _push(self, dx: Array | None, entering: Mapping[str, Array], found: dict[str, Array] | None) -> Array:
+        if "x" not in vars(self):
+            raise ValueError("a tangent is one of the last forward pass, and there was none: call forward(x) first")
+        N = len(self.x)
+        enter = {
+            name: self._tangent(f"what enters at {name}", array, (N, *self[name].output_shape))
+            for name, array in entering.items()
+        }
+
+        def walk(layers: Sequence[Layer], tangent: Array | None) -> Array | None:
+            for layer in layers:
+                if layer.branches():
+                    tangent = layer.carry_forward(tangent, walk)
+                elif tangent is not None:
+                    tangent = layer.push_forward(tangent)
+                added = enter.get(layer.name)
+                if added is not None and tangent is not None:
+                    # Not in place: it may be the tangent at a container's input, which other branches need too.
+                    out = layer.buffer("entered", tangent.shape)
+                    tangent = self.backend.xp.add(tangent, added, out=out)
+                elif added is not None:
+                    tangent = added
+                if found is not None and tangent is not None:
+                    found[layer.name] = tangent.copy()
+            return tangent
+
+        tangent = walk(self.layers, None if dx is None else self._tangent("dx", dx, (N, *self.input_shape)))
+        if tangent is None:
+            raise ValueError("no tangent enters: give dx, or one that enters at a layer's output")
+        return tangent
+
+    def _tangent(self, title: str, array: Array, shape: Shape) -> Array:
+        if tuple(array.shape) != shape:
+            raise ValueError(f"{title} has the shape {tuple(array.shape)}; a tangent here has {shape}")
+        return self.backend.asarray(array)
+
     def input_gradient(self, error: Array) -> Array:
         """Send an output error down to the input through every layer's exact ``backward``, whatever the rule.
 

@@ -151,6 +151,10 @@ class Backend(ABC):
         """Write into ``out`` (N, H, W, C) the sum of the gradients of the windows that chose each entry; return it."""
 
     @abstractmethod
+    def max_pool_tangent(self, dx: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
+        """Write into ``out`` (N, Ho, Wo, C) the entry of ``dx`` (N, H, W, C) that each window chose; return it."""
+
+    @abstractmethod
     def unpool(self, y: Array, stride: int, out: Array) -> Array:
         """Write into ``out`` (N, H, W, C) at each place the entry of ``y`` (N, Ho, Wo, C) whose window is the nearest.
 

@@ -37,6 +37,12 @@ class NonLinearity(Layer):
         self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,))
         return grad_a  # (N, ...)
 
+    def push_forward(self, da: Array) -> Array:
+        """Return ``da`` times the slope: the Jacobian is diagonal, and its own transpose."""
+        dy = self.buffer("tangent", self.y.shape)
+        self.backend.elementwise(self.through_slope, (da, self.y), (dy,))
+        return dy  # (N, ...)
+
 
 class Tanh(NonLinearity):
     """``y = tanh(a)``; the slope is ``1 - y²``."""

@@ -1,4 +1,4 @@
-"""What a layer is: shapes, parameters, buffers, and the three methods each kind writes by hand."""
+"""What a layer is: shapes, parameters, buffers, and the methods that each kind writes by hand."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, ClassVar, NoReturn
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.errors import ExtensionError
 from bdfa_np.habits import Habits
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, passage_text, settings
@@ -87,7 +88,7 @@ def initial_values(initial: str, shape: Shape, bias: bool) -> dict[str, Paramete
 
 
 class Layer(Habits):
-    """A step of a network, with explicit ``forward``, ``backward`` and ``project_feedback``.
+    """A step of a network, with explicit ``forward``, ``backward``, ``push_forward`` and ``project_feedback``.
 
     A layer is made with its own settings alone. `Sequential` then *binds* it: gives it a name, a backend and
     the shape of its input. Arrays that a layer returns are buffers, overwritten by its next call.
@@ -221,6 +222,29 @@ class Layer(Habits):
         """
         raise NotImplementedError
 
+    def push_forward(self, dx: Array) -> Array:
+        """Apply the exact Jacobian of the last ``forward``, of which ``backward`` is the transpose.
+
+        Parameters
+        ----------
+        dx : array (N, *input_shape)
+            Tangent of its input; parameters are held constant.
+
+        Returns
+        -------
+        array (N, *output_shape)
+            Tangent of its output, in memory that no other method writes to, so that ``backward`` may come after.
+
+        Raises
+        ------
+        ExtensionError
+            If this kind of layer, from outside of the package, has no ``push_forward``.
+        """
+        raise ExtensionError(
+            f"{self.name}: {type(self).__name__} has no push_forward(dx), which a rule needs that sends tangents "
+            "forward"
+        )
+
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Carry a teaching signal to this layer's input through feedback weights, which a rule hands over.
 
@@ -245,6 +269,17 @@ class Layer(Habits):
         """
         raise NotImplementedError(f"{self.name} has branches, and says nothing of how a rule's signal passes them")
 
+    def carry_forward(self, tangent: Array | None, walk: "TangentWalk") -> Array | None:
+        """Carry a tangent from a container's input to its output, through ``walk(branch, tangent)``.
+
+        A container says how its branches' tangents are put together. None stands for a tangent of 0: it may be what
+        comes in, and still something may enter inside, so that every branch is walked.
+        """
+        raise ExtensionError(
+            f"{self.name}: {type(self).__name__} has no carry_forward(tangent, walk), which a rule needs that sends "
+            "tangents forward"
+        )
+
     def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
         """Return an uninitialised array of this shape (batch axis first), the same memory at every call.
 
@@ -258,6 +293,9 @@ class Layer(Habits):
 
 Walk = Callable[[Sequence[Layer], Array], Array | None]
 """How a rule carries a signal down through the layers of a branch."""
+
+TangentWalk = Callable[[Sequence[Layer], Array | None], Array | None]
+"""How a tangent is carried up through the layers of a branch; None stands for one of 0."""
 
 
 def bind_chain(
@@ -292,6 +330,14 @@ def bind_chain(
         layer.bind(f"{prefix}{layer.kind}{numbers[layer.kind]}", shape, backend, streams)
         shape = layer.output_shape
     return shape
+
+
+def push_chain(layers: Sequence[Layer], tangent: Array | None) -> Array | None:
+    """Carry a tangent through layers one after the other, where nothing enters on the way."""
+    if tangent is not None:
+        for layer in layers:
+            tangent = layer.push_forward(tangent)
+    return tangent
 
 
 def tree_of(layers: Sequence[Layer]) -> Iterator[Layer]:

@@ -114,6 +114,23 @@ class BatchNorm(Layer):
             self.xp.multiply(grad_y, scale, out=grad_x)
         return grad_x  # (N, ..., C)
 
+    def push_forward(self, dx: Array) -> Array:
+        """Return ``γ/√(v + ε) ⊙ (dx - mean(dx) - x̂ ⊙ mean(x̂ ⊙ dx))``; in use, without the means.
+
+        The Jacobian is its own transpose: so this is what ``backward`` does with a gradient.
+        """
+        scale, dy = self.gamma * self.inverse_deviation, self.buffer("tangent", dx.shape)
+        if self.trained:
+            self.xp.multiply(dx, self.x_hat, out=dy)
+            along = self._column_mean(dy.reshape(-1, dx.shape[-1]), "mean_along_x_hat")  # (C,)
+            self.xp.multiply(self.x_hat, along, out=dy)
+            self.xp.subtract(dx, dy, out=dy)
+            dy -= self._column_mean(dx.reshape(-1, dx.shape[-1]), "mean_tangent")
+            dy *= scale
+        else:
+            self.xp.multiply(dx, scale, out=dy)
+        return dy  # (N, ..., C)
+
     def _add(self, gradient: Array, addend: Array) -> None:
         if self.accumulate:
             gradient += addend
@@ -151,7 +168,7 @@ def lone_samples(layers: Iterable[Layer], samples: int, batch_size: int, *, drop
         why = "--batch-size 1" if batch_size == 1 else "one training sample"
         raise ConfigError(
             f"batch normalisation of {why} makes 0 of every value, so that nothing is learnt: train on two samples a "
-            "batch or more, or leave out --batchnorm"
+            "batch or more, or a net without batch normalisation"
         )
     if drop_last or samples % batch_size != 1:
         return None

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from bdfa_np.backend.base import Array, Backend
-from bdfa_np.layers.base import Layer, Shape, Walk, bind_chain
+from bdfa_np.layers.base import Layer, Shape, Walk, bind_chain, push_chain
 from bdfa_np.random_streams import Streams
 
 
 class Container(Layer):
     """Base of layers that are made of others: it binds and names them, and passes through their branches.
 
-    A kind of its own writes ``forward`` and ``backward`` as every layer, and `carry_back`, which says how a rule's
-    signal passes. Inside, layers have paths for names, such as ``residual1.linear2``.
+    A kind of its own writes ``forward`` and ``backward`` as every layer, `carry_back`, which says how a rule's
+    signal passes, and `carry_forward`, which says how a tangent does. Inside, layers have paths for names, such as
+    ``residual1.linear2``.
 
     Parameters
     ----------
@@ -50,6 +51,12 @@ class Container(Layer):
             assert grad is not None
             grad = layer.backward(grad, need_grad_in or layer is not branch[0])
         return grad
+
+    def push_forward(self, dx: Array) -> Array:
+        """Apply the exact Jacobian of the last ``forward``, as `carry_forward` has it."""
+        dy = self.carry_forward(dx, push_chain)
+        assert dy is not None
+        return dy
 
     def carry_back(self, signal: Array, walk: Walk) -> Array | None:
         """Carry a rule's signal from this layer's output to its input, through ``walk(branch, signal)``."""

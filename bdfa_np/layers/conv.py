@@ -109,6 +109,11 @@ class Conv2d(Layer):
         self.accumulate = True
         return self._transposed(grad_y, self.W) if need_grad_in else None  # (N, H, W, C_in)
 
+    def push_forward(self, dx: Array) -> Array:
+        """Return ``dx ⋆ W``."""
+        dy = self.buffer("tangent", (len(dx), *self.output_shape))
+        return self.backend.convolve(dx, self.W, dy, self.stride, self.padding)  # (N, Ho, Wo, C_out)
+
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``."""
         return self.backend.convolve_weight_gradient(x, grad_y, out, self.stride, self.padding, accumulate)

@@ -46,3 +46,9 @@ class Dropout(Layer):
         if self.mask is None:
             return grad_y
         return self.xp.multiply(grad_y, self.mask, out=self.buffer("grad_x", grad_y.shape))  # (N, ...)
+
+    def push_forward(self, dx: Array) -> Array:
+        """Return ``dx ⊙ m``; ``dx`` itself in use."""
+        if self.mask is None:
+            return dx
+        return self.xp.multiply(dx, self.mask, out=self.buffer("tangent", dx.shape))  # (N, ...)

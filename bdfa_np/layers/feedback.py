@@ -32,6 +32,10 @@ class ErrorFeedback(Layer):
         """Return ``grad_h``: the Jacobian is the identity."""
         return grad_h if need_grad_in else None
 
+    def push_forward(self, dh: Array) -> Array:
+        """Return ``dh``: the Jacobian is the identity."""
+        return dh
+
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``e B``, of an error ``e`` (N, K), in the shape of this site's activity."""
         N = len(signal)

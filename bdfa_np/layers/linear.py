@@ -84,6 +84,10 @@ class Linear(Layer):
             return None
         return self.backend.matmul(grad_y, self.W.T, out=self.buffer("grad_x", self.x.shape))  # (N, fan_in)
 
+    def push_forward(self, dx: Array) -> Array:
+        """Return ``dx W``."""
+        return self.backend.matmul(dx, self.W, out=self.buffer("tangent", (len(dx), self.units)))  # (N, units)
+
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""
         return self.backend.matmul(x.T, grad_y, out=out, accumulate=accumulate)

@@ -57,6 +57,11 @@ class MaxPool2d(Layer):
         out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
         return self.backend.max_pool_gradient(grad_y, self.chosen, self.size, self.stride, out)  # (N, H, W, C)
 
+    def push_forward(self, dx: Array) -> Array:
+        """Return of each window the tangent of the entry that was its maximum."""
+        dy = self.buffer("tangent", (len(dx), *self.output_shape))
+        return self.backend.max_pool_tangent(dx, self.chosen, self.size, self.stride, dy)  # (N, Ho, Wo, C)
+
     def unpool(self, y: Array) -> Array:
         """Blow y (N, Ho, Wo, C) up to the size of the input: each place gets its nearest window's value.
 

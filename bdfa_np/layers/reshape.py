@@ -22,3 +22,7 @@ class Flatten(Layer):
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return the gradient in the shape of the input."""
         return grad_y.reshape(len(grad_y), *self.input_shape) if need_grad_in else None
+
+    def push_forward(self, dx: Array) -> Array:
+        """Return the tangent as (N, n)."""
+        return dx.reshape(len(dx), *self.output_shape)

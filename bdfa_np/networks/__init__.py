@@ -30,8 +30,13 @@ from bdfa_np.system.paths import storable, user_path
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-NETWORKS = ("mlp", "conv")
-"""The built-in nets; each is a module of this package, with its ``OPTIONS`` and ``build``."""
+NETWORKS = ("mlp", "conv", "lenet", "vgg9")
+"""The built-in nets; each is a module of this package, called so but for hyphens, which has
+
+- ``SUMMARY``: what it is made of, in a line; ``SOURCE``: where it is from;
+- ``OPTIONS``: the options that it has; ``STARTS_AT_ZERO``: whether its weights may, as far as no option decides it;
+- ``build``.
+"""
 GROUP = "bdfa_np.networks"
 """The group of entry points by which a distribution offers nets: a name, and a function like ``build``."""
 FLAG = "--network"
@@ -39,7 +44,12 @@ FLAG = "--network"
 
 def find_network(name: str) -> Any:
     """Return the module of a net of the package."""
-    return import_module(f"bdfa_np.networks.{name}")
+    return import_module(f"bdfa_np.networks.{name.replace('-', '_')}")
+
+
+def starts_at_zero(name: str) -> bool:
+    """Return whether a net's weights may start at zero, as far as its ``--nonlin`` does not decide it."""
+    return name not in NETWORKS or bool(find_network(name).STARTS_AT_ZERO)
 
 
 def build_network(config: Settings, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:

@@ -20,6 +20,10 @@ from bdfa_np.random_streams import Streams
 
 CHANNELS = (96, 128, 256)
 UNITS = (2048, 2048)
+SUMMARY = "three 5x5 convolutions with pooling (max), 2x2048 units"
+SOURCE = "Luo, Fu and Glass, bdfa-torch, conv.lua"
+STARTS_AT_ZERO = True
+"""Unless --nonlin says otherwise."""
 
 OPTIONS = (
     NONLIN,

@@ -7,6 +7,10 @@ from bdfa_np.network import Sequential
 from bdfa_np.networks.options import BATCHNORM, BIAS, DROPOUT, INPUT_DROPOUT, NONLIN, Settings
 from bdfa_np.random_streams import Streams
 
+SUMMARY = "fully connected hidden layers of equal width"
+SOURCE = "Luo, Fu and Glass, bdfa-torch, mlp.lua"
+STARTS_AT_ZERO = True
+"""Unless --nonlin says otherwise."""
 OPTIONS = (
     NONLIN,
     Option("num_layers", 2, "Hidden layers of mlp.", check=at_least(1, at_most=1000), torch="-num_layers"),

@@ -151,8 +151,8 @@ class Config:
 
     @property
     def initial(self) -> str:
-        """How a net's weights start: as ``init`` says, else at zero where rule and non-linearity allow it."""
-        return self.init or initial(self.gradient, self.nonlin)
+        """How a net's weights start: as ``init`` says, else at zero where rule, net and non-linearity allow it."""
+        return self.init or initial(self.gradient, self.network, self.nonlin)
 
     def recipe(self) -> Recipe:
         """Return what is to be done to the images before training.

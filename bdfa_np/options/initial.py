@@ -1,14 +1,16 @@
-"""How weights start, which follows from the rule and the non-linearity where it is not given."""
+"""How weights start, which follows from the rule, the net and its non-linearity where it is not given."""
 
 from bdfa_np.declaration import Condition, Option
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.layers.base import INITIAL
+from bdfa_np.networks import starts_at_zero
 from bdfa_np.rules.find import find_rule
 
 
-def initial(gradient: str, nonlin: str) -> str:
-    """Return ``"zero"`` where rule and non-linearity allow it, else ``"uniform"``."""
-    from_zero = find_rule(gradient).starts_at_zero and not NON_LINEARITIES[nonlin].dead_at_zero
+def initial(gradient: str, network: str, nonlin: str) -> str:
+    """Return ``"zero"`` where rule, net and non-linearity allow it, else ``"uniform"``."""
+    alive = starts_at_zero(network) and not NON_LINEARITIES[nonlin].dead_at_zero
+    from_zero = find_rule(gradient).starts_at_zero and alive
     return "zero" if from_zero else "uniform"
 
 
@@ -16,16 +18,21 @@ INIT = Option(
     "init",
     None,
     "How weights start; kaiming and xavier are uniform.  [default: zero where errors do not travel through the "
-    "weights and units are not relu; else uniform]",
+    "weights and the net can learn from there, of tanh or sigm units; else uniform]",
     kind=str,
     choices=INITIAL,
-    follows=lambda config: initial(config.gradient, config.nonlin),
-    follows_from=("gradient", "nonlin"),
+    follows=lambda config: initial(config.gradient, config.network, config.nonlin),
+    follows_from=("gradient", "network", "nonlin"),
     conditions=(
         Condition(
             "gradient",
             lambda gradient, init: init != "zero" or find_rule(gradient).starts_at_zero,
-            message="--init zero has no part in --gradient {decider}, which does not start from weights of 0: choose another",
+            message="--init zero has no part in --gradient {decider}, whose weights start elsewhere: choose another",
+        ),
+        Condition(
+            "network",
+            lambda network, init: init != "zero" or starts_at_zero(network),
+            message="--init zero has no part in --network {decider}, which would not learn from there: choose another",
         ),
         Condition(
             "nonlin",

@@ -88,18 +88,34 @@ def max_pool(backend: Backend) -> Results:
     return found
 
 
+def drawn_places(backend: Backend, size: int, stride: int) -> Array:
+    """Return which entry each window chose: drawn, not found by pooling, whose faults are another kernel's."""
+    shape = pooled_shape(size, stride)
+    chosen = backend.empty(shape, "uint8")
+    chosen[...] = backend.asarray(np.random.default_rng(size).integers(0, size * size, shape))
+    return chosen
+
+
 def max_pool_gradient(backend: Backend) -> Results:
     """Hand gradients to the entries that windows chose, some of them several times."""
     found = {}
     for size, stride in POOLS:
-        shape = pooled_shape(size, stride)
-        # Drawn, not found by pooling: what `max_pool` does wrong is not this kernel's fault.
-        places = np.random.default_rng(size).integers(0, size * size, shape)
-        chosen = backend.empty(shape, "uint8")
-        chosen[...] = backend.asarray(places)
+        grad_y = backend.asarray(normal(pooled_shape(size, stride)))
         out = backend.asarray(np.full(IMAGES, np.nan))
-        given = backend.asarray(normal(shape)), chosen, size, stride, out
+        given = grad_y, drawn_places(backend, size, stride), size, stride, out
         found[f"{size}x{size}, stride {stride}"] = backend.max_pool_gradient(*given)
+    return found
+
+
+def max_pool_tangent(backend: Backend) -> Results:
+    """Gather the entries that windows chose, what is no number among them."""
+    found = {}
+    dx = normal(IMAGES)
+    dx[0, 1, 0], dx[1, 4, 3] = np.nan, np.inf
+    for size, stride in POOLS:
+        out = backend.asarray(np.full(pooled_shape(size, stride), -9.0))
+        given = backend.asarray(dx), drawn_places(backend, size, stride), size, stride, out
+        found[f"{size}x{size}, stride {stride}"] = backend.max_pool_tangent(*given)
     return found
 
 
@@ -155,6 +171,7 @@ IMAGE_PROBES = (
     convolve_input_gradient,
     max_pool,
     max_pool_gradient,
+    max_pool_tangent,
     unpool,
     unpool_gradient,
     crop_and_mirror,

@@ -2,6 +2,7 @@
 
 from bdfa_np.rules.base import Rule
 from bdfa_np.rules.bp import BP
+from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -12,7 +13,13 @@ from bdfa_np.rules.layerwise.frsf import FRSF
 from bdfa_np.rules.layerwise.kp import KP
 from bdfa_np.rules.layerwise.usf import USF
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA, USF, BRSF, FRSF, KP)}
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        *(BP, FA, DFA, BFA, BDFA),
+        *(USF, BRSF, FRSF, KP),
+    )
+}
 """By the names that ``--gradient`` takes."""
 
 GROUPS: dict[str, str] = {
@@ -24,4 +31,19 @@ GROUPS: dict[str, str] = {
 }
 """Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
 
-__all__ = ["BDFA", "BFA", "BP", "BRSF", "DFA", "FA", "FRSF", "GROUPS", "KP", "RULES", "USF", "Layerwise", "Rule"]
+__all__ = [
+    "BDFA",
+    "BFA",
+    "BP",
+    "BRSF",
+    "DFA",
+    "FA",
+    "FRSF",
+    "GROUPS",
+    "KP",
+    "RULES",
+    "USF",
+    "Direct",
+    "Layerwise",
+    "Rule",
+]

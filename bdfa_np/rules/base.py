@@ -12,7 +12,7 @@ from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
 from bdfa_np.errors import ExtensionError
 from bdfa_np.habits import Habits
-from bdfa_np.layers.base import Layer, Shape, tree_of
+from bdfa_np.layers.base import Layer, ParameterSpec, Shape, tree_of
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
@@ -234,15 +234,38 @@ class Rule(Habits, ABC):
         ValueError
             If a layer has no place for feedback weights.
         """
-        specs = {}
-        for layer in layers:
-            spec = layer.feedback(prod(self.network.output_shape))
-            if spec is None:
-                raise ValueError(f"{layer.name} cannot have feedback weights")
-            specs[f"{layer.name}.B"] = replace(spec, bound=bound) if bound else spec
-        self.feedback = ParameterVector(specs, self.backend, trained=trained)
+        specs = {layer: self.feedback_spec(layer) for layer in layers}
+        if bound:
+            specs = {layer: replace(spec, bound=bound) for layer, spec in specs.items()}
+        self.hold_feedback(specs, trained=trained)
+
+    def feedback_spec(self, layer: Layer) -> ParameterSpec:
+        """Return the shape of a layer's ``B``, and how it starts where a rule says no other.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no place for feedback weights.
+        """
+        spec = layer.feedback(prod(self.network.output_shape))
+        if spec is None:
+            raise ValueError(f"{layer.name} cannot have feedback weights")
+        return spec
+
+    def hold_feedback(self, specs: Mapping[Layer, ParameterSpec], *, trained: bool = False) -> None:
+        """Give the rule a ``B`` for each of some layers, of the shape and the initial values that are said.
+
+        Parameters
+        ----------
+        specs : mapping of Layer to ParameterSpec
+            Each ``B`` is drawn from a generator of its own.
+        trained : bool, default False
+            As in `draw_feedback`.
+        """
+        named = {f"{layer.name}.B": spec for layer, spec in specs.items()}
+        self.feedback = ParameterVector(named, self.backend, trained=trained)
         self.feedback.draw(self.network.streams, "feedback")
-        self.B = {layer.name: self.feedback[f"{layer.name}.B"] for layer in layers}
+        self.B = {layer.name: self.feedback[f"{layer.name}.B"] for layer in specs}
 
     @property
     def trained(self) -> list[ParameterVector]:

@@ -96,6 +96,26 @@ def test_each_windows_gradient_is_added_where_its_maximum_came_from(case, dtype,
     assert result.dtype == dtype
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("bytes_a_block", [1, 2**20])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES)
+def test_each_window_gets_the_tangent_of_the_entry_that_it_chose(case, dtype, bytes_a_block, threads, monkeypatch):
+    monkeypatch.setattr(pool, "BLOCK_BYTES", bytes_a_block)
+    size, stride = case[4:]
+    generator = np.random.default_rng(4)
+    dx = generator.normal(size=case[:4]).astype(dtype)
+    dx[0, 1, 0], dx[-1, 0, 1] = np.nan, np.inf
+    with threadpool_limits(threads, user_api="blas"):
+        _, chosen = pooled(images(case, dtype), size, stride)
+        out = np.full(chosen.shape, -9, dtype)
+        assert pool.max_pool_tangent(dx, chosen, size, stride, out, NumpyBackend(dtype)._workspace) is out
+    expected = np.empty_like(out)
+    for (n, i, j, c), place in np.ndenumerate(chosen):
+        expected[n, i, j, c] = dx[n, i * stride + place // size, j * stride + place % size, c]
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_a_window_that_holds_nan_gives_nan_and_a_place_within_it():
     x = images((2, 9, 9, 3))
     x[:, 4, 4] = np.nan
@@ -133,5 +153,6 @@ def test_no_two_threads_use_the_same_scratch_memory(way):
     with threadpool_limits(3, user_api="blas"):
         pool.max_pool(x, 3, 2, y, chosen, watched)
         pool.max_pool_gradient(y, chosen, 3, 2, x, watched)
+        pool.max_pool_tangent(x, chosen, 3, 2, y, watched)
     assert len(users) == (15 if way == "blocks" else 0)
     assert all(len(threads) == 1 for threads in users.values())

@@ -113,6 +113,10 @@ def last_of_ties(original, x, size, stride, out, chosen):
     return out
 
 
+def first_of_the_window(original, dx, chosen, size, stride, out):
+    return original(dx, 0 * chosen, size, stride, out)
+
+
 def blind_to_nan(original, x, size, stride, out, chosen):
     return original(np.nan_to_num(x, nan=-9), size, stride, out, chosen)
 
@@ -315,6 +319,7 @@ FAULTS = {
     "convolve_input_gradient": [last_entry(2)],
     "max_pool": [last_entry(3), last_of_ties, blind_to_nan],
     "max_pool_gradient": [last_entry(4)],
+    "max_pool_tangent": [last_entry(4), first_of_the_window],
     "unpool": [last_entry(2)],
     "unpool_gradient": [last_entry(2)],
     "crop_and_mirror": [last_entry(5), no_mirror, corner],

@@ -130,6 +130,10 @@ class NumpyBackend(Backend):
         """Hand each window's gradient to the entry that it chose."""
         return pool.max_pool_gradient(grad_y, chosen, size, stride, out, self._workspace)
 
+    def max_pool_tangent(self, dx: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
+        """Gather the entries that windows chose."""
+        return pool.max_pool_tangent(dx, chosen, size, stride, out, self._workspace)
+
     def unpool(self, y: Array, stride: int, out: Array) -> Array:
         """Repeat rows and columns."""
         rows, columns = (np.minimum(np.arange(out.shape[i]) // stride, y.shape[i] - 1) for i in (1, 2))

@@ -79,6 +79,25 @@ def max_pool_gradient(grad_y: Array, chosen: Array, size: int, stride: int, out:
     return out
 
 
+def max_pool_tangent(dx: Array, chosen: Array, size: int, stride: int, out: Array, workspace: Workspace) -> Array:
+    """See `Backend.max_pool_tangent`."""
+    if worth_compiling(pool_tangent_loop):
+        loop = compile_loop(pool_tangent_loop)
+        work(lambda _, part: loop(dx[part], chosen[part], size, stride, out[part]), shares(len(out)))
+        return out
+
+    def task(number: int, share: slice) -> None:
+        for block in image_blocks(share, dx[0].nbytes, BLOCK_BYTES):
+            few, tangent, place = dx[block], out[block], chosen[block]
+            here = workspace(f"pool_here_{number}", tangent.shape, bool)
+            for index, (i, j) in enumerate(product(range(size), repeat=2)):
+                np.equal(place, index, out=here)
+                np.copyto(tangent, strided_part(few, i, j, stride, tangent.shape), where=here)
+
+    work(task, shares(len(out)))
+    return out
+
+
 def pool_loop(x: Any, size: Any, stride: Any, out: Any, chosen: Any) -> None:
     """Pool, to be compiled: the innermost loop is over channels, which lie side by side."""
     N, Ho, Wo, C = out.shape
@@ -110,3 +129,15 @@ def pool_gradient_loop(grad_y: Any, chosen: Any, size: Any, stride: Any, out: An
                 grad, place = grad_y[n, i, j], chosen[n, i, j]
                 for c in range(C):
                     image[start + offsets[place[c]] + c] += grad[c]
+
+
+def pool_tangent_loop(dx: Any, chosen: Any, size: Any, stride: Any, out: Any) -> None:
+    """Gather what windows chose, to be compiled."""
+    N, Ho, Wo, C = out.shape
+    for n in range(N):
+        for i in range(Ho):
+            for j in range(Wo):
+                tangent, place = out[n, i, j], chosen[n, i, j]
+                for c in range(C):
+                    index = place[c]
+                    tangent[c] = dx[n, stride * i + index // size, stride * j + index % size, c]

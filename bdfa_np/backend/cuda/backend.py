@@ -262,6 +262,12 @@ class CupyBackend(Backend):
         self._kernels.places("max_pool_gradient", out.size, grad_y, chosen, out, out.size, *sides, size, stride)
         return out
 
+    def max_pool_tangent(self, dx: Array, chosen: Array, size: int, stride: int, out: Array) -> Array:
+        """Gather the entries that windows chose."""
+        sides = (*dx.shape[1:], *out.shape[1:3])
+        self._kernels.places("max_pool_tangent", out.size, dx, chosen, out, out.size, *sides, size, stride)
+        return out
+
     def unpool(self, y: Array, stride: int, out: Array) -> Array:
         """Repeat rows and columns."""
         self._kernels.places("unpool", out.size, y, out, out.size, *out.shape[1:], *y.shape[1:3], stride)

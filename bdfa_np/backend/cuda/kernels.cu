@@ -264,6 +264,17 @@ extern "C" __global__ void max_pool_gradient(const Real* grad_y, const unsigned 
     }
 }
 
+extern "C" __global__ void max_pool_tangent(const Real* dx, const unsigned char* chosen, Real* out, int size, int H,
+                                            int W, int C, int Ho, int Wo, int k, int stride) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int w = i / C % Wo * stride + chosen[i] % k;
+        const int h = i / (C * Wo) % Ho * stride + chosen[i] / k;
+        const int n = i / (C * Wo * Ho);
+        out[i] = dx[((n * H + h) * W + w) * C + c];
+    }
+}
+
 extern "C" __global__ void unpool(const Real* y, Real* out, int size, int H, int W, int C, int Ho, int Wo,
                                   int stride) {
     FOR_EACH(int, i, size) {

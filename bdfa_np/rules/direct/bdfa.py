@@ -87,7 +87,6 @@ class BDFA(DFA):
     summary = "bidirectional direct feedback alignment: each B learns to predict its block's activity"
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W, and B by B_l += η_B Σ_i (1 - σ(s_i)) Y_iᵀ h_{l,i}, with s_i = <Y_i B_l, h_{l,i}>"
-    errors_from = "the output"
     source = "Luo et al., arXiv 1702.07097, eq. 30-42 and 51"
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, *OPTIONS)
 

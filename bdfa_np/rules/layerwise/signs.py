@@ -58,5 +58,5 @@ class SignConcordant(Layerwise):
         if self.scale == "xavier":
             return (2 / sum(fans(start.shape))) ** 0.5
         if not start.standard_deviation:
-            raise ValueError(f"the weights of {layer.name} have no spread as they start: --sign-scale xavier needs none")
+            raise ValueError(f"the weights of {layer.name} start without a spread: --sign-scale xavier needs none")
         return start.standard_deviation
