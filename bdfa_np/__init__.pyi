@@ -45,8 +45,12 @@ from .options.config import Config as Config
 from .rules import BDFA as BDFA
 from .rules import BFA as BFA
 from .rules import BP as BP
+from .rules import BRSF as BRSF
 from .rules import DFA as DFA
 from .rules import FA as FA
+from .rules import FRSF as FRSF
+from .rules import KP as KP
+from .rules import USF as USF
 from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule

@@ -38,6 +38,13 @@ class ParameterSpec:
     constant: float = 0.0
     orthogonal: bool = False
 
+    @property
+    def standard_deviation(self) -> float:
+        """That of the entries about the constant; of an orthogonal matrix 1/√ of its longer side."""
+        if self.orthogonal:
+            return max(prod(self.shape[:-1]), self.shape[-1]) ** -0.5
+        return self.bound / 3**0.5
+
 
 INITIAL = ("uniform", "zero", "xavier", "kaiming", "orthogonal")
 """How a layer's weights may start; see `initial_values`."""
@@ -47,6 +54,12 @@ def check_initial(initial: str) -> None:
     """Raise ValueError unless ``initial`` is one of `INITIAL`."""
     if initial not in INITIAL:
         raise ValueError(f"initial must be one of {', '.join(INITIAL)}, not {initial!r}")
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Return fan_in and fan_out of weights (fan_in, fan_out), or (k, k, C_in, C_out): k·k·C_in and k·k·C_out there."""
+    *kernel, into, out = shape
+    return prod(kernel) * into, prod(kernel) * out
 
 
 def initial_values(initial: str, shape: Shape, bias: bool) -> dict[str, ParameterSpec]:
@@ -65,8 +78,8 @@ def initial_values(initial: str, shape: Shape, bias: bool) -> dict[str, Paramete
     bias : bool
         Whether there is a ``b``.
     """
-    *kernel, into, out = shape
-    fan_in, fan_out = prod(kernel) * into, prod(kernel) * out
+    out = shape[-1]
+    fan_in, fan_out = fans(shape)
     bounds = {"uniform": fan_in**-0.5, "xavier": (6 / (fan_in + fan_out)) ** 0.5, "kaiming": (6 / fan_in) ** 0.5}
     specs = {"W": ParameterSpec(shape, bounds.get(initial, 0.0), orthogonal=initial == "orthogonal")}
     if bias:

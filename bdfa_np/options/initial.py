@@ -27,7 +27,7 @@ INIT = Option(
         Condition(
             "gradient",
             lambda gradient, init: init != "zero" or find_rule(gradient).starts_at_zero,
-            message="--init zero has no part in --gradient {decider}, whose signals would stay 0: choose another",
+            message="--init zero has no part in --gradient {decider}, whose weights start elsewhere: choose another",
         ),
         Condition(
             "network",

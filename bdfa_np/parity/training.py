@@ -71,6 +71,7 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"clip_norm": 0.1},
     {"gradient": "bfa", "clip_norm": 0.1},
     {"augment": "crop-flip"},
+    {"gradient": "frsf", "sign_scale": "weights"},
 )
 """Every option that changes what a step computes, at least once."""
 
@@ -140,12 +141,12 @@ def _with_options(network: str, options: Mapping[str, Any]) -> Case:
 
 
 class Reference(NumpyBackend):
-    """NumPy with the dropout masks of another backend: each has a random generator of its own.
+    """NumPy with what another backend draws: each has a random generator of its own.
 
     Parameters
     ----------
     other : Backend
-        Whose masks to take, and whose precision.
+        Whose masks and numbers to take, and whose precision.
     """
 
     def __init__(self, other: Backend) -> None:
@@ -159,6 +160,16 @@ class Reference(NumpyBackend):
         other.dropout(other.zeros(mask.shape), key, keep, drawn, other.empty(mask.shape))
         mask[...] = other.to_host(drawn)
         return np.multiply(x, mask, out=out)
+
+    def uniform(self, out: Array, key: tuple[int, ...], bound: float) -> Array:
+        """Ask the other backend for the numbers of this key."""
+        out[...] = self._other.to_host(self._other.uniform(self._other.empty(out.shape), key, bound))
+        return out
+
+    def normal(self, out: Array, key: tuple[int, ...]) -> Array:
+        """Ask the other backend for the numbers of this key."""
+        out[...] = self._other.to_host(self._other.normal(self._other.empty(out.shape), key))
+        return out
 
 
 def _narrow_conv(config: Config, backend: Backend) -> Sequential:
@@ -288,7 +299,7 @@ def compare(case: Case, reference: Backend, other: Backend) -> list[Difference]:
     case : Case
         What to run.
     reference : Backend
-        What is right. With dropout, it must take its masks from the other (`Reference`).
+        What is right. Where something is drawn, it must take that from the other (`Reference`).
     other : Backend
         What is to be checked, in the same precision.
 

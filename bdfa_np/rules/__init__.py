@@ -7,9 +7,19 @@ from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.layerwise.base import Layerwise
 from bdfa_np.rules.layerwise.bfa import BFA
+from bdfa_np.rules.layerwise.brsf import BRSF
 from bdfa_np.rules.layerwise.fa import FA
+from bdfa_np.rules.layerwise.frsf import FRSF
+from bdfa_np.rules.layerwise.kp import KP
+from bdfa_np.rules.layerwise.usf import USF
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA)}
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        *(BP, FA, DFA, BFA, BDFA),
+        *(USF, BRSF, FRSF, KP),
+    )
+}
 """By the names that ``--gradient`` takes."""
 
 GROUPS: dict[str, str] = {
@@ -21,4 +31,19 @@ GROUPS: dict[str, str] = {
 }
 """Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
 
-__all__ = ["BDFA", "BFA", "BP", "DFA", "FA", "GROUPS", "RULES", "Direct", "Layerwise", "Rule"]
+__all__ = [
+    "BDFA",
+    "BFA",
+    "BP",
+    "BRSF",
+    "DFA",
+    "FA",
+    "FRSF",
+    "GROUPS",
+    "KP",
+    "RULES",
+    "USF",
+    "Direct",
+    "Layerwise",
+    "Rule",
+]

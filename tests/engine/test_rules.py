@@ -146,11 +146,12 @@ def test_dfa_and_bdfa_differ_in_the_training_of_feedback_alone(backend):
     assert (bdfa.feedback.values != before).all()
 
 
-def test_only_bfa_hands_its_feedback_to_the_optimizer(backend):
+def test_which_rules_hand_their_feedback_to_the_optimizer(backend):
     for name, rule in RULES.items():
         network = make_network(backend)
         learner = rule(network)
-        wanted = [network.weights, learner.feedback] if name == "bfa" else [network.weights]
+        learns = name in ("bfa", "kp", "pfa")
+        wanted = [network.weights, learner.feedback] if learns else [network.weights]
         assert learner.trained == wanted
 
 

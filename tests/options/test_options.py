@@ -327,6 +327,7 @@ TABLE = [
     Row("warmup", f"{MLP} --epochs 3", 2, rates(1 / 2, 1, 1)),
     Row("warmup", f"{MLP} --epochs 3", 0, same),
     Row("max_in_norm", STARTED, 0.05, bounded(0)),
+    Row("sign_scale", f"{MLP} --gradient usf", "weights", differ),
     Row("max_in_norm", STARTED, 400, same),
     Row("max_out_norm", STARTED, 0.05, bounded(1)),
     Row("max_out_norm", STARTED, 400, same),

@@ -82,8 +82,9 @@ def test_a_run_reports_all_that_training_computes_and_nothing_is_zero(network, r
     kinds = {" ".join(name.split()[: 2 if name.startswith(("trained", "feedback")) else 1]) for name in found}
     wanted = {"logits", "loss", "deltas", "gradients", "trained weights", "trained layers", "trained optimizer"}
     wanted |= {"trained loss", "trained confusion", "trained logits"}
-    wanted |= {"trained feedback"} if rule != "bp" else set()
-    wanted |= {"feedback gradients"} if rule == "bfa" else set()
+    feedback = make_trainer(Case(network, rule), NumpyBackend("float64")).rule.feedback
+    wanted |= {"trained feedback"} if len(feedback) else set()
+    wanted |= {"feedback gradients"} if feedback.gradients is not None else set()
     assert kinds == wanted
     assert found["trained confusion"].sum() == 54  # samples in ten batches of 6, 6 and 4 in turn
     for name, array in found.items():
@@ -94,7 +95,7 @@ def test_a_run_reports_all_that_training_computes_and_nothing_is_zero(network, r
 def test_ten_steps_move_every_parameter_by_more_than_float32s_tolerance(case):
     rule = make_trainer(case, NumpyBackend("float64")).rule
     trained = {"weights": rule.network.weights}
-    if case.gradient in ("bfa", "bdfa"):
+    if case.gradient in ("bfa", "bdfa", "kp", "pfa"):
         trained["feedback"] = rule.feedback
     after = run_case(case, NumpyBackend("float64"))
     for group, vector in trained.items():

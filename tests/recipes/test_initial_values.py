@@ -119,7 +119,7 @@ def test_feedback_is_drawn_whatever_the_weights_start_from():
     [
         (
             {"gradient": "bp", "init": "zero"},
-            "--init zero has no part in --gradient bp, whose signals would stay 0",
+            "--init zero has no part in --gradient bp, whose weights start elsewhere",
         ),
         (
             {"gradient": "dfa", "nonlin": "relu", "init": "zero"},

@@ -1,0 +1,37 @@
+"""Kolen and Pollack's rule: feedback that learns what the weights learn."""
+
+from bdfa_np.losses import LossResult
+from bdfa_np.parameters import ParameterVector
+from bdfa_np.rules.layerwise.fa import FA
+
+
+class KP(FA):
+    """``δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)``; ``dB_l = dW_l``, by W's optimizer at its rate and weight decay.
+
+    ``W`` and ``B`` get the same update, so that under SGD with the decay λ ``W_t - B_t = (1 - ηλ)ᵗ (W_0 - B_0)``: decay
+    alone brings them together, and without it their difference stays as it was (Kolen and Pollack, 1994; Akrout et al.,
+    arXiv 1904.05391, eq. 16-17, who transpose ``B``). ``B`` starts as that of `FA`; max-norm leaves it alone.
+    """
+
+    name = "kp"
+    summary = "Kolen and Pollack: B learns what W learns, and weight decay brings the two together"
+    formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
+    trains = "W, and B by dB_l = dW_l with W's optimizer, rate and weight decay"
+    source = "Kolen and Pollack, 1994; Akrout et al., 2019, arXiv 1904.05391, eq. 16-17"
+    starts_at_zero = False
+    trains_feedback = True
+
+    @property
+    def trained(self) -> list[ParameterVector]:
+        """The weights and the feedback."""
+        return [self.network.weights, self.feedback]
+
+    @property
+    def clipped(self) -> list[ParameterVector]:
+        """The weights and the feedback, whose gradient is theirs."""
+        return self.trained
+
+    def train_feedback(self, result: LossResult) -> None:
+        """Leave ``dB = dW`` for the optimizer."""
+        for layer in self.feedback_layers():
+            self.feedback.gradient(f"{layer.name}.B")[...] = layer.dW  # Akrout eq. 16-17
