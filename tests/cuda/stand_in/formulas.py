@@ -14,6 +14,7 @@ from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.direct import bdfa
+from bdfa_np.rules.direct.sdfa import scaled_sign
 from bdfa_np.trainer import moved_by_sign
 
 
@@ -72,6 +73,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "target mixed": FormulaCase(bdfa.with_share, (0, 1), (2,), {"alpha": 0.25}),
     "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
+    "scaled sign": FormulaCase(scaled_sign, (0,), (1,), {"scale": 0.25}),
     "adversarial": FormulaCase(moved_by_sign, (0, 1), (2,), {"eps": 0.08}),
 }
 """By what they compute."""
