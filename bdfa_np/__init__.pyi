@@ -47,11 +47,14 @@ from .rules import BFA as BFA
 from .rules import BP as BP
 from .rules import BRSF as BRSF
 from .rules import DFA as DFA
+from .rules import DRTP as DRTP
 from .rules import FA as FA
 from .rules import FRSF as FRSF
 from .rules import KP as KP
+from .rules import SDFA as SDFA
 from .rules import USF as USF
 from .rules import Direct as Direct
+from .rules import Frozen as Frozen
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
 from .runs.loading import load_run as load_run

@@ -5,6 +5,9 @@ from bdfa_np.rules.bp import BP
 from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
+from bdfa_np.rules.direct.drtp import DRTP
+from bdfa_np.rules.direct.frozen import Frozen
+from bdfa_np.rules.direct.sdfa import SDFA
 from bdfa_np.rules.layerwise.base import Layerwise
 from bdfa_np.rules.layerwise.bfa import BFA
 from bdfa_np.rules.layerwise.brsf import BRSF
@@ -18,6 +21,7 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         *(BP, FA, DFA, BFA, BDFA),
         *(USF, BRSF, FRSF, KP),
+        *(SDFA, DRTP, Frozen),
     )
 }
 """By the names that ``--gradient`` takes."""
@@ -37,13 +41,16 @@ __all__ = [
     "BP",
     "BRSF",
     "DFA",
+    "DRTP",
     "FA",
     "FRSF",
     "GROUPS",
     "KP",
     "RULES",
+    "SDFA",
     "USF",
     "Direct",
+    "Frozen",
     "Layerwise",
     "Rule",
 ]

@@ -167,8 +167,12 @@ class Rule(Habits, ABC):
             self.wanted[layer] = wanted
             for branch in layer.branches():
                 self._note_what_is_wanted(branch, wanted)
-            holds_weights = any(inner.parameters() for inner in tree_of([layer]))
-            wanted = not self.cuts(layer) and (wanted or holds_weights)
+            learns = any(inner.parameters() and self.learns(inner) for inner in tree_of([layer]))
+            wanted = not self.cuts(layer) and (wanted or learns)
+
+    def learns(self, layer: Layer) -> bool:
+        """Return whether a layer's own parameters are trained; a rule that leaves some as they are overrides this."""
+        return True
 
     # Looking on
 
