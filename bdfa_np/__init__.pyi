@@ -40,7 +40,9 @@ from .rules import BDFA as BDFA
 from .rules import BFA as BFA
 from .rules import BP as BP
 from .rules import DFA as DFA
+from .rules import EBD as EBD
 from .rules import FA as FA
+from .rules import IFA as IFA
 from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule

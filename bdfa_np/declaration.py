@@ -257,6 +257,11 @@ def fraction(value: float) -> str | None:
     return not_in_float32(value) if value <= 1 - 2.0**-24 else "must be less than 1 by 6e-8, or float32 takes it for 1"
 
 
+def up_to_one(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 and 1, both included, in float32 too."""
+    return not_in_float32(value) if 0 <= value <= 1 else "must be at least 0 and at most 1"
+
+
 def at_least(lowest: int, *, at_most: int | None = None) -> Check:
     """Return a check for whole numbers from ``lowest`` up to ``at_most``."""
 
