@@ -42,6 +42,7 @@ from .rules import BP as BP
 from .rules import DFA as DFA
 from .rules import EBD as EBD
 from .rules import FA as FA
+from .rules import FDFA as FDFA
 from .rules import IFA as IFA
 from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise

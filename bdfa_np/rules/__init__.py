@@ -6,12 +6,13 @@ from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.direct.ebd import EBD
+from bdfa_np.rules.direct.fdfa import FDFA
 from bdfa_np.rules.direct.ifa import IFA
 from bdfa_np.rules.layerwise.base import Layerwise
 from bdfa_np.rules.layerwise.bfa import BFA
 from bdfa_np.rules.layerwise.fa import FA
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA, IFA, EBD)}
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (BP, FA, DFA, BFA, BDFA, IFA, FDFA, EBD)}
 """By the names that ``--gradient`` takes."""
 
 GROUPS: dict[str, str] = {
@@ -23,4 +24,4 @@ GROUPS: dict[str, str] = {
 }
 """Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
 
-__all__ = ["BDFA", "BFA", "BP", "DFA", "EBD", "FA", "GROUPS", "IFA", "RULES", "Direct", "Layerwise", "Rule"]
+__all__ = ["BDFA", "BFA", "BP", "DFA", "EBD", "FA", "FDFA", "GROUPS", "IFA", "RULES", "Direct", "Layerwise", "Rule"]

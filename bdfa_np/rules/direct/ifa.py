@@ -39,6 +39,7 @@ class IFA(Direct):
     trains = "W"
     errors_from = "the output for the lowest block, the layer below for all others"
     source = "Nøkland, 2016, arXiv 1609.01596, eq. 8"
+    fully_connected_only = True
 
     def __init__(self, network: Sequential) -> None:
         super().__init__(network)
@@ -75,6 +76,7 @@ class IFA(Direct):
                 signal = site.project_feedback(self.delta, linear.W)  # δ_{l-1} W_l
             self.reached(site, signal)
             super().walk(block, signal)
+        del self.delta  # which would hold on to memory until the next step
         return None
 
     def deltas(self, result: LossResult) -> dict[str, Array]:
