@@ -98,10 +98,10 @@ def test_the_jacobian_by_backward_passes_is_the_golden_one(network, golden, step
 
 def compare_with_the_jacobian(rule, x, labels, site):
     """Each entry of the mean of many estimates lies within 5 of its standard deviations, which are small."""
-    network, many = rule.network, np.repeat(x, 100, axis=0)  # as many estimates in one pass
+    network, many = rule.network, np.repeat(x, 500, axis=0)  # as many estimates in one pass
     estimates = []
-    for _ in range(40):
-        result = LOSSES["bce"](network.backend)(network.forward(many), np.repeat(labels, 100))
+    for _ in range(10):
+        result = LOSSES["bce"](network.backend)(network.forward(many), np.repeat(labels, 500))
         rule.train_feedback(result)
         estimates.append(rule.B[site].copy())
     expected = jacobians(network, len(many), 4)[site]
