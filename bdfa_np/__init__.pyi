@@ -48,8 +48,11 @@ from .rules import BP as BP
 from .rules import BRSF as BRSF
 from .rules import DFA as DFA
 from .rules import DRTP as DRTP
+from .rules import EBD as EBD
 from .rules import FA as FA
+from .rules import FDFA as FDFA
 from .rules import FRSF as FRSF
+from .rules import IFA as IFA
 from .rules import KP as KP
 from .rules import SDFA as SDFA
 from .rules import USF as USF

@@ -1,4 +1,4 @@
-"""A small VGG: three times two 3x3 convolutions and a pooling, then 512 units (Simonyan, Zisserman, arXiv 1409.1556)."""
+"""A small VGG: three times two 3x3 convolutions and a pooling, then 512 units.
 
 Simonyan and Zisserman, arXiv 1409.1556, table 1, made small enough for 32x32 pixels.
 """

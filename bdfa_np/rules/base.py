@@ -71,6 +71,8 @@ class Rule(Habits, ABC):
     """Authors, year, arXiv number and equation."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""
+    fully_connected_only: ClassVar[bool] = False
+    """Whether it trains fully connected nets alone, and refuses all others."""
     starts_at_zero: ClassVar[bool] = False
     """Whether forward weights may start at zero: where no signal travels through them."""
 
