@@ -27,6 +27,8 @@ class Linear(Layer):
     """
 
     kind = "linear"
+    gives_output = True
+    gives_signal = True
     feedback_site = "layerwise"
     said_by_shape = ("units",)
     x: Array
@@ -65,14 +67,14 @@ class Linear(Layer):
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x W + b``."""
         self.x = x  # (N, fan_in)
-        y = self.carry(x)
+        y = self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
         if self.bias:
             self.backend.add_bias(y, self.b)
         return y  # (N, units)
 
     def carry(self, x: Array) -> Array:
-        """Return ``x W``, without bias."""
-        return self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
+        """Return ``x W``, without bias, in lent memory."""
+        return self.backend.matmul(x, self.W, out=self.backend.lend((len(x), self.units)))
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """``dW += xᵀ grad_y``, ``db += Σ_N grad_y``; return ``grad_y Wᵀ``."""
@@ -82,7 +84,7 @@ class Linear(Layer):
         self.accumulate = True
         if not need_grad_in:
             return None
-        return self.backend.matmul(grad_y, self.W.T, out=self.buffer("grad_x", self.x.shape))  # (N, fan_in)
+        return self.backend.matmul(grad_y, self.W.T, out=self.backend.lend(self.x.shape))  # (N, fan_in)
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx W``."""
@@ -94,5 +96,4 @@ class Linear(Layer):
 
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""
-        shape = (len(signal), prod(self.input_shape))
-        return self.backend.matmul(signal, B.T, out=self.buffer("grad_x", shape))  # (N, fan_in)
+        return self.backend.matmul(signal, B.T, out=self.backend.lend((len(signal), *self.input_shape)))  # (N, fan_in)
