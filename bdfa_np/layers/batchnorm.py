@@ -33,6 +33,8 @@ class BatchNorm(Layer):
     """
 
     kind = "batchnorm"
+    gives_output = True
+    gives_signal = True
     x_hat: Array
     gamma: Array
     beta: Array
@@ -72,7 +74,7 @@ class BatchNorm(Layer):
         """Normalise by the batch's statistics in training, by the running averages in use."""
         C = x.shape[-1]
         self.trained = train
-        self.x_hat = self.buffer("x_hat", x.shape)
+        self.x_hat = self.over_input(x, "x_hat")
         rows, y = self.x_hat.reshape(-1, C), self.buffer("y", x.shape)  # rows (M, C)
         M = len(rows)
         if train:
@@ -105,7 +107,7 @@ class BatchNorm(Layer):
         """
         C = grad_y.shape[-1]
         rows, M = grad_y.reshape(-1, C), grad_y.size // C
-        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.buffer("grad_x", grad_y.shape))
+        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.backend.lend(grad_y.shape))
         sum_gx = self.backend.column_sum(grad_x.reshape(-1, C), out=self.buffer("sum_gx", (C,)))
         sum_g = self.backend.column_sum(rows, out=self.buffer("sum_g", (C,)))
         self._add(self.dgamma, sum_gx)

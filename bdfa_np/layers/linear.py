@@ -29,6 +29,8 @@ class Linear(Layer):
     """
 
     kind = "linear"
+    gives_output = True
+    gives_signal = True
     feedback_site = "layerwise"
     said_by_shape = ("units",)
     x: Array
@@ -71,14 +73,14 @@ class Linear(Layer):
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x W + b``."""
         self.x = x  # (N, fan_in), or (N, T, fan_in)
-        y = self.carry(x)
+        y = self._product(x, self.W, self.buffer("y", (len(x), *self.output_shape)))
         if self.bias:
             self.backend.add_bias(y, self.b)
         return y  # (N, units), or (N, T, units)
 
     def carry(self, x: Array) -> Array:
-        """Return ``x W``, without bias."""
-        return self._product(x, self.W, "y", self.output_shape)
+        """Return ``x W``, without bias, in lent memory."""
+        return self._product(x, self.W, self.backend.lend((len(x), *self.output_shape)))
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """``dW += xᵀ grad_y``, ``db += Σ grad_y``, over samples and tokens; return ``grad_y Wᵀ``."""
@@ -86,11 +88,13 @@ class Linear(Layer):
         if self.bias:
             self.backend.column_sum(rows(grad_y), out=self.db, accumulate=self.accumulate)
         self.accumulate = True
-        return self._product(grad_y, self.W.T, "grad_x", self.input_shape) if need_grad_in else None
+        if not need_grad_in:
+            return None
+        return self._product(grad_y, self.W.T, self.backend.lend(self.x.shape))  # (N, fan_in), or (N, T, fan_in)
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx W``."""
-        return self._product(dx, self.W, "tangent", self.output_shape)
+        return self._product(dx, self.W, self.buffer("tangent", (len(dx), *self.output_shape)))
 
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""
@@ -98,10 +102,9 @@ class Linear(Layer):
 
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""
-        return self._product(signal, B.T, "grad_x", self.input_shape)
+        return self._product(signal, B.T, self.backend.lend((len(signal), *self.input_shape)))
 
-    def _product(self, a: Array, matrix: Array, name: str, shape: Shape) -> Array:
-        out = self.buffer(name, (len(a), *shape))
+    def _product(self, a: Array, matrix: Array, out: Array) -> Array:
         self.backend.matmul(rows(a), matrix, out=rows(out))
         return out
 

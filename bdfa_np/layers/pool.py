@@ -25,6 +25,8 @@ class MaxPool2d(Layer):
 
     kind = "pool"
     shares_batch = True
+    gives_output = True
+    gives_signal = True
     chosen: Array
 
     def __init__(self, size: int, stride: int | None = None) -> None:
@@ -49,7 +51,7 @@ class MaxPool2d(Layer):
         """Hand each window's gradient to the entry that was its maximum."""
         if not need_grad_in:
             return None
-        out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
+        out = self.backend.lend((len(grad_y), *self.input_shape))
         return self.backend.max_pool_gradient(grad_y, self.chosen, self.size, self.stride, out)  # (N, H, W, C)
 
     def push_forward(self, dx: Array) -> Array:

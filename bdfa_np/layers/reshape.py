@@ -10,6 +10,9 @@ class Flatten(Layer):
     """A sample of any shape as a vector; images (H, W, C) flatten in H·W·C order."""
 
     kind = "flatten"
+    gives_output = True
+    gives_signal = True
+    passes_on = True
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """Return (number of entries,)."""

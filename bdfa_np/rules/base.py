@@ -75,6 +75,17 @@ class Rule(Habits, ABC):
     """Whether it trains fully connected nets alone, and refuses all others."""
     starts_at_zero: ClassVar[bool] = False
     """Whether forward weights may start at zero: where no signal travels through them."""
+    keeps_signals: ClassVar[bool] = True
+    """Whether what it was given or has returned as a layer's signal must stay as it was until its next ``backward``.
+
+    If not, layers write over signals that they have read. A class that writes a method of the walk anew says so anew.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Take back that no signals are kept, where a method that is given signals is another one."""
+        super().__init_subclass__()
+        if "keeps_signals" not in vars(cls) and {"visit", "inject", "walk", "reached"} & vars(cls).keys():
+            cls.keeps_signals = True
 
     def __init__(self, network: Sequential) -> None:
         self.network = network
@@ -132,7 +143,8 @@ class Rule(Habits, ABC):
                 f"{prod(self.network.output_shape)}: the loss takes logits, loss(network.forward(x), labels)"
             )
         self.result = result
-        self.walk(self.network.layers, result.error)
+        with self.backend.handing_over(not self.keeps_signals):
+            self.walk(self.network.layers, result.error)
 
     def walk(self, layers: Sequence[Layer], signal: Array | None) -> Array | None:
         """Carry a signal from the output of the last of some layers to the input of the first, where it is needed."""

@@ -20,6 +20,7 @@ from bdfa_np.backend.cpu import (
     threads,
     winograd,
 )
+from bdfa_np.backend.cpu.lending import Lender, pages
 from bdfa_np.backend.formula import Formula, in_order
 
 
@@ -34,13 +35,16 @@ class NumpyBackend(Backend):
         super().__init__(dtype)
         self._number = np.dtype(dtype).type
         self._scratch: dict[str, Array] = {}
+        self._lender = Lender()
 
     def _workspace(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """Return scratch memory that every layer shares: its content lasts until the next kernel runs."""
         size = prod(shape)
         held = self._scratch.get(name)
         if held is None or held.size < size:
-            held = self._scratch[name] = self.empty((size,), dtype)
+            number = np.dtype(self.dtype if dtype is None else dtype)
+            self._scratch.pop(name, None)
+            held = self._scratch[name] = pages(size * number.itemsize).view(number)
         return held[:size].reshape(shape)
 
     def _ones(self, size: int) -> Array:
@@ -67,6 +71,10 @@ class NumpyBackend(Backend):
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """Return an array of zeros in the backend's dtype."""
         return np.zeros(shape, dtype=self.dtype)
+
+    def lend(self, shape: tuple[int, ...]) -> Array:
+        """Return an array whose memory comes back once nobody holds it."""
+        return self._lender.lend(shape, self.dtype)
 
     def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
         """Write the matrix product ``a b`` into ``out``, or add it where ``accumulate`` is true; return ``out``."""

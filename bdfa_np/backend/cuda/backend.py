@@ -93,6 +93,10 @@ class CupyBackend(Backend):
         """Return an array of zeros in the backend's dtype."""
         return self.xp.zeros(shape, self.dtype)
 
+    def lend(self, shape: tuple[int, ...]) -> Array:
+        """Return an array of CuPy's pool, to which it comes back; a graph that is recorded has a pool of its own."""
+        return self.xp.empty(shape, self.dtype)
+
     def whole_number(self, value: int) -> Array:
         """Return a number that lies on the device, as an array (1,)."""
         return self.xp.asarray(np.array([value], np.int64))

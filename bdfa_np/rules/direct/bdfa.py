@@ -128,7 +128,7 @@ class BDFA(DFA):
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
             h, B = site.h.reshape(len(Y), -1), self.B[site.name]  # (N, n) and (K, n)
-            a_hat = backend.matmul(Y, B, out=site.buffer("prediction", h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
+            a_hat = backend.matmul(Y, B, out=backend.lend(h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
             s = backend.row_dots(a_hat, h, out=backend.xp.empty(len(Y), Y.dtype))  # (N,); s_i = <Y_i B_l, h_{l,i}>
             miss = backend.xp.empty_like(s)
             backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample

@@ -13,6 +13,7 @@ class Layerwise(Rule):
     """``δ_l = (δ_{l+1} V_{l+1}ᵀ) ⊙ f'(a_l)``, with a matrix ``V`` in place of ``W``; a rule says which."""
 
     group = "layerwise"
+    keeps_signals = False
     errors_from = "the layer above"
 
     def __init__(self, network: Sequential) -> None:
