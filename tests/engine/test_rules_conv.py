@@ -65,7 +65,7 @@ def test_a_blocks_local_backward_is_back_propagations_when_given_the_true_gradie
 
 
 def test_which_layers_hold_feedback_depends_on_the_rule():
-    held = {rule: list(make_model(rule).rule.feedback) for rule in RULES}
+    held = {rule: list(make_model(rule).rule.feedback) for rule in RULES if rule != "ifa"}
     assert held["fa"] == ["conv2.B", "conv3.B", "linear1.B", "linear2.B", "linear3.B"]
     assert held["bfa"] == ["conv1.B", *held["fa"]]
     assert held["dfa"] == held["bdfa"] == [f"feedback{number}.B" for number in range(1, 6)]
@@ -141,7 +141,8 @@ def test_unpooling_gives_each_place_its_nearest_windows_value():
     assert layer.unpool_gradient(np.ones((1, 6, 5, 1)))[0, :, :, 0].tolist() == [[4, 6], [8, 12]]
 
 
-@pytest.mark.parametrize("rule", [name for name in RULES if name != "frozen"])  # narrow features say little as drawn
+# What ifa cannot train it says; to frozen, narrow features say little as they are drawn.
+@pytest.mark.parametrize("rule", [name for name in RULES if name not in ("ifa", "frozen")])
 @pytest.mark.parametrize("criterion", LOSSES)
 def test_every_rule_trains_conv(rule, criterion, monkeypatch):
     monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (6, 8, 10))
@@ -151,7 +152,7 @@ def test_every_rule_trains_conv(rule, criterion, monkeypatch):
     labels = np.arange(10) % 2
     x[labels == 0, :7] += 0.8
     x[labels == 1, 8:] += 0.8
-    steps, lr = (100, 3e-3) if criterion == "mse" else (60, 5e-3)  # nothing bounds the error of mse
+    steps, lr = (150, 3e-3) if criterion == "mse" else (60, 5e-3)  # nothing bounds the error of mse
     nonlin = "tanh" if rule == "drtp" else "relu"  # its signal never ends, so that units without a bound grow
     options = {"optimization": "adam", "lr": lr, "criterion": criterion, "nonlin": nonlin}
     model = build_model(Config(network="conv", gradient=rule, **options), (15, 15, 1), 2)
