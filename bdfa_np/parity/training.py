@@ -116,20 +116,26 @@ class Case:
         return Config(**(given | names | dict(self.options))).resolve()
 
 
+def trained_nets(rule: str) -> list[str]:
+    """Return the nets of `SHAPES` that a rule of the package can train."""
+    return ["mlp"] if RULES[rule].fully_connected_only else list(SHAPES)
+
+
 def cases(thorough: bool = False) -> list[Case]:
     """Return the cases to run.
 
     Parameters
     ----------
     thorough : bool, default False
-        Every net with every rule and every optimizer, and with every option. Otherwise every net with every rule under
-        one optimizer, every optimizer once, and every option on one net.
+        Every net with every rule that can train it and every optimizer, and with every option. Otherwise every net with
+        every rule under one optimizer, every optimizer once, and every option on one net.
     """
     nets = list(SHAPES)
+    pairs = [(net, rule) for net in nets for rule in RULES if net in trained_nets(rule)]
     if thorough:
-        chosen = [Case(net, rule, optimizer) for net in nets for rule in RULES for optimizer in OPTIMIZERS]
+        chosen = [Case(net, rule, optimizer) for net, rule in pairs for optimizer in OPTIMIZERS]
         return chosen + [_with_options(net, options) for net in nets for options in OPTIONS]
-    chosen = [Case(net, rule, "adam") for net in nets for rule in RULES]
+    chosen = [Case(net, rule, "adam") for net, rule in pairs]
     chosen += [Case("mlp", "bfa", optimizer) for optimizer in OPTIMIZERS if optimizer != "adam"]
     return chosen + [_with_options(nets[number % 2], options) for number, options in enumerate(OPTIONS)]
 
