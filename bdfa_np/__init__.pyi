@@ -44,7 +44,9 @@ from .rules import DFA as DFA
 from .rules import FA as FA
 from .rules import FRSF as FRSF
 from .rules import KP as KP
+from .rules import PFA as PFA
 from .rules import USF as USF
+from .rules import WM as WM
 from .rules import Direct as Direct
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule

@@ -72,6 +72,9 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"gradient": "bfa", "clip_norm": 0.1},
     {"augment": "crop-flip"},
     {"gradient": "frsf", "sign_scale": "weights"},
+    {"gradient": "wm", "mirror_lr": 0.1},
+    {"gradient": "wm", "mirror_decay": 0.05},
+    {"gradient": "pfa", "feedback_expansion": 2},
 )
 """Every option that changes what a step computes, at least once."""
 

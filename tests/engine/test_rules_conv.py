@@ -147,7 +147,7 @@ def test_every_rule_trains_conv(rule, criterion, monkeypatch):
     monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (6, 8, 10))
     monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (40, 30))
     # The brighter half of an image is its class; a few steps on the same batch must lower the loss.
-    x = RNG.random((10, 15, 15, 1)) * 0.2
+    x = np.random.default_rng(5).random((10, 15, 15, 1)) * 0.2
     labels = np.arange(10) % 2
     x[labels == 0, :7] += 0.8
     x[labels == 1, 8:] += 0.8

@@ -95,7 +95,7 @@ def test_a_run_reports_all_that_training_computes_and_nothing_is_zero(network, r
 def test_ten_steps_move_every_parameter_by_more_than_float32s_tolerance(case):
     rule = make_trainer(case, NumpyBackend("float64")).rule
     trained = {"weights": rule.network.weights}
-    if case.gradient in ("bfa", "bdfa", "kp", "pfa"):
+    if case.gradient in ("bfa", "bdfa", "kp", "wm", "pfa"):
         trained["feedback"] = rule.feedback
     after = run_case(case, NumpyBackend("float64"))
     for group, vector in trained.items():
