@@ -56,8 +56,10 @@ from .rules import FDFA as FDFA
 from .rules import FRSF as FRSF
 from .rules import IFA as IFA
 from .rules import KP as KP
+from .rules import PFA as PFA
 from .rules import SDFA as SDFA
 from .rules import USF as USF
+from .rules import WM as WM
 from .rules import Direct as Direct
 from .rules import Frozen as Frozen
 from .rules import Layerwise as Layerwise

@@ -282,6 +282,7 @@ class Trainer:
         backend = self.network.backend
         if not backend.on_device(labels):
             check_labels(labels, len(x), self.network.output_shape[0])
+        self.rule.batch_size = len(x)
         with self.network.computing():
             for optimizer in self.optimizers:
                 optimizer.look_ahead()

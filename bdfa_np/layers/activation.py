@@ -39,6 +39,11 @@ class NonLinearity(Layer):
         self.backend.elementwise(self.activated, (a,), (self.y,), **self.constants())
         return self.y  # (N, ...)
 
+    def apply(self, a: Array) -> Array:
+        """Compute ``y`` in place of ``a`` and return it; nothing is kept of it, and ``backward`` knows nothing."""
+        self.backend.elementwise(self.activated, (a,), (a,))
+        return a
+
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y`` times the slope."""
         if not need_grad_in:

@@ -76,6 +76,9 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"augment": "crop-flip"},
     {"gradient": "frsf", "sign_scale": "weights"},
     {"gradient": "fdfa", "feedback_optimizer": "adam", "feedback_lr": 0.05},
+    {"gradient": "wm", "mirror_lr": 0.1},
+    {"gradient": "wm", "mirror_decay": 0.05},
+    {"gradient": "pfa", "feedback_expansion": 2},
 )
 """Every option that changes what a step computes, at least once."""
 

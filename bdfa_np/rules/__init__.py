@@ -17,13 +17,15 @@ from bdfa_np.rules.layerwise.brsf import BRSF
 from bdfa_np.rules.layerwise.fa import FA
 from bdfa_np.rules.layerwise.frsf import FRSF
 from bdfa_np.rules.layerwise.kp import KP
+from bdfa_np.rules.layerwise.pfa import PFA
 from bdfa_np.rules.layerwise.usf import USF
+from bdfa_np.rules.layerwise.wm import WM
 
 RULES: dict[str, type[Rule]] = {
     rule.name: rule
     for rule in (
         *(BP, FA, DFA, BFA, BDFA),
-        *(USF, BRSF, FRSF, KP),
+        *(USF, BRSF, FRSF, KP, WM, PFA),
         *(SDFA, DRTP, IFA, FDFA, EBD, Frozen),
     )
 }
@@ -52,9 +54,11 @@ __all__ = [
     "GROUPS",
     "IFA",
     "KP",
+    "PFA",
     "RULES",
     "SDFA",
     "USF",
+    "WM",
     "Direct",
     "Frozen",
     "Layerwise",

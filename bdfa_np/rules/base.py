@@ -38,6 +38,9 @@ class Rule(Habits, ABC):
         The feedback matrices ``B``, by names such as ``linear2.B``; empty where a rule has none.
     B : dict of str to array
         The same by the names of their layers: ``B["linear2"]``.
+    batch_size : int
+        How many samples the step has that is being trained, or was last; also where a graph of CUDA's is replayed, and
+        `backward` is not called.
     optimizers : list of Optimizer
         Optimizers of the rule's own, beside the one that trains `trained`: they step and are halved when it is, and
         follow the same schedule.
@@ -94,6 +97,7 @@ class Rule(Habits, ABC):
             raise ValueError(f"{self.name} needs a network with at least one layer that has weights")
         self.feedback = ParameterVector({}, self.backend, trained=False)
         self.B: dict[str, Array] = {}
+        self.batch_size = 0
         self.optimizers: list[Optimizer] = []
         self.wanted: dict[Layer, bool] = {}
         """Of each layer, whether anything below it needs the signal at its input."""
@@ -143,6 +147,7 @@ class Rule(Habits, ABC):
                 f"{prod(self.network.output_shape)}: the loss takes logits, loss(network.forward(x), labels)"
             )
         self.result = result
+        self.batch_size = len(result.error)
         with self.backend.handing_over(not self.keeps_signals):
             self.walk(self.network.layers, result.error)
 
@@ -315,6 +320,10 @@ class Rule(Habits, ABC):
 
         On CUDA this is outside of what a graph captures, as are the steps of `optimizers`.
         """
+
+    def epoch_notes(self) -> Iterable[str]:
+        """Return what a run's log is to say after an epoch's figures, each note a line without a full stop."""
+        return ()
 
     # What a checkpoint keeps
 

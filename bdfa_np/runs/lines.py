@@ -2,7 +2,8 @@
 
 import itertools
 import shlex
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,6 +193,11 @@ def learns_nothing_lines(error: float, tested_on: str) -> list[str]:
         "  the loss no longer falls: try a tenth or ten times the --lr, another --nonlin",
         "  or --optimization; --gradient bp shows whether this net can learn these data",
     ]
+
+
+def rule_lines(notes: Iterable[str]) -> list[str]:
+    """Return what a rule says after an epoch, indented beneath its line."""
+    return [line for note in notes for line in textwrap.wrap(note, 80, initial_indent="  ", subsequent_indent="    ")]
 
 
 def slowed_lines(times: float, threads: int, folder: Path) -> list[str]:

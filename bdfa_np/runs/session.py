@@ -24,6 +24,7 @@ from bdfa_np.runs.lines import (
     halved_line,
     learns_nothing_lines,
     opening,
+    rule_lines,
     slowed_lines,
 )
 from bdfa_np.runs.loading import weights_of
@@ -180,7 +181,7 @@ class Session:
             self.history.append(record)
             self._standing.add(record)
             listener.epoch_ends(record)
-            lines = self._noted([epoch_line(record, config.epochs), *self._remarks(rate)])
+            lines = self._noted([epoch_line(record, config.epochs), *self._notes_of_the_rule(), *self._remarks(rate)])
             rate = trainer.optimizer.learning_rate
             self._stop_without_improvement()
             self._save()
@@ -193,6 +194,10 @@ class Session:
         """Train epoch by epoch; a mistake in a user's rule or net is told as theirs."""
         with blamed():
             yield from self.trainer.run(epochs)
+
+    def _notes_of_the_rule(self) -> list[str]:
+        with blamed(), self.model.network.computing():
+            return rule_lines(self.model.rule.epoch_notes())
 
     def _remarks(self, rate: float) -> Iterator[str]:
         """Yield what is to be said after an epoch's line; ``rate`` is the learning rate before it, without decay."""

@@ -105,7 +105,7 @@ def test_a_run_reports_all_that_training_computes_and_nothing_is_zero(network, r
 def test_ten_steps_move_every_parameter_by_more_than_float32s_tolerance(case):
     rule = make_trainer(case, NumpyBackend("float64")).rule
     trained = [("weights", vector) for vector in rule.trained if vector is not rule.feedback]
-    if rule.feedback.gradients is not None or case.gradient in ("bdfa", "fdfa", "ebd"):
+    if rule.feedback.gradients is not None or case.gradient in ("bdfa", "fdfa", "ebd", "wm"):
         trained.append(("feedback", rule.feedback))
     after = run_case(case, NumpyBackend("float64"))
     for group, vector in trained:

@@ -29,8 +29,9 @@ def agree(actual, expected, tolerance=1e-12):
 
 
 def load_weights(network, start=""):
-    layers = [layer for layer in network.tree() if layer.parameters()]
-    for number, layer in enumerate(layers, start=1):
+    layers = [layer for layer in reversed(network.tree()) if layer.parameters()]
+    numbers = {"": 3, "conv_": 2, "res_": 3}
+    for number, layer in zip(range(numbers[start], 0, -1), layers, strict=False):
         layer.W[...] = GOLDEN[f"{start}W{number}"]
         layer.b[...] = GOLDEN[f"{start}b{number}"]
 
@@ -45,8 +46,11 @@ def network(backend):
 
 @pytest.fixture
 def images(backend):
+    """Give the net above a convolution that changes nothing, so that signals go on to the other's input."""
     layers = [Conv2d(3, 3, padding=1), Tanh(), MaxPool2d(2), ErrorFeedback(), Flatten(), Linear(4)]
-    network = Sequential(layers, (6, 6, 2), backend=backend)
+    network = Sequential([Conv2d(2, 1), *layers], (6, 6, 2), backend=backend)
+    network["conv1"].W[...] = np.eye(2)
+    network["conv1"].b[...] = 0
     load_weights(network, "conv_")
     return network
 
@@ -74,7 +78,7 @@ def make_rule(name, network):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("name", ["bp", "usf", "frsf", "kp"])
+@pytest.mark.parametrize("name", ["bp", "usf", "frsf", "kp", "pfa"])
 def test_every_rule_gives_the_parameter_gradients(network, name, criterion):
     rule = make_rule(name, network)
     rule.backward(result_of(network, criterion))
@@ -107,11 +111,37 @@ def result_of_any(network, criterion):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("name", ["bp", "usf"])
+def test_pfa_sends_the_signals_and_trains_the_matrices(network, criterion):
+    rule = make_rule("pfa", network)
+    deltas = rule.deltas(result_of(network, criterion))
+    for number in (1, 2):
+        agree(deltas[f"tanh{number}"], GOLDEN[f"pfa_{criterion}_signal{number}"])
+        dR = rule.feedback.gradient(f"linear{number + 1}.R")
+        agree(dR, GOLDEN[f"pfa_{criterion}_dR{number + 1}"])
+
+
+@pytest.mark.parametrize(("decay", "start"), [(0.0, "wm_decay0"), (0.1, "wm_decay01")])
+def test_a_step_of_the_mirror_phase_moves_the_feedback(network, decay, start):
+    rule = RULES["wm"](network, mirror_lr=float(GOLDEN["mirror_lr"]), mirror_decay=decay)
+    load_feedback(rule)
+    for number in (2, 3):
+        rule.mirror(network[f"linear{number}"], GOLDEN[f"wm_x{number}"])
+        agree(rule.B[f"linear{number}"], GOLDEN[f"{start}_B{number}"])
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("name", ["bp", "usf", "pfa"])
 def test_signals_pass_a_convolution(images, name, criterion):
-    rule = RULES[name](images)
+    rule = RULES[name](images, **({"expansion": 2} if name == "pfa" else {}))
+    layers = images["conv2"], images["linear1"]
+    if name == "pfa":
+        for number, layer in enumerate(layers, start=1):
+            rule.M[layer.name][...] = GOLDEN[f"conv_pfa_M{number}"]
+            rule.feedback[f"{layer.name}.R"][...] = GOLDEN[f"conv_pfa_R{number}"]
     result = result_of(images, criterion, "conv_")
-    rule.backward(result)
-    for number, layer in enumerate((images["conv1"], images["linear1"]), start=1):
+    agree(rule.deltas(result)["conv1"], GOLDEN[f"conv_{name}_{criterion}_dx"])
+    for number, layer in enumerate(layers, start=1):
         agree(layer.dW, GOLDEN[f"conv_{name}_{criterion}_dW{number}"])
         agree(layer.db, GOLDEN[f"conv_{name}_{criterion}_db{number}"])
+        if name == "pfa":
+            agree(rule.feedback.gradient(f"{layer.name}.R"), GOLDEN[f"conv_pfa_{criterion}_dR{number}"])

@@ -23,8 +23,9 @@ class BRSF(SignConcordant):
 
     def matrix(self, layer: Layer) -> Array:
         """Return ``|M| ⊙ sign(W)``."""
-        V = self.workspace("V", layer.W.shape)
-        self.backend.elementwise(with_sign, (self.magnitudes(layer, V), layer.W), (V,))
+        W = self.network.weights[f"{layer.name}.W"]
+        V = self.workspace("V", W.shape)
+        self.backend.elementwise(with_sign, (self.magnitudes(layer, V), W), (V,))
         return V
 
     def magnitudes(self, layer: Layer, out: Array) -> Array:

@@ -34,6 +34,7 @@ class FRSF(SignConcordant):
 
     def matrix(self, layer: Layer) -> Array:
         """Return ``|M| ⊙ sign(W)``."""
-        V = self.workspace("V", layer.W.shape)
-        self.backend.elementwise(with_sign, (self.B[layer.name], layer.W), (V,))
+        W = self.network.weights[f"{layer.name}.W"]
+        V = self.workspace("V", W.shape)
+        self.backend.elementwise(with_sign, (self.B[layer.name], W), (V,))
         return V

@@ -33,5 +33,6 @@ class KP(FA):
 
     def train_feedback(self, result: LossResult) -> None:
         """Leave ``dB = dW`` for the optimizer."""
-        for layer in self.feedback_layers():
-            self.feedback.gradient(f"{layer.name}.B")[...] = layer.dW  # Akrout eq. 16-17
+        for name in self.B:
+            dW = self.network.weights.gradient(f"{name}.W")
+            self.feedback.gradient(f"{name}.B")[...] = dW  # Akrout eq. 16-17: one and the same, but for the decay

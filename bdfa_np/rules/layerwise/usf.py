@@ -23,8 +23,9 @@ class USF(SignConcordant):
 
     def matrix(self, layer: Layer) -> Array:
         """Return ``s · sign(W)``."""
-        V = self.workspace("V", layer.W.shape)
-        self.backend.elementwise(scaled_sign, (layer.W,), (V,), s=self.s[layer.name])
+        W = self.network.weights[f"{layer.name}.W"]
+        V = self.workspace("V", W.shape)
+        self.backend.elementwise(scaled_sign, (W,), (V,), s=self.s[layer.name])
         return V
 
 
