@@ -1,5 +1,7 @@
 """The fully connected layer."""
 
+from math import prod
+
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape, check_initial, initial_values
 
