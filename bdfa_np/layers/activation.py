@@ -127,6 +127,7 @@ class LeakyReLU(NonLinearity):
     """
 
     kind = "leaky_relu"
+    gives_signal = True
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
@@ -159,6 +160,8 @@ class GELU(NonLinearity):
     """
 
     kind = "gelu"
+    gives_output = True
+    gives_signal = True
     a: Array
 
     @property
