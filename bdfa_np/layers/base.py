@@ -323,11 +323,13 @@ class Layer(Habits):
 
     def over_input(self, x: Array, name: str) -> Array:
         """Return where ``forward`` writes an array of its input's shape: over ``x`` where it may, else a buffer."""
-        return x if self.owns_input else self.buffer(name, x.shape)
+        return x if self.owns_input and x.flags.c_contiguous else self.buffer(name, x.shape)
 
     def over_signal(self, grad_y: Array) -> Array:
         """Return where ``backward`` writes an array of the signal's shape: over it where it may, else lent memory."""
-        return grad_y if self.owns_signal and self.backend.hands_over else self.backend.lend(grad_y.shape)
+        if self.owns_signal and self.backend.hands_over and grad_y.flags.c_contiguous:
+            return grad_y
+        return self.backend.lend(grad_y.shape)
 
 
 Walk = Callable[[Sequence[Layer], Array], Array | None]

@@ -16,6 +16,7 @@ from bdfa_np.backend.cpu import (
     direct,
     elementwise,
     few_channels,
+    normalisation,
     pool,
     products,
     threads,
@@ -90,6 +91,24 @@ class NumpyBackend(Backend):
     def column_sum(self, a: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
         return products.column_sum(a, out, accumulate, self._ones)
+
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Write the mean and the (biased) variance of each column, by blocks that stay in cache, or compiled."""
+        normalisation.moments(x, mean, variance)
+
+    def normalise(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> Array:
+        """Write ``(x - mean) scale + shift``, in one pass."""
+        return normalisation.normalise(x, mean, scale, shift, out)
+
+    def centred_sums(self, grad_y: Array, x: Array, mean: Array, sum_g: Array, sum_gx: Array) -> None:
+        """Write ``Σ grad_y`` and ``Σ grad_y (x - mean)``, in one pass."""
+        normalisation.centred_sums(grad_y, x, mean, sum_g, sum_gx)
+
+    def normalise_gradient(
+        self, grad_y: Array, x: Array, mean: Array, along: Array, common: Array, scale: Array, out: Array
+    ) -> Array:
+        """Write ``((x - mean) along + grad_y - common) scale``, in one pass."""
+        return normalisation.normalise_gradient(grad_y, x, mean, along, common, scale, out)
 
     def one_hot(self, labels: Array, num_classes: int) -> Array:
         """Return the targets (N, K) of labels (N,)."""
