@@ -1,6 +1,9 @@
 """Bounds on the norms of weight vectors."""
 
+from collections.abc import Iterable
+
 from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer
 from bdfa_np.network import Sequential
 from bdfa_np.representation import one_line, settings
 
@@ -20,12 +23,22 @@ class MaxNorm:
         The network.
     incoming, outgoing : float, default 400
         The bounds; 400 is off.
+    layers : iterable of Layer, optional
+        Whose weights are bounded; all of the network's unless given.
     """
 
-    def __init__(self, network: Sequential, *, incoming: float = OFF, outgoing: float = OFF) -> None:
+    def __init__(
+        self,
+        network: Sequential,
+        *,
+        incoming: float = OFF,
+        outgoing: float = OFF,
+        layers: Iterable[Layer] | None = None,
+    ) -> None:
         self.backend = network.backend
         self.incoming, self.outgoing = incoming, outgoing
-        matrices = [network.weights[name] for name in network.weights if name.endswith(".W")]
+        bounded = network.tree() if layers is None else layers
+        matrices = [network.weights[f"{layer.name}.W"] for layer in bounded if "W" in layer.parameters()]
         self._bounds: list[tuple[Array, tuple[int, ...], float]] = []
         for W in matrices:
             *kernel, into, out = range(W.ndim)
@@ -36,7 +49,7 @@ class MaxNorm:
 
     def __repr__(self) -> str:
         """Return the bounds that are on."""
-        return one_line(self, settings(self, leave_out=("network",)) or ["off"])
+        return one_line(self, settings(self, leave_out=("network", "layers")) or ["off"])
 
     def apply(self) -> None:
         """Scale back, in place, what exceeds its bound."""

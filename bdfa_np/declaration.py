@@ -82,6 +82,9 @@ class Option:
         configuration.
     follows_from : tuple of str, optional
         The options that this depends on.
+    default_text : str, default ""
+        What the help says of it where it is not given, if several owners declare the option and ``follows`` is a
+        function.
     conditions : tuple of Condition, optional
         Where it has a part; beside these, an option of a rule, a net or an optimizer has a part in those that
         declare it.
@@ -110,6 +113,7 @@ class Option:
     keyword: str | None = None
     follows: Any = None
     follows_from: tuple[str, ...] = ()
+    default_text: str = ""
     conditions: tuple[Condition, ...] = ()
     canonical: Callable[[Any], Any] | None = None
     torch: str | None = None
@@ -159,6 +163,12 @@ class Option:
     def wanted(self) -> str:
         """Every type that a value may have, in words."""
         return " or ".join([*(kind.__name__ for kind in (self.type, *self.also)), *map(repr, self.words)])
+
+    @property
+    def said_default(self) -> str:
+        """What the help says of it where it is not given."""
+        value = self.default if self.follows is None else self.follows
+        return self.default_text or (value if isinstance(value, str) else value_text(value))
 
     @property
     def argument(self) -> str:
@@ -255,6 +265,11 @@ def fraction(value: float) -> str | None:
     if not 0 <= value < 1:
         return "must be at least 0 and less than 1"
     return not_in_float32(value) if value <= 1 - 2.0**-24 else "must be less than 1 by 6e-8, or float32 takes it for 1"
+
+
+def up_to_one(value: float) -> str | None:
+    """Say what is wrong unless the value lies within 0 and 1, both included, in float32 too."""
+    return not_in_float32(value) if 0 <= value <= 1 else "must be at least 0 and at most 1"
 
 
 def at_least(lowest: int, *, at_most: int | None = None) -> Check:

@@ -129,7 +129,12 @@ class Model(Habits):
             eps=config.eps,
             acc_gradient=config.acc_gradient,
             clip_norm=config.clip_norm,
-            constraint=MaxNorm(network, incoming=config.max_in_norm, outgoing=config.max_out_norm),
+            constraint=MaxNorm(
+                network,
+                incoming=config.max_in_norm,
+                outgoing=config.max_out_norm,
+                layers=filter(self.rule.learns, network.tree()),
+            ),
             augment=self._augment(),
             on_batch=on_batch,
             tested_on=config.tested_on,

@@ -317,12 +317,13 @@ class Sequential(Habits):
         Returns
         -------
         array (N, *input_shape)
-            The exact gradient with respect to the input, in a buffer.
+            The exact gradient with respect to the input.
         """
         signal: Array | None = error
-        for layer in reversed(self.layers):
-            assert signal is not None
-            signal = layer.backward(signal)
+        with self.backend.handing_over():
+            for layer in reversed(self.layers):
+                assert signal is not None
+                signal = layer.backward(signal)
         assert signal is not None
         return signal
 

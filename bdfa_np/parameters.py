@@ -137,8 +137,10 @@ class ParameterVector(Habits):
         return parts
 
     def draw(self, streams: Streams, stream: str) -> None:
-        """Set the initial values; each parameter has a generator of its own, keyed by its name."""
+        """Set the initial values, once; each parameter has a generator of its own, keyed by its name."""
         for name, spec in self.specs.items():
+            if not (spec.bound or spec.constant or spec.orthogonal):
+                continue  # a vector is made of zeros, which cost nothing before somebody writes to them
             self._views[name][...] = self.backend.asarray(drawn(spec, streams.generator(stream, name)))
 
     def state(self) -> dict[str, Array]:

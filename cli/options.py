@@ -13,6 +13,7 @@ from bdfa_np.data.sources.find import is_own
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Option, flag
 from bdfa_np.errors import ConfigError
+from bdfa_np.networks import NETWORKS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS
 from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
 from bdfa_np.options.hints import meant
@@ -247,6 +248,21 @@ class RuleName(TorchChoice):
         return super().shell_complete(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
+class NetworkName(click.ParamType[str]):
+    """A net of the package, or whatever else names one."""
+
+    name = "name or path"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Leave the names to the help text: a path will do too."""
+        return "NAME|PATH"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names that begin so and, as soon as none does, files."""
+        names = [CompletionItem(name) for name in NETWORKS if name.startswith(incomplete)]
+        return names or [CompletionItem(incomplete, type="file")]
+
+
 class Switch(click.types.BoolParamType):
     """A boolean; an empty text, as of a shell's variable that was never set, is none."""
 
@@ -328,6 +344,7 @@ class DeviceNumber(click.ParamType[int]):
 
 _TYPES: "dict[str, click.ParamType[Any]]" = {
     "dataset": DatasetName(),
+    "network": NetworkName(),
     "gradient": RuleName(),
     "datapath": KeptFolder(),
     "cache_dir": KeptFolder(new=True),

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bdfa_np.backend.formula import Formula
@@ -49,6 +49,8 @@ class Backend(ABC):
         NumPy, or CuPy: what the two share.
     waits : bool
         Whether a kernel is done when its call returns, so that looking at its result costs nothing.
+    hands_over : bool
+        Whether signals are handed over at present: see `handing_over`.
 
     Parameters
     ----------
@@ -65,6 +67,7 @@ class Backend(ABC):
     xp: Any
     waits: bool
     dtype: str
+    hands_over: bool = False
 
     def __init__(self, dtype: str = "float32") -> None:
         if dtype not in DTYPES:
@@ -90,6 +93,25 @@ class Backend(ABC):
     @abstractmethod
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """Return an array of zeros in the backend's dtype."""
+
+    @abstractmethod
+    def lend(self, shape: tuple[int, ...]) -> Array:
+        """Return an uninitialised array in the backend's dtype, for what does not outlive a step.
+
+        Its memory is lent again once nobody holds the array or a view of it, and not before.
+        """
+
+    @contextmanager
+    def handing_over(self, allowed: bool = True) -> Iterator[None]:
+        """Return a context in which a layer may write over a signal that comes to it, where it `owns_signal`.
+
+        Whoever carries signals down from layer to layer opens it, and thereby says that it keeps none of them.
+        """
+        before, self.hands_over = self.hands_over, allowed
+        try:
+            yield
+        finally:
+            self.hands_over = before
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
@@ -164,6 +186,17 @@ class Backend(ABC):
     @abstractmethod
     def unpool_gradient(self, grad_x: Array, stride: int, out: Array) -> Array:
         """Apply the transpose of `unpool`: each entry of ``out`` gets the sum over the places that it filled."""
+
+    @abstractmethod
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Write each window's mean into ``out`` (N, Ho, Wo, C); return it.
+
+        Rows and columns that fill no whole window are left out.
+        """
+
+    @abstractmethod
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Write into ``out`` (N, H, W, C) the sum of each entry's shares in the gradients of its windows; return it."""
 
     @abstractmethod
     def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:

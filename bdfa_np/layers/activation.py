@@ -25,7 +25,7 @@ class NonLinearity(Layer):
 
     def forward(self, a: Array, train: bool = True) -> Array:
         """Compute ``y`` entry by entry, and keep it."""
-        self.y = self.buffer("y", a.shape)
+        self.y = self.over_input(a, "y")
         self.backend.elementwise(self.activated, (a,), (self.y,))
         return self.y  # (N, ...)
 
@@ -38,7 +38,7 @@ class NonLinearity(Layer):
         """Return ``grad_y`` times the slope."""
         if not need_grad_in:
             return None
-        grad_a = self.buffer("grad_a", self.y.shape)
+        grad_a = self.over_signal(grad_y)
         self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,))
         return grad_a  # (N, ...)
 
@@ -53,6 +53,7 @@ class Tanh(NonLinearity):
     """``y = tanh(a)``; the slope is ``1 - y²``."""
 
     kind = "tanh"
+    gives_signal = True
 
     @staticmethod
     @formula
@@ -71,6 +72,7 @@ class Sigmoid(NonLinearity):
     """``y = 1 / (1 + exp(-a))``, computed as ``(1 + tanh(a/2)) / 2``; the slope is ``y (1 - y)``."""
 
     kind = "sigmoid"
+    gives_signal = True
 
     @staticmethod
     @formula
@@ -89,6 +91,7 @@ class ReLU(NonLinearity):
     """``y = max(a, 0)``; the slope is 1 where ``y > 0``, else 0."""
 
     kind = "relu"
+    gives_signal = True
     dead_at_zero = True
 
     @staticmethod

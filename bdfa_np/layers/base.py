@@ -91,7 +91,8 @@ class Layer(Habits):
     """A step of a network, with explicit ``forward``, ``backward``, ``push_forward`` and ``project_feedback``.
 
     A layer is made with its own settings alone. `Sequential` then *binds* it: gives it a name, a backend and
-    the shape of its input. Arrays that a layer returns are buffers, overwritten by its next call.
+    the shape of its input. What ``forward`` returns is a buffer, overwritten by its next call or, where the layer
+    `gives_output`, by the layer above; what ``backward`` returns is lent, for as long as somebody holds it.
 
     Attributes
     ----------
@@ -113,8 +114,19 @@ class Layer(Habits):
     """Whether the slope at an input of 0 is 0, so that weights that start at zero learn nothing."""
     shares_batch = False
     """Whether its kernels may cut a batch into shares, one a thread."""
+    gives_output = False
+    """Whether the layer above may write over what ``forward`` returned; each class says so for itself alone."""
+    gives_signal = False
+    """Whether the layer below may write over what ``backward`` or `project_feedback` returned, and this layer keeps
+    nothing of what came to it; each class says so for itself alone."""
+    passes_on = False
+    """Whether what these methods return may be what they were given, or a view of it."""
+    owns_input = False
+    """Whether ``forward`` may write over its input, since nobody else reads it: see `hand_over`."""
+    owns_signal = False
+    """Whether ``backward`` may write over what comes from above while signals are handed over."""
     said_by_shape: ClassVar[tuple[str, ...]] = ()
-    """The arguments of the constructor that the shape of the output says already."""
+    """The arguments of the constructor that the shape of the output, or the layer table, says already."""
     habits: ClassVar[dict[str, str]] = {
         "weight": "its weights are W, and their gradient dW",
         "in_features": "the shape of a sample that comes in is input_shape",
@@ -127,6 +139,13 @@ class Layer(Habits):
     streams: Streams
     input_shape: Shape
     output_shape: Shape
+
+    def __init_subclass__(cls) -> None:
+        """Take back what a class from which this one is made gives away: what this one keeps, it alone knows."""
+        super().__init_subclass__()
+        for name in ("gives_output", "gives_signal"):
+            if name not in vars(cls):
+                setattr(cls, name, False)
 
     def __init__(self) -> None:
         self.name = self.kind
@@ -290,6 +309,14 @@ class Layer(Habits):
             held = self._buffers[name] = self.backend.empty(shape, dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
 
+    def over_input(self, x: Array, name: str) -> Array:
+        """Return where ``forward`` writes an array of its input's shape: over ``x`` where it may, else a buffer."""
+        return x if self.owns_input else self.buffer(name, x.shape)
+
+    def over_signal(self, grad_y: Array) -> Array:
+        """Return where ``backward`` writes an array of the signal's shape: over it where it may, else lent memory."""
+        return grad_y if self.owns_signal and self.backend.hands_over else self.backend.lend(grad_y.shape)
+
 
 Walk = Callable[[Sequence[Layer], Array], Array | None]
 """How a rule carries a signal down through the layers of a branch."""
@@ -329,6 +356,7 @@ def bind_chain(
         numbers[layer.kind] = numbers.get(layer.kind, 0) + 1
         layer.bind(f"{prefix}{layer.kind}{numbers[layer.kind]}", shape, backend, streams)
         shape = layer.output_shape
+    hand_over(layers)
     return shape
 
 
@@ -338,6 +366,23 @@ def push_chain(layers: Sequence[Layer], tangent: Array | None) -> Array | None:
         for layer in layers:
             tangent = layer.push_forward(tangent)
     return tangent
+
+
+def hand_over(layers: Sequence[Layer]) -> None:
+    """Decide for each layer of a chain whether it may write over what comes to it from below, and from above.
+
+    It may where its neighbour gives that away. What comes to the chain from outside, at either end, is somebody
+    else's: a batch, a loss's error, what a container hands to several branches. A layer that passes on what it was
+    given gives away what its own neighbour does.
+    """
+    free = False
+    for layer in layers:
+        layer.owns_input = free
+        free = layer.gives_output and (free or not layer.passes_on)
+    free = False
+    for layer in reversed(layers):
+        layer.owns_signal = free
+        free = layer.gives_signal and (free or not layer.passes_on)
 
 
 def tree_of(layers: Sequence[Layer]) -> Iterator[Layer]:

@@ -21,12 +21,20 @@ class BatchNorm(Layer):
     bias : bool, default True
         Whether there is a ``β``.
     epsilon : float, default 1e-5
-        ``ε``.
+        ``ε``, above 0.
     momentum : float, default 0.1
-        A running average moves by this share of its distance to the batch's value.
+        A running average moves by this share of its distance to the batch's value; from 0, which leaves it where it
+        started, to 1, which takes the last batch's. (Others call the share that it keeps momentum.)
+
+    Raises
+    ------
+    ValueError
+        If ``epsilon`` or ``momentum`` is out of range.
     """
 
     kind = "batchnorm"
+    gives_output = True
+    gives_signal = True
     x_hat: Array
     gamma: Array
     beta: Array
@@ -35,6 +43,10 @@ class BatchNorm(Layer):
 
     def __init__(self, *, bias: bool = True, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon of a BatchNorm must be a finite number above 0, not {epsilon}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum of a BatchNorm must be from 0 to 1, not {momentum}")
         self.bias = bias
         self.epsilon = epsilon
         self.momentum = momentum
@@ -62,7 +74,7 @@ class BatchNorm(Layer):
         """Normalise by the batch's statistics in training, by the running averages in use."""
         C = x.shape[-1]
         self.trained = train
-        self.x_hat = self.buffer("x_hat", x.shape)
+        self.x_hat = self.over_input(x, "x_hat")
         rows, y = self.x_hat.reshape(-1, C), self.buffer("y", x.shape)  # rows (M, C)
         M = len(rows)
         if train:
@@ -95,7 +107,7 @@ class BatchNorm(Layer):
         """
         C = grad_y.shape[-1]
         rows, M = grad_y.reshape(-1, C), grad_y.size // C
-        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.buffer("grad_x", grad_y.shape))
+        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.backend.lend(grad_y.shape))
         sum_gx = self.backend.column_sum(grad_x.reshape(-1, C), out=self.buffer("sum_gx", (C,)))
         sum_g = self.backend.column_sum(rows, out=self.buffer("sum_g", (C,)))
         self._add(self.dgamma, sum_gx)

@@ -32,6 +32,8 @@ class Conv2d(Layer):
 
     kind = "conv"
     shares_batch = True
+    gives_output = True
+    gives_signal = True
     feedback_site = "layerwise"
     said_by_shape = ("channels",)
     x: Array
@@ -91,14 +93,16 @@ class Conv2d(Layer):
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x ⋆ W + b``."""
         self.x = x  # (N, H, W, C_in)
-        y = self.carry(x)
+        y = self._convolved(x, self.buffer("y", (len(x), *self.output_shape)))
         if self.bias:
             self.backend.add_bias(y, self.b)
         return y  # (N, Ho, Wo, C_out)
 
     def carry(self, x: Array) -> Array:
-        """Return ``x ⋆ W``, without bias."""
-        out = self.buffer("y", (len(x), *self.output_shape))
+        """Return ``x ⋆ W``, without bias, in lent memory."""
+        return self._convolved(x, self.backend.lend((len(x), *self.output_shape)))
+
+    def _convolved(self, x: Array, out: Array) -> Array:
         return self.backend.convolve(x, self.W, out, self.stride, self.padding)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
@@ -123,5 +127,5 @@ class Conv2d(Layer):
         return self._transposed(signal, B)
 
     def _transposed(self, signal: Array, weights: Array) -> Array:
-        out = self.buffer("grad_x", (len(signal), *self.input_shape))
+        out = self.backend.lend((len(signal), *self.input_shape))
         return self.backend.convolve_input_gradient(signal, weights, out, self.stride, self.padding)

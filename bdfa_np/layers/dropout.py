@@ -22,6 +22,9 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    gives_output = True
+    gives_signal = True
+    passes_on = True
 
     def __init__(self, probability: float) -> None:
         super().__init__()
@@ -36,7 +39,7 @@ class Dropout(Layer):
             self.mask = None
             return x
         key = self.streams.key("dropout", self.name, self.training_pass)
-        self.mask, y = self.buffer("mask", x.shape), self.buffer("y", x.shape)
+        self.mask, y = self.buffer("mask", x.shape), self.over_input(x, "y")
         return self.backend.dropout(x, key, 1 - self.probability, self.mask, out=y)  # (N, ...)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
@@ -45,7 +48,7 @@ class Dropout(Layer):
             return None
         if self.mask is None:
             return grad_y
-        return self.xp.multiply(grad_y, self.mask, out=self.buffer("grad_x", grad_y.shape))  # (N, ...)
+        return self.xp.multiply(grad_y, self.mask, out=self.over_signal(grad_y))  # (N, ...)
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx ⊙ m``; ``dx`` itself in use."""

@@ -16,6 +16,8 @@ class ErrorFeedback(Layer):
 
     kind = "feedback"
     feedback_site = "direct"
+    gives_signal = True
+    passes_on = True
     h: Array
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
@@ -39,5 +41,5 @@ class ErrorFeedback(Layer):
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``e B``, of an error ``e`` (N, K), in the shape of this site's activity."""
         N = len(signal)
-        signal = self.backend.matmul(signal, B, out=self.buffer("signal", (N, B.shape[1])))
+        signal = self.backend.matmul(signal, B, out=self.backend.lend((N, B.shape[1])))
         return signal.reshape(N, *self.input_shape)

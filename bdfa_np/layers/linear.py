@@ -9,6 +9,8 @@ from bdfa_np.layers.base import Layer, ParameterSpec, Shape, check_initial, init
 class Linear(Layer):
     """``y = x W + b``, with ``W`` (fan_in, units) and ``b`` (units,).
 
+    It takes vectors (fan_in,), or tokens (T, fan_in), each of which it maps by the same weights.
+
     Parameters
     ----------
     units : int
@@ -27,6 +29,8 @@ class Linear(Layer):
     """
 
     kind = "linear"
+    gives_output = True
+    gives_signal = True
     feedback_site = "layerwise"
     said_by_shape = ("units",)
     x: Array
@@ -45,54 +49,66 @@ class Linear(Layer):
         self.initial = initial
 
     def infer_shape(self, input_shape: Shape) -> Shape:
-        """Return (units,); the input must be a vector."""
-        if len(input_shape) != 1:
+        """Return (units,), or (T, units); the input must be a vector, or tokens."""
+        if len(input_shape) not in (1, 2):
             raise ValueError(f"{self.name} takes vectors, not samples of shape {input_shape}: put Flatten() before it")
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
+
+    @property
+    def _weight_shape(self) -> Shape:
+        return (self.input_shape[-1], self.units)
 
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return ``W`` and, unless switched off, ``b``."""
-        return initial_values(self.initial, (*self.input_shape, self.units), self.bias)
+        return initial_values(self.initial, self._weight_shape, self.bias)
 
     def feedback(self, num_outputs: int) -> ParameterSpec:
         """Return ``B``, shaped as ``W``, uniform within ±1/√fan_in."""
-        return initial_values("uniform", (*self.input_shape, self.units), bias=False)["W"]
+        return initial_values("uniform", self._weight_shape, bias=False)["W"]
 
     def multiply_adds(self) -> int:
-        """Return fan_in · units."""
-        return self.input_shape[0] * self.units
+        """Return fan_in · units, for each token."""
+        return prod(self.input_shape) * self.units
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = x W + b``."""
-        self.x = x  # (N, fan_in)
-        y = self.carry(x)
+        self.x = x  # (N, fan_in), or (N, T, fan_in)
+        y = self._product(x, self.W, self.buffer("y", (len(x), *self.output_shape)))
         if self.bias:
             self.backend.add_bias(y, self.b)
-        return y  # (N, units)
+        return y  # (N, units), or (N, T, units)
 
     def carry(self, x: Array) -> Array:
-        """Return ``x W``, without bias."""
-        return self.backend.matmul(x, self.W, out=self.buffer("y", (len(x), self.units)))
+        """Return ``x W``, without bias, in lent memory."""
+        return self._product(x, self.W, self.backend.lend((len(x), *self.output_shape)))
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
-        """``dW += xᵀ grad_y``, ``db += Σ_N grad_y``; return ``grad_y Wᵀ``."""
+        """``dW += xᵀ grad_y``, ``db += Σ grad_y``, over samples and tokens; return ``grad_y Wᵀ``."""
         self.weight_gradient(self.x, grad_y, self.dW, self.accumulate)
         if self.bias:
-            self.backend.column_sum(grad_y, out=self.db, accumulate=self.accumulate)
+            self.backend.column_sum(rows(grad_y), out=self.db, accumulate=self.accumulate)
         self.accumulate = True
         if not need_grad_in:
             return None
-        return self.backend.matmul(grad_y, self.W.T, out=self.buffer("grad_x", self.x.shape))  # (N, fan_in)
+        return self._product(grad_y, self.W.T, self.backend.lend(self.x.shape))  # (N, fan_in), or (N, T, fan_in)
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx W``."""
-        return self.backend.matmul(dx, self.W, out=self.buffer("tangent", (len(dx), self.units)))  # (N, units)
+        return self._product(dx, self.W, self.buffer("tangent", (len(dx), *self.output_shape)))
 
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""
-        return self.backend.matmul(x.T, grad_y, out=out, accumulate=accumulate)
+        return self.backend.matmul(rows(x).T, rows(grad_y), out=out, accumulate=accumulate)
 
     def project_feedback(self, signal: Array, B: Array) -> Array:
         """Return ``signal Bᵀ``: feedback alignment's stand-in for ``signal Wᵀ`` (Lillicrap et al., 2016)."""
-        shape = (len(signal), prod(self.input_shape))
-        return self.backend.matmul(signal, B.T, out=self.buffer("grad_x", shape))  # (N, fan_in)
+        return self._product(signal, B.T, self.backend.lend((len(signal), *self.input_shape)))
+
+    def _product(self, a: Array, matrix: Array, out: Array) -> Array:
+        self.backend.matmul(rows(a), matrix, out=rows(out))
+        return out
+
+
+def rows(a: Array) -> Array:
+    """Return vectors (N, n), or tokens (N, T, n), as the rows of a matrix."""
+    return a.reshape(-1, a.shape[-1])

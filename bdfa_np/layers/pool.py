@@ -25,6 +25,8 @@ class MaxPool2d(Layer):
 
     kind = "pool"
     shares_batch = True
+    gives_output = True
+    gives_signal = True
     chosen: Array
 
     def __init__(self, size: int, stride: int | None = None) -> None:
@@ -36,12 +38,7 @@ class MaxPool2d(Layer):
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """Return (Ho, Wo, C); the input must be an image that at least one window fits on."""
-        if len(input_shape) != 3:
-            raise ValueError(f"{self.name} takes images (H, W, C), not samples of shape {input_shape}")
-        H, W, C = input_shape
-        if min(H, W) < self.size:
-            raise ValueError(f"{self.name}: no {self.size}x{self.size} window fits on samples of shape {input_shape}")
-        return ((H - self.size) // self.stride + 1, (W - self.size) // self.stride + 1, C)
+        return windows_shape(self.name, input_shape, self.size, self.stride)
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return each window's maximum."""
@@ -54,7 +51,7 @@ class MaxPool2d(Layer):
         """Hand each window's gradient to the entry that was its maximum."""
         if not need_grad_in:
             return None
-        out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
+        out = self.backend.lend((len(grad_y), *self.input_shape))
         return self.backend.max_pool_gradient(grad_y, self.chosen, self.size, self.stride, out)  # (N, H, W, C)
 
     def push_forward(self, dx: Array) -> Array:
@@ -73,3 +70,19 @@ class MaxPool2d(Layer):
         """Apply the transpose of `unpool`: each window gets the sum over the places that it filled."""
         out = self.buffer("unpooled_gradient", (len(grad_x), *self.output_shape))
         return self.backend.unpool_gradient(grad_x, self.stride, out)
+
+
+def windows_shape(name: str, input_shape: Shape, size: int, stride: int) -> Shape:
+    """Return the shape of what pooling by windows leaves of a sample (H, W, C), for the layer of this name.
+
+    Raises
+    ------
+    ValueError
+        If the sample is no image, or no window fits on it.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(f"{name} takes images (H, W, C), not samples of shape {input_shape}")
+    H, W, C = input_shape
+    if min(H, W) < size:
+        raise ValueError(f"{name}: no {size}x{size} window fits on samples of shape {input_shape}")
+    return ((H - size) // stride + 1, (W - size) // stride + 1, C)

@@ -15,11 +15,13 @@ from bdfa_np.layers import (
     Shape,
 )
 from bdfa_np.network import Sequential
+from bdfa_np.networks.inputs import check_images
 from bdfa_np.networks.options import BATCHNORM, BIAS, DROPOUT, INPUT_DROPOUT, NONLIN, Settings
 from bdfa_np.random_streams import Streams
 
 CHANNELS = (96, 128, 256)
 UNITS = (2048, 2048)
+SMALLEST = 15
 SUMMARY = "three 5x5 convolutions with pooling (max), 2x2048 units"
 SOURCE = "Luo, Fu and Glass, bdfa-torch, conv.lua"
 STARTS_AT_ZERO = True
@@ -36,12 +38,13 @@ OPTIONS = (
 
 
 def build(config: Settings, input_shape: Shape, num_classes: int, rng: Streams, backend: Backend) -> Sequential:
-    """Build the net for images (H, W, C); each side must be at least 15 for the three poolings to fit.
+    """Build the net for images (H, W, C) of at least 15x15 pixels, on which the three poolings fit.
 
     ``dropout`` 1 drops 0.25 after the first two blocks' non-linearity and 0.5 after the later layers'; 2 leaves
     out the latter. What is dropped of the input is ``input_dropout``. ``batchnorm`` 1 normalises every block, 2 the
     second alone.
     """
+    check_images(input_shape, SMALLEST)
     layers: list[Layer] = [Dropout(config.input_dropout)] if config.input_dropout else []
 
     def end_of_block(number: int, drop: float, epsilon: float, pool: list[Layer]) -> list[Layer]:

@@ -1,4 +1,7 @@
-"""A small VGG: three times two 3x3 convolutions and a pooling, then 512 units (Simonyan and Zisserman, arXiv 1409.1556)."""
+"""A small VGG: three times two 3x3 convolutions and a pooling, then 512 units.
+
+Simonyan and Zisserman, arXiv 1409.1556, table 1, made small enough for 32x32 pixels.
+"""
 
 from bdfa_np.backend.base import Backend
 from bdfa_np.declaration import Option
@@ -8,7 +11,7 @@ from bdfa_np.networks.inputs import check_images
 from bdfa_np.networks.options import Settings
 from bdfa_np.random_streams import Streams
 
-SUMMARY = "six 3x3 convolutions with batch norm, three poolings (max), 512 units; relu"
+SUMMARY = "six 3x3 convolutions with batch norm, three poolings, 512 units; relu"
 SOURCE = "after Simonyan and Zisserman, arXiv 1409.1556"
 CHANNELS = (64, 128, 256)
 """Of the two convolutions before each pooling."""

@@ -1,6 +1,6 @@
 """All options under headings: what rules, nets and optimizers declare, beside what belongs to none of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,13 @@ from bdfa_np.rules.find import canonical, find_rule
 from bdfa_np.system.paths import lasting_path
 
 
-def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[[Any, Option], bool]) -> list[Option]:
+def owned(
+    decider: str, declared: Mapping[str, Sequence[Option]], options_of: Callable[[Any], Sequence[Option]]
+) -> list[Option]:
     """Return what several owners declare, each option once, with the condition that its owner is chosen.
+
+    Where an option follows from other things under one owner than under another, it follows as its owner says; the
+    help has the owners' names for ``{owners}``, and what it is under each of them for ``{defaults}``.
 
     Parameters
     ----------
@@ -27,8 +32,8 @@ def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[
         The option that chooses an owner, for example ``gradient``.
     declared : mapping of str to sequence of Option
         The owners' options, by their names.
-    has : callable
-        Whether an owner has an option, also an owner from outside the package.
+    options_of : callable
+        The options of an owner, also of one from outside the package.
     """
     merged: dict[str, Option] = {}
     owners: dict[str, list[str]] = {}
@@ -41,16 +46,43 @@ def owned(decider: str, declared: Mapping[str, Sequence[Option]], has: Callable[
             merged[option.name] = replace(first, kind=first.type, choices=tuple(choices), default=default)
 
     def made(option: Option) -> Option:
+        def has(owner: Any, _: Any) -> bool:
+            return any(one.name == option.name for one in options_of(owner))
+
         names = tuple(owners[option.name])
-        conditions = [Condition(decider, lambda owner, _: has(owner, option), owners=names)]
-        for owner in names:
-            (own,) = (one for one in declared[owner] if one.name == option.name)
+        conditions = [Condition(decider, has, owners=names)]
+        found = {owner: as_declared(option, declared[owner]) for owner in names}
+        for owner, own in found.items():
             if own.choices != option.choices:
                 conditions.append(_only(decider, owner, own.choices))
-        text = option.help.replace("{owners}", ", ".join(names))
+        if len({own.follows for own in found.values()}) > 1:
+            option = _following(option, decider, found.values(), options_of)
+        text = option.help.replace("{owners}", ", ".join(names)).replace("{defaults}", _defaults(found))
         return replace(option, help=text, conditions=(*conditions, *option.conditions))
 
     return [made(option) for option in merged.values()]
+
+
+def as_declared(option: Option, options: Sequence[Option]) -> Option:
+    """Return how one owner declares an option, where it does; else the option."""
+    return next((one for one in options if one.name == option.name), option)
+
+
+def _following(
+    option: Option, decider: str, declared: Iterable[Option], options_of: Callable[[Any], Sequence[Option]]
+) -> Option:
+    """Return an option that follows from its owner, and from what each of its owners says."""
+
+    def follows(config: Any) -> Any:
+        return as_declared(option, options_of(getattr(config, decider))).resolved(config)
+
+    deciders = dict.fromkeys([decider, *(name for own in declared for name in own.follows_from)])
+    return replace(option, follows=follows, follows_from=tuple(deciders))
+
+
+def _defaults(found: Mapping[str, Option]) -> str:
+    """Return what an option is under each of its owners where it is not given."""
+    return "; ".join(f"{owner} {own.said_default}" for owner, own in found.items())
 
 
 def _only(decider: str, owner: str, choices: tuple[Any, ...]) -> Condition:
@@ -63,18 +95,15 @@ def _only(decider: str, owner: str, choices: tuple[Any, ...]) -> Condition:
 
 
 def _of_rules() -> list[Option]:
-    def has(gradient: Any, option: Option) -> bool:
-        return option.name in {one.name for one in find_rule(gradient).options}
-
-    return owned("gradient", {name: rule.options for name, rule in RULES.items()}, has)
+    declared = {name: rule.options for name, rule in RULES.items()}
+    return owned("gradient", declared, lambda gradient: find_rule(gradient).options)
 
 
 def _of_networks() -> list[Option]:
-    def has(network: Any, option: Option) -> bool:
-        # A net from outside is handed all options, and takes what it likes.
-        return network not in NETWORKS or option.name in {one.name for one in find_network(network).OPTIONS}
-
-    return owned("network", {name: find_network(name).OPTIONS for name in NETWORKS}, has)
+    declared = {name: find_network(name).OPTIONS for name in NETWORKS}
+    # A net from outside is handed all options, and takes what it likes.
+    everything = tuple(option for options in declared.values() for option in options)
+    return owned("network", declared, lambda network: declared.get(network, everything))
 
 
 def _of_optimizers() -> list[Option]:
@@ -82,7 +111,7 @@ def _of_optimizers() -> list[Option]:
         name: [option for option in OF_OPTIMIZERS if option.name in optimizer.options]
         for name, optimizer in OPTIMIZERS.items()
     }
-    found = owned("optimization", declared, lambda name, option: option.name in OPTIMIZERS[name].options)
+    found = owned("optimization", declared, declared.__getitem__)
     message = "--optimization {decider} has no {flag}, only {owners}: leave it out"
 
     def worded(condition: Condition) -> Condition:

@@ -12,7 +12,7 @@ from bdfa_np.data.recipe import Recipe
 from bdfa_np.declaration import Option, too_long
 from bdfa_np.errors import ConfigError
 from bdfa_np.optim import OPTIMIZERS
-from bdfa_np.options.catalogue import HEADINGS, OPTIONS, own_values
+from bdfa_np.options.catalogue import HEADINGS, OPTIONS, as_declared, own_values
 from bdfa_np.options.initial import initial
 from bdfa_np.options.training import choosing_problem
 from bdfa_np.representation import one_line, value_text
@@ -109,9 +109,9 @@ class Config:
                 raise ConfigError(f"{option.flag} {problem}")
             spelled[name] = option.canonical(value) if option.canonical and value is not None else value
         config = self.replace(**spelled)
-        of_rule = {option.name: option for option in find_rule(config.gradient).options}
-        for name, option in OPTIONS.items():
-            config = config._settled(option, of_rule.get(name, option))
+        of_rule = find_rule(config.gradient).options
+        for option in OPTIONS.values():
+            config = config._settled(option, as_declared(option, of_rule))
         config = config.replace(rule_options=own_values(config.gradient, config.rule_options or {}))
         if OPTIMIZERS[config.optimization].needs_momentum and config.momentum == 0:
             raise ConfigError(f"--optimization {config.optimization} needs a --momentum greater than 0")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bdfa_np.declaration import Option
-from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.catalogue import OPTIONS, as_declared
 from bdfa_np.options.config import Config
 from bdfa_np.rules import RULES
 from bdfa_np.rules.find import find_rule
@@ -27,8 +27,7 @@ def is_usual(config: Config, name: str, *, run_outside: bool = True) -> bool:
         return True
     if config.gradient not in RULES and not run_outside:
         return "gradient" not in option.follows_from and bool(value == option.resolved(config))
-    own = {one.name: one for one in find_rule(config.gradient).options}.get(name, option)
-    return bool(value == own.resolved(config))
+    return bool(value == as_declared(option, find_rule(config.gradient).options).resolved(config))
 
 
 def differing_first(config: Config) -> tuple[list[Option], list[Option]]:

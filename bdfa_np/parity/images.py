@@ -139,6 +139,29 @@ def unpool_gradient(backend: Backend) -> Results:
     }
 
 
+def average_pool(backend: Backend) -> Results:
+    """Average windows that overlap, have gaps between them, or hold what is no number."""
+    holed = normal(IMAGES)
+    holed[0, 1, 0], holed[1, 4, 3] = np.nan, np.inf
+    return {
+        f"{size}x{size}, stride {stride}{title}": backend.average_pool(
+            backend.asarray(x), size, stride, backend.empty(pooled_shape(size, stride))
+        )
+        for size, stride in POOLS
+        for title, x in (("", normal(IMAGES)), (", holed", holed))
+    }
+
+
+def average_pool_gradient(backend: Backend) -> Results:
+    """Hand out the shares of gradients."""
+    return {
+        f"{size}x{size}, stride {stride}": backend.average_pool_gradient(
+            backend.asarray(normal(pooled_shape(size, stride))), size, stride, backend.asarray(np.full(IMAGES, np.nan))
+        )
+        for size, stride in POOLS
+    }
+
+
 def crop_and_mirror(backend: Backend) -> Results:
     """Crop with every margin, mirrored and not, images of one pixel among them."""
     found = {}
@@ -174,6 +197,8 @@ IMAGE_PROBES = (
     max_pool_tangent,
     unpool,
     unpool_gradient,
+    average_pool,
+    average_pool_gradient,
     crop_and_mirror,
     shift_and_mirror,
 )

@@ -288,9 +288,10 @@ def _one_pass(model: Model) -> dict[str, Array]:
         found = {"logits": logits.copy(), "loss": backend.asarray([result.value])}
         found |= {f"deltas {name}": signal for name, signal in rule.deltas(result).items()}
         rule.train_feedback(result)
-    for title, vector in (("gradients", network.weights), ("feedback gradients", rule.feedback)):
-        if vector.gradients is not None:
-            found |= {f"{title} {name}": vector.gradient(name) for name in vector}
+    learning = {name for vector in rule.trained for name in vector}
+    found |= {f"gradients {name}": network.weights.gradient(name) for name in network.weights if name in learning}
+    if rule.feedback.gradients is not None:
+        found |= {f"feedback gradients {name}": rule.feedback.gradient(name) for name in rule.feedback}
     return found
 
 

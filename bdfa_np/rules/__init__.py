@@ -5,6 +5,12 @@ from bdfa_np.rules.bp import BP
 from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
+from bdfa_np.rules.direct.drtp import DRTP
+from bdfa_np.rules.direct.ebd import EBD
+from bdfa_np.rules.direct.fdfa import FDFA
+from bdfa_np.rules.direct.frozen import Frozen
+from bdfa_np.rules.direct.ifa import IFA
+from bdfa_np.rules.direct.sdfa import SDFA
 from bdfa_np.rules.layerwise.base import Layerwise
 from bdfa_np.rules.layerwise.bfa import BFA
 from bdfa_np.rules.layerwise.brsf import BRSF
@@ -20,6 +26,7 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         *(BP, FA, DFA, BFA, BDFA),
         *(USF, BRSF, FRSF, KP, WM, PFA),
+        *(SDFA, DRTP, IFA, FDFA, EBD, Frozen),
     )
 }
 """By the names that ``--gradient`` takes."""
@@ -39,15 +46,21 @@ __all__ = [
     "BP",
     "BRSF",
     "DFA",
+    "DRTP",
+    "EBD",
     "FA",
+    "FDFA",
     "FRSF",
     "GROUPS",
+    "IFA",
     "KP",
     "PFA",
     "RULES",
+    "SDFA",
     "USF",
     "WM",
     "Direct",
+    "Frozen",
     "Layerwise",
     "Rule",
 ]

@@ -74,8 +74,21 @@ class Rule(Habits, ABC):
     """Authors, year, arXiv number and equation."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""
+    fully_connected_only: ClassVar[bool] = False
+    """Whether it trains fully connected nets alone, and refuses all others."""
     starts_at_zero: ClassVar[bool] = False
     """Whether forward weights may start at zero: where no signal travels through them."""
+    keeps_signals: ClassVar[bool] = True
+    """Whether what it was given or has returned as a layer's signal must stay as it was until its next ``backward``.
+
+    If not, layers write over signals that they have read. A class that writes a method of the walk anew says so anew.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Take back that no signals are kept, where a method that is given signals is another one."""
+        super().__init_subclass__()
+        if "keeps_signals" not in vars(cls) and {"visit", "inject", "walk", "reached"} & vars(cls).keys():
+            cls.keeps_signals = True
 
     def __init__(self, network: Sequential) -> None:
         self.network = network
@@ -135,7 +148,8 @@ class Rule(Habits, ABC):
             )
         self.result = result
         self.batch_size = len(result.error)
-        self.walk(self.network.layers, result.error)
+        with self.backend.handing_over(not self.keeps_signals):
+            self.walk(self.network.layers, result.error)
 
     def walk(self, layers: Sequence[Layer], signal: Array | None) -> Array | None:
         """Carry a signal from the output of the last of some layers to the input of the first, where it is needed."""
@@ -172,8 +186,12 @@ class Rule(Habits, ABC):
             self.wanted[layer] = wanted
             for branch in layer.branches():
                 self._note_what_is_wanted(branch, wanted)
-            holds_weights = any(inner.parameters() for inner in tree_of([layer]))
-            wanted = not self.cuts(layer) and (wanted or holds_weights)
+            learns = any(inner.parameters() and self.learns(inner) for inner in tree_of([layer]))
+            wanted = not self.cuts(layer) and (wanted or learns)
+
+    def learns(self, layer: Layer) -> bool:
+        """Return whether a layer's own parameters are trained; a rule that leaves some as they are overrides this."""
+        return True
 
     # Looking on
 

@@ -9,6 +9,7 @@ class BP(Rule):
     """``δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ f'(a_l)``: the exact gradient (Rumelhart, Hinton, Williams, 1986; Luo eq. 6-7)."""
 
     name = "bp"
+    keeps_signals = False
     group = "exact"
     summary = "back-propagation: the exact gradient, through the transposed weights"
     formula = "δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ f'(a_l)"

@@ -1,6 +1,7 @@
 """Options that several rules share."""
 
-from bdfa_np.declaration import Option, magnitude
+from bdfa_np.declaration import Option, magnitude, not_negative
+from bdfa_np.optim import OPTIMIZERS
 
 RFB_MAG = Option(
     "rfb_mag",
@@ -9,4 +10,23 @@ RFB_MAG = Option(
     check=magnitude,
     keyword="magnitude",
     torch="-rfb_mag",
+)
+
+FEEDBACK_LR = Option(
+    "feedback_lr",
+    None,
+    "Learning rate of the feedback.  [default: {defaults}]",
+    kind=float,
+    check=not_negative,
+    keyword="learning_rate",
+)
+"""A rule says what it is where it is not given: ``replace(FEEDBACK_LR, follows=0.01)``."""
+
+FEEDBACK_OPTIMIZER = Option(
+    "feedback_optimizer",
+    None,
+    "Optimizer of the feedback.  [default: {defaults}]",
+    kind=str,
+    choices=tuple(name for name, kind in OPTIMIZERS.items() if not kind.needs_momentum),
+    keyword="optimizer",
 )

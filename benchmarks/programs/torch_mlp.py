@@ -24,7 +24,7 @@ from programs.torch_data import tensor_batches, tensors
 from programs.torch_optimizers import PRIVATE_OPTIMIZERS, PUBLIC_OPTIMIZERS
 from torch import Tensor
 
-from bdfa_np.rules.direct.bdfa import FEEDBACK_ALPHA, FEEDBACK_LR
+from bdfa_np.rules.direct.bdfa import FEEDBACK_ALPHA, LEARNING_RATE
 
 aten = torch.ops.aten
 
@@ -165,7 +165,7 @@ class ByHand:
             Y = torch.mul(self.h[self.top], FEEDBACK_ALPHA**k).masked_fill_(known, 1)
             s = torch.linalg.vecdot(product(Y, B, private=self.private), h)
             Y.mul_(s.neg_().sigmoid_()[:, None])
-            B.addmm_(Y.t(), h, alpha=FEEDBACK_LR)
+            B.addmm_(Y.t(), h, alpha=LEARNING_RATE)
 
     def feedback_phase(self, x: Tensor, t: Tensor) -> None:
         """Draw x from t through B, then hand the error up through W.

@@ -20,7 +20,7 @@ def documented():
     """Give the source of a documented rule or net by the name of its class."""
     return {
         "DRTP": _shown("README.md", "DRTP"),
-        **{name: _shown("docs/rules.md", name) for name in ("SignSymmetry", "KolenPollack", "Scaled", "Residual")},
+        **{name: _shown("docs/rules.md", name) for name in ("SignSymmetry", "KolenPollack", "Scaled", "Damped")},
     }
 
 

@@ -62,17 +62,17 @@ def test_a_documented_option_beside_inherited_ones_has_its_part(bdfa, tmp_path, 
 
 
 @pytest.mark.parametrize("gradient", [name for name in RULES if name != "bfa"])
-def test_the_documented_residual_net_learns_by_every_rule(bdfa, tmp_path, documented, gradient):
-    (tmp_path / "residual.py").write_text(documented["Residual"])
-    options = ["--network", "residual.py", "--gradient", gradient, "--epochs", 3, "--save", "run"]
+def test_the_documented_net_with_a_container_learns_by_every_rule(bdfa, tmp_path, documented, gradient):
+    (tmp_path / "damped.py").write_text(documented["Damped"])
+    options = ["--network", "damped.py", "--gradient", gradient, "--epochs", 3, "--save", "run"]
     assert bdfa("train", *LEARNS[:2], *LEARNS[4:], *options).code == 0
-    assert load_run("run").network["residual1.linear2"].W.shape == (100, 100)
+    assert load_run("run").network["damped1.linear2"].W.shape == (100, 100)
     assert "error " in bdfa("evaluate", "run").out
     assert read_checkpoint(Path("run/checkpoint.h5")).history[-1].test_error < 0.15
 
 
-def test_the_documented_residual_net_is_refused_by_bfa_which_needs_a_chain(bdfa, tmp_path, documented):
-    (tmp_path / "residual.py").write_text(documented["Residual"])
-    line = bdfa.refused("train", *LEARNS[:2], "--network", "residual.py", "--gradient", "bfa")
+def test_the_documented_net_with_a_container_is_refused_by_bfa_which_needs_a_chain(bdfa, tmp_path, documented):
+    (tmp_path / "damped.py").write_text(documented["Damped"])
+    line = bdfa.refused("train", *LEARNS[:2], "--network", "damped.py", "--gradient", "bfa")
     assert "--gradient bfa cannot train --network" in line
-    assert "residual1" in line
+    assert "damped1" in line

@@ -11,6 +11,7 @@ import pytest
 
 from bdfa_np import Config, load_run
 from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.rules import RULES
 from bdfa_np.rules.find import find_rule
 from bdfa_np.runs.checkpoint import read_checkpoint
 
@@ -120,7 +121,7 @@ def test_another_version_of_the_distribution_of_a_runs_rule_is_noted(bdfa, insta
         in bdfa.resume("run", "--epochs", 2).out
     )
     line = bdfa.refused("train", "--gradient", "nobody")
-    assert "choose from bp, fa, dfa, bfa, bdfa, gone, targets, three, or name a Python file (.py)" in line
+    assert f"choose from {', '.join(RULES)}, gone, targets, three, or name a Python file (.py)" in line
 
 
 @pytest.mark.usefixtures("installed")

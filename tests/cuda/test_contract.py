@@ -179,7 +179,8 @@ OPTIONS = [
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},
     {"gradient": "bdfa", "feedback_target": "centred", "feedback_lr": 0.01},
-    {"gradient": "bfa", "feedback_output": "linear"},
+    {"gradient": "bfa", "feedback_output": "linear", "nonlin": "relu"},
+    {"gradient": "bfa", "nonlin": "sigm"},
     {"gradient": "fa", "rfb_mag": 0.5},
 ]
 

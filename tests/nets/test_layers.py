@@ -5,8 +5,6 @@ import pytest
 
 from bdfa_np import Config, build_model
 from bdfa_np.errors import ConfigError
-from bdfa_np.networks import NETWORKS
-from bdfa_np.rules import RULES
 
 SIDES = {"lenet": 32}
 """The smallest images of the nets that do not take 16x16."""

@@ -8,26 +8,17 @@ from bdfa_np import (
     BFA,
     BP,
     DFA,
-    Container,
     Conv2d,
     ErrorFeedback,
     Flatten,
     Linear,
     MaxPool2d,
     ReLU,
+    Residual,
     Sequential,
     Tanh,
 )
 from bdfa_np.data.sources.find import find_source
-
-
-class Residual(Container):
-    """``y = x + f(x)``."""
-
-    kind = "residual"
-
-    def forward(self, x, train=True):
-        return x + self.through(self.branches()[0], x, train)
 
 
 def rows(html: str) -> list[list[str]]:

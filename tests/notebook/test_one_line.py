@@ -17,22 +17,27 @@ from bdfa_np import (
     DFA,
     SGD,
     Adam,
+    AvgPool2d,
     Batches,
     BatchNorm,
     Config,
     ConfusionMatrix,
-    Container,
     Conv2d,
     CrossEntropy,
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
     Linear,
     MaxPool2d,
     Option,
+    PadShortcut,
+    Patches,
     ReLU,
+    Residual,
     Sequential,
     Tanh,
+    Transpose,
     build_model,
     load_dataset,
 )
@@ -60,12 +65,6 @@ SHOWS_ITS_TABLE = (Sequential,)
 """What shows more than a line, on purpose."""
 
 
-class Residual(Container):
-    """``y = x + f(x)``."""
-
-    kind = "residual"
-
-
 def small_network() -> Sequential:
     layers = [Flatten(), Linear(20), Tanh(), ErrorFeedback(), Linear(10)]
     return Sequential(layers, (28, 28, 1))
@@ -76,10 +75,11 @@ def of_layers() -> list[object]:
         *(kind() for kind in NON_LINEARITIES.values()),
         *(Linear(800), Conv2d(32, 5, stride=2, padding=2, bias=False, initial="zero"), MaxPool2d(3, stride=2)),
         *(Dropout(0.25), BatchNorm(epsilon=1e-3), Flatten(), ErrorFeedback()),
-        Residual([Linear(3), Tanh(), Linear(3)]),
+        *(Residual([Linear(3), Tanh(), Linear(3)]), PadShortcut(64, stride=3)),
+        *(Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
     ]
     images = [Conv2d(32, 5, padding=2), BatchNorm(), ReLU(), MaxPool2d(2), Dropout(0.5), ErrorFeedback(), Flatten()]
-    network = Sequential([*images, Residual([Linear(6272), Tanh()]), Linear(10)], (28, 28, 1))
+    network = Sequential([PadShortcut(4), Residual([Conv2d(4, 1)]), *images, Linear(10)], (56, 56, 1))
     return [*unbound, *network.tree()]
 
 
@@ -220,7 +220,7 @@ def test_a_layer_shows_its_settings_and_once_it_is_bound_its_shapes_and_paramete
 
 def test_a_container_counts_the_layers_and_the_parameters_inside():
     residual = Residual([Linear(4), Residual([Tanh(), Linear(4)])])
-    assert repr(residual) == "Residual(4 layers inside)"
+    assert repr(residual) == "Residual([Linear, Residual], 4 layers inside)"
     Sequential([residual], (4,))
     assert repr(residual) == "Residual(4, 40 parameters)"
 

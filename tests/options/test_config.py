@@ -270,8 +270,9 @@ def test_help_of_the_command_has_the_headings_in_the_same_order(bdfa):
 
 def test_what_is_declared_decides_who_has_an_option_and_nothing_else():
     owners = {name: [one.owners for one in option.conditions if one.owners] for name, option in OPTIONS.items()}
-    assert owners["feedback_lr"] == [("bdfa",)]
-    assert owners["rfb_mag"] == [tuple(name for name, rule in RULES.items() if "rfb_mag" in names(rule.options))]
+    for option in ("feedback_lr", "rfb_mag"):
+        assert owners[option] == [tuple(name for name, rule in RULES.items() if option in names(rule.options))]
+    assert owners["feedback_target"] == [("bdfa",)]
     assert owners["num_hidden"] == [("mlp",)]
     assert owners["momentum"] == [("sgd", "nag")]
 

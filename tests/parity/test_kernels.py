@@ -121,6 +121,19 @@ def blind_to_nan(original, x, size, stride, out, chosen):
     return original(np.nan_to_num(x, nan=-9), size, stride, out, chosen)
 
 
+def with_the_border(original, x, size, stride, out):
+    """Count what fills no whole window to the last ones."""
+    original()
+    out[:, -1] += x[:, -1:, : out.shape[2]].mean(axis=1)
+    return out
+
+
+def sums(original, *given):
+    result = original()
+    result *= given[1] ** 2
+    return result
+
+
 def ties_to_the_last(original, logits, labels, terms, counts, sums):
     """Predict the last of equal logits."""
     columns = logits.shape[1]
@@ -322,6 +335,8 @@ FAULTS = {
     "max_pool_tangent": [last_entry(4), first_of_the_window],
     "unpool": [last_entry(2)],
     "unpool_gradient": [last_entry(2)],
+    "average_pool": [last_entry(3), sums, with_the_border],
+    "average_pool_gradient": [last_entry(3), sums],
     "crop_and_mirror": [last_entry(5), no_mirror, corner],
     "shift_and_mirror": [last_entry(5), no_mirror_of_a_shift, blank_is_zero, the_other_way],
     "dropout": [last_entry(3), one_key, no_key, of_the_pass_alone, unscaled, keeps_too_much, unmasked],

@@ -8,17 +8,23 @@ import numpy.typing as npt
 from bdfa_np import Sequential
 from bdfa_np.backend.base import Backend
 from bdfa_np.layers import (
+    AvgPool2d,
     BatchNorm,
     Conv2d,
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
     Layer,
     Linear,
     MaxPool2d,
+    PadShortcut,
+    Patches,
     ReLU,
+    Residual,
     Sigmoid,
     Tanh,
+    Transpose,
 )
 
 STEP = 1e-5
@@ -39,7 +45,31 @@ LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "batchnorm": (BatchNorm, (5,)),
     "batchnorm of feature maps": (BatchNorm, (3, 2, 4)),
     "batchnorm without bias": (lambda: BatchNorm(bias=False), (5,)),
+    "tokens through linear": (lambda: Linear(4), (5, 3)),
+    "tokens through linear without bias": (lambda: Linear(4, bias=False), (5, 3)),
+    "patches": (lambda: Patches(2), (4, 6, 3)),
+    "a patch of the whole image": (lambda: Patches(3), (3, 3, 1)),
+    "transpose": (Transpose, (4, 3)),
+    "average": (lambda: AvgPool2d(2), (5, 4, 2)),
+    "overlapping average": (lambda: AvgPool2d(3, 2), (6, 7, 2)),
+    "average with gaps": (lambda: AvgPool2d(2, 3), (6, 7, 2)),
+    "global average": (GlobalAvgPool, (3, 4, 5)),
+    "mean over tokens": (GlobalAvgPool, (7, 3)),
     "dropout": (lambda: Dropout(0.4), (5,)),
+    "shortcut": (lambda: PadShortcut(7), (5, 4, 2)),
+    "shortcut of pixels alone": (lambda: PadShortcut(2, 3), (5, 7, 2)),
+    "residual": (lambda: Residual([Linear(7), Tanh(), Linear(5)]), (5,)),
+    "residual that begins and ends with what is kept": (lambda: Residual([ReLU(), Linear(5), Sigmoid()]), (5,)),
+    "residual of what hands on": (lambda: Residual([ErrorFeedback(), Dropout(0.3)]), (5,)),
+    "residual with a projection": (
+        lambda: Residual([Conv2d(3, 3, stride=2, padding=1), BatchNorm()], [Conv2d(3, 1, stride=2), BatchNorm()]),
+        (5, 4, 2),
+    ),
+    "residual with a shortcut": (
+        lambda: Residual([Conv2d(4, 3, stride=2, padding=1), BatchNorm(), ReLU()], [PadShortcut(4)]),
+        (5, 4, 2),
+    ),
+    "residual in a residual": (lambda: Residual([Tanh(), Residual([Linear(5)]), Tanh()], [Linear(5)]), (5,)),
 }
 """Each kind of layer with the shape of a sample that it takes; a new kind is a line here."""
 
@@ -66,8 +96,9 @@ class Bound:
         generator = np.random.default_rng(0)
         # Not as drawn: scales of 1 and biases of 0 would hide where they are left out.
         self.network.weights.values[...] = backend.asarray(generator.normal(size=self.network.weights.values.shape))
-        for array in self.network.layers[0].state().values():
-            array[...] = backend.asarray(1 + generator.random(array.shape))
+        for layer in self.network.tree():
+            for array in layer.state().values():
+                array[...] = backend.asarray(1 + generator.random(array.shape))
         self.x, self.dx = (generator.normal(size=(6, *shape)) for _ in range(2))
         self.du = generator.normal(size=(6, *self.layer.output_shape))
 
@@ -79,6 +110,22 @@ class Bound:
 def relative_error(actual: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> float:
     """Return max|a-b| / max|b|."""
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+def check_gradients(bound: Bound) -> None:
+    """Assert that ``backward`` leaves the derivative of ``forward`` by the parameters, in two directions."""
+    bound.forward(bound.x)
+    bound.layer.backward(bound.du, need_grad_in=False)
+    values, gradients = bound.network.weights.values, bound.network.weights.gradients
+    kept = values.copy()
+    for seed in range(2) if len(values) else ():
+        direction = np.random.default_rng(seed).normal(size=values.shape)
+        values[...] = kept + STEP * direction
+        above = bound.forward(bound.x)
+        values[...] = kept - STEP * direction
+        change = (above - bound.forward(bound.x)) / (2 * STEP)
+        numeric = float((change * bound.du).sum())
+        assert abs(float(gradients @ direction) - numeric) < 1e-8 * np.abs(change * bound.du).sum()
 
 
 def check_central_differences(bound: Bound) -> None:

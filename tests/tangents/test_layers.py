@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from layer_checks import LAYERS, Bound, check_central_differences, check_nothing_is_disturbed, check_transposed
+from layer_checks import (
+    LAYERS,
+    Bound,
+    check_central_differences,
+    check_gradients,
+    check_nothing_is_disturbed,
+    check_transposed,
+)
 
 import bdfa_np.layers
 from bdfa_np import Layer, Sequential, Tanh
@@ -24,6 +31,12 @@ def test_a_layers_tangent_is_its_derivative_in_a_direction(name, train, backend)
 @every_layer
 def test_a_layers_backward_is_the_transpose_of_its_push_forward(name, train, backend):
     check_transposed(Bound(*LAYERS[name], backend, train))
+
+
+@in_training_and_in_use
+@every_layer
+def test_a_layers_parameters_get_the_gradient_that_central_differences_give(name, train, backend):
+    check_gradients(Bound(*LAYERS[name], backend, train))
 
 
 @in_training_and_in_use

@@ -9,7 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Step
-from bdfa_np.backend.cpu import augment, convolution, elementwise, few_channels, pool, products, threads, winograd
+from bdfa_np.backend.cpu import (
+    augment,
+    average,
+    convolution,
+    elementwise,
+    few_channels,
+    pool,
+    products,
+    threads,
+    winograd,
+)
+from bdfa_np.backend.cpu.lending import Lender, pages
 from bdfa_np.backend.formula import Formula, in_order
 
 
@@ -24,13 +35,16 @@ class NumpyBackend(Backend):
         super().__init__(dtype)
         self._number = np.dtype(dtype).type
         self._scratch: dict[str, Array] = {}
+        self._lender = Lender()
 
     def _workspace(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """Return scratch memory that every layer shares: its content lasts until the next kernel runs."""
         size = prod(shape)
         held = self._scratch.get(name)
         if held is None or held.size < size:
-            held = self._scratch[name] = self.empty((size,), dtype)
+            number = np.dtype(self.dtype if dtype is None else dtype)
+            self._scratch.pop(name, None)
+            held = self._scratch[name] = pages(size * number.itemsize).view(number)
         return held[:size].reshape(shape)
 
     def _ones(self, size: int) -> Array:
@@ -57,6 +71,10 @@ class NumpyBackend(Backend):
     def zeros(self, shape: tuple[int, ...]) -> Array:
         """Return an array of zeros in the backend's dtype."""
         return np.zeros(shape, dtype=self.dtype)
+
+    def lend(self, shape: tuple[int, ...]) -> Array:
+        """Return an array whose memory comes back once nobody holds it."""
+        return self._lender.lend(shape, self.dtype)
 
     def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
         """Write the matrix product ``a b`` into ``out``, or add it where ``accumulate`` is true; return ``out``."""
@@ -144,6 +162,14 @@ class NumpyBackend(Backend):
         """Add up rows and columns."""
         rows, columns = (np.arange(0, stride * side, stride) for side in out.shape[1:3])
         return np.add.reduceat(np.add.reduceat(grad_x, rows, axis=1), columns, axis=2, out=out)
+
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Add up rows, then columns."""
+        return average.average_pool(x, size, stride, out, self._workspace)
+
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Hand each entry its shares."""
+        return average.average_pool_gradient(grad_y, size, stride, out, self._workspace)
 
     def dropout(self, x: Array, key: tuple[int, ...], keep: float, mask: Array, out: Array) -> Array:
         """Draw the mask by a generator seeded with ``key``."""

@@ -291,7 +291,8 @@ def convolve_weight_gradient(
     size, _, C, K = out.shape
     tiles = tiling(size, *grad_y.shape[1:3])
     parts = shares(len(x))
-    totals = workspace("winograd_totals", (len(parts), tiles.points, tiles.points, C, K))
+    # The weights' own place: no kernel needs both.
+    totals = workspace("winograd_weights", (len(parts), tiles.points, tiles.points, C, K))
 
     def sum_tiles(number: int, part: slice) -> None:
         share = Share(number, tiles, workspace)

@@ -93,6 +93,10 @@ class CupyBackend(Backend):
         """Return an array of zeros in the backend's dtype."""
         return self.xp.zeros(shape, self.dtype)
 
+    def lend(self, shape: tuple[int, ...]) -> Array:
+        """Return an array of CuPy's pool, to which it comes back; a graph that is recorded has a pool of its own."""
+        return self.xp.empty(shape, self.dtype)
+
     def whole_number(self, value: int) -> Array:
         """Return a number that lies on the device, as an array (1,)."""
         return self.xp.asarray(np.array([value], np.int64))
@@ -277,6 +281,18 @@ class CupyBackend(Backend):
         """Add up rows and columns."""
         sides = (*grad_x.shape[1:], *out.shape[1:3])
         self._kernels.places("unpool_gradient", out.size, grad_x, out, out.size, *sides, stride)
+        return out
+
+    def average_pool(self, x: Array, size: int, stride: int, out: Array) -> Array:
+        """Add up each window's entries."""
+        sides = (*x.shape[1:], *out.shape[1:3])
+        self._kernels.places("average_pool", out.size, x, out, out.size, *sides, size, stride)
+        return out
+
+    def average_pool_gradient(self, grad_y: Array, size: int, stride: int, out: Array) -> Array:
+        """Let each entry gather its shares."""
+        sides = (*out.shape[1:], *grad_y.shape[1:3])
+        self._kernels.places("average_pool_gradient", out.size, grad_y, out, out.size, *sides, size, stride)
         return out
 
     def crop_and_mirror(

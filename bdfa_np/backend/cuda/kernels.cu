@@ -302,6 +302,39 @@ extern "C" __global__ void unpool_gradient(const Real* grad_x, Real* out, int si
     }
 }
 
+extern "C" __global__ void average_pool(const Real* x, Real* out, int size, int H, int W, int C, int Ho, int Wo, int k,
+                                        int stride) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int left = i / C % Wo * stride;
+        const int top = i / (C * Wo) % Ho * stride;
+        const int n = i / (C * Wo * Ho);
+        Real sum = 0;
+        for (int column = left; column < left + k; ++column) {
+            for (int row = top; row < top + k; ++row) sum += x[((n * H + row) * W + column) * C + c];
+        }
+        out[i] = sum * (1 / (Real)(k * k));
+    }
+}
+
+// As `max_pool_gradient`, of windows that all chose each of their entries.
+extern "C" __global__ void average_pool_gradient(const Real* grad_y, Real* out, int size, int H, int W, int C, int Ho,
+                                                 int Wo, int k, int stride) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        const int w = i / C % W;
+        const int h = i / (C * W) % H;
+        const int n = i / (C * W * H);
+        Real sum = 0;
+        for (int row = h / stride; row >= 0 && h - row * stride < k; --row) {
+            for (int column = w / stride; column >= 0 && w - column * stride < k; --column) {
+                if (row < Ho && column < Wo) sum += grad_y[((n * Ho + row) * Wo + column) * C + c];
+            }
+        }
+        out[i] = sum * (1 / (Real)(k * k));
+    }
+}
+
 // Where an output line lies between two lines of the source, in whole numbers so that it may fall on one exactly.
 __device__ Real between(int place, int start, int margin, int side, int* first, int* second) {
     const int steps = side > 1 ? side - 1 : 1;

@@ -34,6 +34,7 @@ class Direct(Rule):
     """
 
     group = "direct"
+    keeps_signals = False
     errors_from = "the output"
 
     def __init__(self, network: Sequential) -> None:

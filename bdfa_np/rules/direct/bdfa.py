@@ -1,5 +1,6 @@
 """Bidirectional direct feedback alignment: DFA whose feedback matrices learn."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from bdfa_np.backend import maths
@@ -9,9 +10,9 @@ from bdfa_np.declaration import LARGEST, Condition, Option, not_negative
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
-from bdfa_np.rules.options import RFB_MAG
+from bdfa_np.rules.options import FEEDBACK_LR, RFB_MAG
 
-FEEDBACK_LR = 5e-5
+LEARNING_RATE = 5e-5
 FEEDBACK_ALPHA = 0.25
 TARGETS_WITH_ALPHA = ("torch", "mixed")
 TARGETS = (*TARGETS_WITH_ALPHA, "label", "centred")
@@ -27,16 +28,7 @@ OPTIONS = (
         follows="torch",
         source="torch: the Torch code; label: Luo et al., arXiv 1702.07097, eq. 39; mixed: eq. 51",
     ),
-    Option(
-        "feedback_lr",
-        None,
-        f"bdfa: learning rate of the feedback.  [default: {FEEDBACK_LR:g}]",
-        kind=float,
-        check=not_negative,
-        keyword="learning_rate",
-        follows=FEEDBACK_LR,
-        source="the Torch code",
-    ),
+    replace(FEEDBACK_LR, follows=LEARNING_RATE, source="the Torch code"),
     Option(
         "feedback_alpha",
         None,
@@ -95,7 +87,7 @@ class BDFA(DFA):
         network: Sequential,
         *,
         magnitude: float = 0.0,
-        learning_rate: float = FEEDBACK_LR,
+        learning_rate: float = LEARNING_RATE,
         target: str = "torch",
         alpha: float = FEEDBACK_ALPHA,
     ) -> None:
@@ -136,7 +128,7 @@ class BDFA(DFA):
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
             h, B = site.h.reshape(len(Y), -1), self.B[site.name]  # (N, n) and (K, n)
-            a_hat = backend.matmul(Y, B, out=site.buffer("prediction", h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
+            a_hat = backend.matmul(Y, B, out=backend.lend(h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
             s = backend.row_dots(a_hat, h, out=backend.xp.empty(len(Y), Y.dtype))  # (N,); s_i = <Y_i B_l, h_{l,i}>
             miss = backend.xp.empty_like(s)
             backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample

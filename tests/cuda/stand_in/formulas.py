@@ -13,7 +13,7 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
-from bdfa_np.rules.direct import bdfa
+from bdfa_np.rules.direct import bdfa, sdfa
 from bdfa_np.rules.layerwise import brsf, usf, wm
 from bdfa_np.trainer import moved_by_sign
 
@@ -65,6 +65,12 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "slope of tanh": FormulaCase(Tanh.through_slope, (0, 1), (2,)),
     "slope of sigmoid": FormulaCase(Sigmoid.through_slope, (0, 1), (2,)),
     "relu": FormulaCase(ReLU.activated, (0,), (1,)),
+    "tanh in place": FormulaCase(Tanh.activated, (0,), (0,), exact=False),
+    "sigmoid in place": FormulaCase(Sigmoid.activated, (0,), (0,), exact=False),
+    "relu in place": FormulaCase(ReLU.activated, (0,), (0,)),
+    "slope of tanh in place": FormulaCase(Tanh.through_slope, (0, 1), (0,)),
+    "slope of sigmoid in place": FormulaCase(Sigmoid.through_slope, (0, 1), (0,)),
+    "slope of relu in place": FormulaCase(ReLU.through_slope, (0, 1), (0,)),
     "slope of relu": FormulaCase(ReLU.through_slope, (0, 1), (2,)),
     "bce": FormulaCase(BinaryCrossEntropy.bce, (0, 1), (2, 3, 4), {"share": 0.1}, exact=False),
     "ce": FormulaCase(CrossEntropy.ce, (0, 1), (2, 3, 4), {"batch_size": 64.0}, exact=False),
@@ -76,6 +82,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
     "wm": FormulaCase(wm.mirrored, (0, 1), (0,), {"rate": 0.01, "keep": 0.999}),
+    "scaled sign": FormulaCase(sdfa.scaled_sign, (0,), (1,), {"scale": 0.25}),
     "adversarial": FormulaCase(moved_by_sign, (0, 1), (2,), {"eps": 0.08}),
 }
 """By what they compute."""

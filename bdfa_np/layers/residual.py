@@ -1,0 +1,91 @@
+"""Residual blocks."""
+
+from collections.abc import Sequence
+
+from bdfa_np.backend.base import Array
+from bdfa_np.layers.base import Layer, Shape, TangentWalk, Walk
+from bdfa_np.layers.container import Container
+from bdfa_np.representation import shape_text
+
+
+class Residual(Container):
+    """``y = F(x) + s(x)``: the layers of a branch ``F`` beside a shortcut ``s`` (He et al., arXiv 1512.03385, eq. 1-2).
+
+    Every rule's signal is sent down both, and added up: without layers, the shortcut passes it unchanged.
+
+    Parameters
+    ----------
+    branch : sequence of Layer
+        ``F``, from the block's input up; a non-linearity after the sum is a layer of its own, above the block.
+    shortcut : sequence of Layer, default ()
+        ``s``; the identity unless given. Where ``F`` changes shapes, a projection or a `PadShortcut`.
+
+    Raises
+    ------
+    ValueError
+        If the branch has no layers; once bound, if both do not come out in one shape.
+
+    Examples
+    --------
+    >>> from bdfa_np import BatchNorm, Conv2d, ReLU, Sequential
+    >>> branch = [Conv2d(8, 3, stride=2, padding=1, bias=False), BatchNorm(), ReLU(), Conv2d(8, 3, padding=1)]
+    >>> block = Residual(branch, shortcut=[Conv2d(8, 1, stride=2, bias=False)])
+    >>> Sequential([block], input_shape=(6, 6, 4))
+    Sequential(6x6x4 → 3x3x8, 920 parameters, numpy float32)
+    layer                 output  parameters  multiply-adds
+    residual1             3x3x8            0              0
+    residual1.conv1       3x3x8          288          2,592
+    residual1.batchnorm1  3x3x8           16              0
+    residual1.relu1       3x3x8            0              0
+    residual1.conv2       3x3x8          584          5,184
+    residual1.conv3       3x3x8           32            288
+    all                                  920          8,064
+    """
+
+    kind = "residual"
+    said_by_shape = ("branch", "shortcut")
+
+    def __init__(self, branch: Sequence[Layer], shortcut: Sequence[Layer] = ()) -> None:
+        for layers in (branch, shortcut):
+            if isinstance(layers, Layer):
+                raise ValueError("Residual takes lists of layers: Residual([Linear(5), Tanh()], shortcut=[Linear(5)])")
+        if not branch:
+            raise ValueError("the branch of a Residual needs at least one layer")
+        super().__init__(branch, shortcut)
+        self.branch, self.shortcut = self.branches()
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape that branch and shortcut come out in."""
+        of_branch, of_shortcut = self.branch_shapes
+        if of_branch != of_shortcut:
+            raise ValueError(
+                f"{self.name} adds up a branch of shape {shape_text(of_branch)} and a shortcut of shape "
+                f"{shape_text(of_shortcut)}, which must be one: give it a shortcut=[...] that changes shapes as its "
+                "branch does"
+            )
+        return of_branch
+
+    def forward(self, x: Array, train: bool = True) -> Array:
+        """``y = F(x) + s(x)``."""
+        y = self.through(self.branch, x, train)
+        beside = self.through(self.shortcut, x, train)
+        return self._sum(y, beside, "y")
+
+    def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
+        """Return ``J_Fᵀ grad_y + J_sᵀ grad_y``."""
+        below = self.back(self.branch, grad_y, need_grad_in)
+        beside = self.back(self.shortcut, grad_y, need_grad_in)
+        return self._sum(below, beside, "grad_x") if need_grad_in else None
+
+    def carry_back(self, signal: Array, walk: Walk) -> Array | None:
+        """Send the signal down the branch and the shortcut, and add up what comes out."""
+        return self._sum(walk(self.branch, signal), walk(self.shortcut, signal), "grad_x")
+
+    def carry_forward(self, tangent: Array | None, walk: TangentWalk) -> Array | None:
+        """Send the tangent up the branch and the shortcut, and add up what comes out."""
+        return self._sum(walk(self.branch, tangent), walk(self.shortcut, tangent), "tangent")
+
+    def _sum(self, one: Array | None, other: Array | None, name: str) -> Array | None:
+        if one is None or other is None:
+            return other if one is None else one
+        return self.xp.add(one, other, out=self.buffer(name, one.shape))  # type: ignore[no-any-return]

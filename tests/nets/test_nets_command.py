@@ -1,0 +1,73 @@
+"""``bdfa nets``: which nets there are, how large they are, and what one is made of."""
+
+import pytest
+
+from bdfa_np.networks import NETWORKS, find_network
+
+
+def test_every_net_has_a_row_with_its_figures(bdfa):
+    outcome = bdfa("nets")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("nets for 32x32x3 and 10 classes\n")
+    for name in NETWORKS:
+        assert f"\n{name} " in outcome.out
+    # 3072·800 + 800·800 + 800·10 products; as many weights, and 800 + 800 + 10 biases
+    (row,) = (line for line in outcome.out.splitlines() if line.startswith("mlp "))
+    assert row.split()[-2:] == ["3,107,210", "3,105,600"]
+    assert max(map(len, outcome.out.splitlines())) <= 80
+
+
+def test_a_net_that_does_not_fit_says_so_in_its_row(bdfa):
+    out = " ".join(bdfa("nets", "--input", "28x28x1", "--classes", 3).out.split())
+    assert "nets for 28x28x1 and 3 classes" in out
+    assert "lenet does not fit: images of 32x32 pixels or more are wanted: give --resize 32 vgg9" in out
+    # its advice works
+    assert "does not fit" not in bdfa("nets", "--input", "28x28x1", "--resize", 32).out
+
+
+def test_a_table_has_columns_and_no_pixels(bdfa):
+    out = bdfa("nets", "--input", 13, "--classes", 1).out
+    assert "nets for 13 and 1 class\n" in out
+    assert out.count("does not fit: it takes images") == len(NETWORKS) - 1
+    assert "--resize is for images" in bdfa.refused("nets", "--input", 13, "--resize", 32)
+
+
+def test_a_data_set_says_what_the_input_is(bdfa):
+    assert "nets for 28x28x1 and 47 classes" in bdfa("nets", "--dataset", "emnist-balanced").out
+    assert "nets for 32x32x1 and 10 classes" in bdfa("nets", "--dataset", "mnist-5k", "--resize", 32).out
+    assert "leave out --input and --classes" in bdfa.refused("nets", "--dataset", "mnist", "--classes", 3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_net_shows_its_source_file_options_and_layers(name, bdfa):
+    outcome = bdfa("nets", name)
+    assert (outcome.code, outcome.err) == (0, "")
+    module = find_network(name)
+    assert f"file: {module.__file__}\n" in outcome.out
+    assert f"source: {module.SOURCE}\n" in outcome.out
+    for option in module.OPTIONS:
+        assert f"\n--{option.name.replace('_', '-')} " in outcome.out
+    assert "\nall " in outcome.out
+    assert max(len(line) for line in outcome.out.splitlines() if not line.startswith("file: ")) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["lent"], "there is no net 'lent' in the package: choose from mlp, conv, lenet"),
+        (["lenet", "--input", "28x28x1"], "are wanted: give --resize 32"),
+        (["--input", "28x28"], "write rows x columns x channels, as in 32x32x3, or a number of columns"),
+        (["--input", "0x28x1"], "write rows x columns x channels"),
+        (["--classes", "0"], "0 is not in the range"),
+        (["mlp", "--input", "99999x99999x3"], "not enough memory"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_line(arguments, line, bdfa):
+    assert line in bdfa.refused("nets", *arguments)
+
+
+def test_names_of_nets_are_completed(bdfa):
+    complete = {"_BDFA_COMPLETE": "bash_complete"}
+    for words in ("bdfa nets vg", "bdfa train --network vg"):
+        out = bdfa.child(env={**complete, "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}).out
+        assert out == "plain,vgg9\n"
