@@ -3,6 +3,7 @@ from .data import Batches as Batches
 from .data import load_dataset as load_dataset
 from .declaration import Option as Option
 from .export import export_model as export_model
+from .layers import GELU as GELU
 from .layers import AvgPool2d as AvgPool2d
 from .layers import BatchNorm as BatchNorm
 from .layers import Container as Container
@@ -12,6 +13,7 @@ from .layers import ErrorFeedback as ErrorFeedback
 from .layers import Flatten as Flatten
 from .layers import GlobalAvgPool as GlobalAvgPool
 from .layers import Layer as Layer
+from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
 from .layers import MaxPool2d as MaxPool2d
 from .layers import PadShortcut as PadShortcut
@@ -47,6 +49,7 @@ from .rules import BFA as BFA
 from .rules import BP as BP
 from .rules import BRSF as BRSF
 from .rules import DFA as DFA
+from .rules import DKP as DKP
 from .rules import DRTP as DRTP
 from .rules import EBD as EBD
 from .rules import FA as FA

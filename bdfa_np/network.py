@@ -1,7 +1,8 @@
 """A network: an ordered list of layers over flat vectors of parameters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import dropwhile
 from typing import Any, ClassVar, NoReturn
 
 from bdfa_np.backend.base import Array, Backend
@@ -278,7 +279,7 @@ class Sequential(Habits):
         }
 
         def walk(layers: Sequence[Layer], tangent: Array | None) -> Array | None:
-            for layer in layers:
+            for layer in _from_where_any_enters(layers, enter) if tangent is None else layers:
                 if layer.branches():
                     tangent = layer.carry_forward(tangent, walk)
                 elif tangent is not None:
@@ -353,3 +354,8 @@ class Sequential(Habits):
     def all_finite(self) -> bool:
         """Return whether every weight is a finite number."""
         return bool(self.backend.xp.isfinite(self.weights.values).all())
+
+
+def _from_where_any_enters(layers: Sequence[Layer], names: Container[str]) -> Iterator[Layer]:
+    """Return a chain without its layers below the first that has, or has inside, one of some names."""
+    return dropwhile(lambda layer: all(inner.name not in names for inner in tree_of([layer])), layers)

@@ -8,30 +8,33 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from bdfa_np.backend.formula import Formula, as_tuple, constants
 
-TEXTS: dict[Callable[..., Any], str] = {
-    np.add: "{} + {}",
-    np.subtract: "{} - {}",
-    np.multiply: "{} * {}",
-    np.divide: "{} / {}",
-    np.negative: "-{}",
-    np.greater: "{} > {}",
-    np.greater_equal: "{} >= {}",
-    np.abs: "fabs({})",
-    np.exp: "exp({})",
-    np.log1p: "log1p({})",
-    np.maximum: "maximum({}, {})",
-    np.minimum: "minimum({}, {})",
-    np.sign: "sign({})",
-    np.sqrt: "sqrt({})",
-    np.tanh: "tanh({})",
-    np.where: "where({}, {}, {})",
+TEXTS: dict[str, str] = {
+    "add": "{} + {}",
+    "subtract": "{} - {}",
+    "multiply": "{} * {}",
+    "divide": "{} / {}",
+    "negative": "-{}",
+    "greater": "{} > {}",
+    "greater_equal": "{} >= {}",
+    "absolute": "fabs({})",
+    "erf": "erf({})",
+    "exp": "exp({})",
+    "log1p": "log1p({})",
+    "maximum": "maximum({}, {})",
+    "minimum": "minimum({}, {})",
+    "sign": "sign({})",
+    "sqrt": "sqrt({})",
+    "tanh": "tanh({})",
+    "where": "where({}, {}, {})",
 }
-"""How each operation is written, ``Real`` being the type of all numbers. Who reads it knows these functions by name."""
+"""How each operation is written, by the name of its function in NumPy, or SciPy, which is not imported for it.
+
+``Real`` is the type of all numbers. Who reads it knows these functions by name.
+"""
 
 
 class Written(NamedTuple):
@@ -42,7 +45,7 @@ class Written(NamedTuple):
     results: list[str]
     """The names of what it returns."""
     functions: set[Callable[..., Any]]
-    """Which keys of `TEXTS` it uses."""
+    """Which functions it uses; their names are keys of `TEXTS`."""
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -71,11 +74,11 @@ class Symbol(NDArrayOperatorsMixin):
         return self._operation(function, operands, keywords)
 
     def _operation(self, function: Any, operands: Sequence[Any], keywords: dict[str, Any]) -> "Symbol":
-        if function not in TEXTS or keywords:
+        if function.__name__ not in TEXTS or keywords:
             options = "".join(f" with {name}" for name in keywords)
             raise TypeError(f"a formula may not use {function.__name__}{options}")
         result = Symbol(f"t{len(self.written.statements)}", self.written)
-        text = TEXTS[function].format(*map(operand, operands))
+        text = TEXTS[function.__name__].format(*map(operand, operands))
         self.written.statements.append(f"{result.name} = {text}")
         self.written.functions.add(function)
         return result

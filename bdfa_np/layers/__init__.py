@@ -1,6 +1,6 @@
 """Hand-written layers: each shows its formula, its forward and its backward on one screen."""
 
-from bdfa_np.layers.activation import NON_LINEARITIES, ReLU, Sigmoid, Tanh
+from bdfa_np.layers.activation import GELU, NON_LINEARITIES, LeakyReLU, ReLU, Sigmoid, Tanh
 from bdfa_np.layers.average import AvgPool2d, GlobalAvgPool
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.layers.batchnorm import BatchNorm
@@ -15,6 +15,7 @@ from bdfa_np.layers.residual import Residual
 from bdfa_np.layers.shortcut import PadShortcut
 
 __all__ = [
+    "GELU",
     "NON_LINEARITIES",
     "AvgPool2d",
     "BatchNorm",
@@ -25,6 +26,7 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool",
     "Layer",
+    "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "PadShortcut",

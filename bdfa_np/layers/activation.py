@@ -1,5 +1,6 @@
-"""Elementwise non-linearities. Each keeps its output alone, since the slope can be written in terms of it."""
+"""Elementwise non-linearities. Most keep their output alone, since the slope can be written in terms of it."""
 
+from math import isfinite
 from typing import Any
 
 from bdfa_np.backend import maths
@@ -23,10 +24,19 @@ class NonLinearity(Layer):
         """Return ``∂E/∂a``, as a formula."""
         raise NotImplementedError
 
+    def constants(self) -> dict[str, float]:
+        """Return the constants of both formulas, which are the arguments of the constructor; most have none."""
+        return {}
+
+    @property
+    def kept(self) -> Array:
+        """What the slope is a formula of: the output, unless a kind says otherwise."""
+        return self.y
+
     def forward(self, a: Array, train: bool = True) -> Array:
         """Compute ``y`` entry by entry, and keep it."""
         self.y = self.over_input(a, "y")
-        self.backend.elementwise(self.activated, (a,), (self.y,))
+        self.backend.elementwise(self.activated, (a,), (self.y,), **self.constants())
         return self.y  # (N, ...)
 
     def apply(self, a: Array) -> Array:
@@ -39,13 +49,13 @@ class NonLinearity(Layer):
         if not need_grad_in:
             return None
         grad_a = self.over_signal(grad_y)
-        self.backend.elementwise(self.through_slope, (grad_y, self.y), (grad_a,))
+        self.backend.elementwise(self.through_slope, (grad_y, self.kept), (grad_a,), **self.constants())
         return grad_a  # (N, ...)
 
     def push_forward(self, da: Array) -> Array:
         """Return ``da`` times the slope: the Jacobian is diagonal, and its own transpose."""
         dy = self.buffer("tangent", self.y.shape)
-        self.backend.elementwise(self.through_slope, (da, self.y), (dy,))
+        self.backend.elementwise(self.through_slope, (da, self.kept), (dy,), **self.constants())
         return dy  # (N, ...)
 
 
@@ -107,5 +117,85 @@ class ReLU(NonLinearity):
         return grad_y * (y > 0)
 
 
-NON_LINEARITIES: dict[str, type[Layer]] = {"tanh": Tanh, "sigm": Sigmoid, "relu": ReLU}
+class LeakyReLU(NonLinearity):
+    """``y = a`` where ``a > 0``, else ``s a``, with a slope ``s`` there (Maas et al., ICML workshop 2013).
+
+    Parameters
+    ----------
+    slope : float, default 0.01
+        ``s``; 0 or more, so that the sign of ``y`` is that of ``a``.
+
+    Raises
+    ------
+    ValueError
+        If the slope is negative, or no finite number.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, slope: float = 0.01) -> None:
+        super().__init__()
+        if not (isfinite(slope) and slope >= 0):
+            raise ValueError(f"LeakyReLU needs a slope of 0 or more, not {slope}")
+        self.slope = slope
+
+    def constants(self) -> dict[str, float]:
+        """Return the slope."""
+        return {"slope": self.slope}
+
+    @staticmethod
+    @formula
+    def activated(a, *, slope):
+        """Return ``a`` where ``a > 0``, else ``s a``."""
+        return maths.where(a > 0, a, slope * a)
+
+    @staticmethod
+    @formula
+    def through_slope(grad_y, y, *, slope):
+        """``grad_y`` where ``y > 0``, else ``s grad_y``."""
+        return maths.where(y > 0, grad_y, slope * grad_y)
+
+
+class GELU(NonLinearity):
+    """``y = a Φ(a)``, ``Φ`` being the normal distribution; the slope is ``Φ(a) + a φ(a)``.
+
+    (Hendrycks and Gimpel, arXiv 1606.08415, section 2, without the approximations there.) It is no function of ``y``,
+    so the input is kept.
+    """
+
+    kind = "gelu"
+    a: Array
+
+    @property
+    def kept(self) -> Array:
+        """The input."""
+        return self.a
+
+    def forward(self, a: Array, train: bool = True) -> Array:
+        """Compute ``y`` entry by entry, and keep ``a``."""
+        self.a, self.y = a, self.buffer("y", a.shape)
+        self.backend.elementwise(self.activated, (a,), (self.y,))
+        return self.y  # (N, ...)
+
+    @staticmethod
+    @formula
+    def activated(a):
+        """Return ``a Φ(a)``, with ``Φ(a) = (1 + erf(a/√2)) / 2``."""
+        return a * (0.5 + 0.5 * maths.erf(0.7071067811865476 * a))
+
+    @staticmethod
+    @formula
+    def through_slope(grad_y, a):
+        """``grad_y (Φ(a) + a φ(a))``, with ``φ(a) = exp(-a²/2) / √(2π)``."""
+        distribution = 0.5 + 0.5 * maths.erf(0.7071067811865476 * a)
+        return grad_y * (distribution + a * (0.3989422804014327 * maths.exp(-0.5 * a * a)))
+
+
+NON_LINEARITIES: dict[str, type[NonLinearity]] = {
+    "tanh": Tanh,
+    "sigm": Sigmoid,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "gelu": GELU,
+}
 """By the names that ``--nonlin`` takes."""

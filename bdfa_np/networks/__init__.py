@@ -30,13 +30,14 @@ from bdfa_np.system.paths import storable, user_path
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-NETWORKS = ("mlp", "conv", "lenet", "vgg9")
-"""The built-in nets; each is a module of this package, called so but for hyphens, which has
+NETWORKS = ("mlp", "conv", "lenet", "lenet5", "resnet20", "resnet56", "vgg9")
+"""The built-in nets; each is built by a module of this package, called so unless `_MODULES` says otherwise, which has
 
 - ``SUMMARY``: what it is made of, in a line; ``SOURCE``: where it is from;
 - ``OPTIONS``: the options that it has; ``STARTS_AT_ZERO``: whether its weights may, as far as no option decides it;
 - ``build``.
 """
+_MODULES = {"resnet20": "resnet", "resnet56": "resnet", "mlp-mixer": "mlp_mixer"}
 GROUP = "bdfa_np.networks"
 """The group of entry points by which a distribution offers nets: a name, and a function like ``build``."""
 FLAG = "--network"
@@ -44,7 +45,7 @@ FLAG = "--network"
 
 def find_network(name: str) -> Any:
     """Return the module of a net of the package."""
-    return import_module(f"bdfa_np.networks.{name.replace('-', '_')}")
+    return import_module(f"bdfa_np.networks.{_MODULES.get(name, name)}")
 
 
 def starts_at_zero(name: str) -> bool:

@@ -18,7 +18,7 @@ INIT = Option(
     "init",
     None,
     "How weights start; kaiming and xavier are uniform.  [default: zero where errors do not travel through the "
-    "weights and the net can learn from there, of tanh or sigm units; else uniform]",
+    "weights and the net can learn from there, of all units but relu; else uniform]",
     kind=str,
     choices=INITIAL,
     follows=lambda config: initial(config.gradient, config.network, config.nonlin),

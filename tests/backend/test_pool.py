@@ -142,17 +142,25 @@ def test_blocks_cover_a_share_and_nothing_beyond_it(step):
 
 
 def test_no_two_threads_use_the_same_scratch_memory(way):
-    users, memory = {}, NumpyBackend("float32")._workspace
-
-    def watched(name, shape, dtype=None):
-        users.setdefault(name, set()).add(threading.get_ident())
-        return memory(name, shape, dtype)
-
+    memory = NumpyBackend("float32")._workspace
     x = images(CASES[0])
     y, chosen = np.empty((3, 15, 15, 5), "float32"), np.empty((3, 15, 15, 5), np.uint8)
-    with threadpool_limits(3, user_api="blas"):
-        pool.max_pool(x, 3, 2, y, chosen, watched)
-        pool.max_pool_gradient(y, chosen, 3, 2, x, watched)
-        pool.max_pool_tangent(x, chosen, 3, 2, y, watched)
-    assert len(users) == (15 if way == "blocks" else 0)
-    assert all(len(threads) == 1 for threads in users.values())
+
+    def users_of(kernel, *arguments):
+        users = {}
+
+        def watched(name, shape, dtype=None):
+            users.setdefault(name, set()).add(threading.get_ident())
+            return memory(name, shape, dtype)
+
+        with threadpool_limits(3, user_api="blas"):
+            kernel(*arguments, watched)
+        assert all(len(threads) == 1 for threads in users.values())
+        return len(users)
+
+    found = [
+        users_of(pool.max_pool, x, 3, 2, y, chosen),
+        users_of(pool.max_pool_gradient, y, chosen, 3, 2, x),
+        users_of(pool.max_pool_tangent, x, chosen, 3, 2, y),
+    ]
+    assert found == ([9, 6, 3] if way == "blocks" else [0, 0, 0])

@@ -18,6 +18,7 @@ from bdfa_np.backend.cuda.backend import CupyBackend
 from bdfa_np.backend.cuda.kernels import named_source
 from bdfa_np.errors import BackendError, TrainingError
 from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.parity.training import trained_nets
 from bdfa_np.rules import RULES
 from bdfa_np.rules.layerwise.signs import SignConcordant
 
@@ -145,7 +146,7 @@ def combinations():
     for number, rule in enumerate(RULES):
         for place, optimizer in enumerate(OPTIMIZERS):
             usual = place % len(RULES) == number % len(OPTIMIZERS)
-            for network in IMAGES:
+            for network in trained_nets(rule):
                 yield pytest.param(network, rule, optimizer, marks=() if usual else pytest.mark.slow)
 
 
@@ -166,10 +167,10 @@ OPTIONS = [
     {"bias": False},
     {"eps": 0.08},
     {"eps": 0.08, "acc_gradient": True, "dropout": 1, "batchnorm": 1, "nonlin": "relu"},
-    {"weight_decay": 0.01, "optimization": "adam"},
+    {"nonlin": "leaky_relu", "weight_decay": 0.01, "optimization": "adam"},
     {"lr_decay": 0.1, "optimization": "sgd", "momentum": 0.9},
     {"dampening": 0.0, "optimization": "sgd", "momentum": 0.9},
-    {"weight_decay": 0.1, "optimization": "adamw"},
+    {"nonlin": "gelu", "weight_decay": 0.1, "optimization": "adamw"},
     {"clip_norm": 0.1, "optimization": "sgd"},
     {"schedule": "cosine", "warmup": 2, "epochs": 3},
     {"init": "orthogonal"},
@@ -182,6 +183,8 @@ OPTIONS = [
     {"gradient": "bfa", "feedback_output": "linear", "nonlin": "relu"},
     {"gradient": "bfa", "nonlin": "sigm"},
     {"gradient": "fa", "rfb_mag": 0.5},
+    {"gradient": "bdfa", "feedback_sparsity": 2, "feedback_lr": 0.01},
+    {"gradient": "dfa", "feedback_shared": True},
 ]
 
 
@@ -193,8 +196,7 @@ def test_every_option_of_a_net_does_what_it_does_on_the_cpu(network, options, mo
     compare(monkeypatch, tolerance=tolerance, **{"network": network, **options})
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize(("rule", "network"), [(rule, network) for rule in RULES for network in trained_nets(rule)])
 def test_float32_stays_float32_and_near_the_cpu(network, rule, monkeypatch):
     # Signals through signs are twenty times as large in a net this narrow, and so is what rounding comes to.
     rate = 1e-4 if issubclass(RULES[rule], SignConcordant) else 1e-3
@@ -213,7 +215,7 @@ def captured():
     """Yield each rule with each of these options; all but one of them as slow ones."""
     for number, rule in enumerate(RULES):
         for place, options in enumerate(CAPTURED):
-            for net, network in enumerate(IMAGES):
+            for net, network in enumerate(trained_nets(rule)):
                 usual = place == (number + net) % len(CAPTURED)
                 yield pytest.param(network, rule, options, marks=() if usual else pytest.mark.slow)
 

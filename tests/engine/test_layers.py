@@ -218,5 +218,7 @@ def test_options_that_a_net_does_not_have_are_refused(options, message):
 
 
 def test_images_too_small_for_conv_are_refused_in_one_line():
-    with pytest.raises(ConfigError, match=r"--network conv does not fit samples of shape \(14, 14, 1\): pool3"):
+    with pytest.raises(
+        ConfigError, match=r"--network conv does not fit samples of shape \(14, 14, 1\): images of 15x15"
+    ):
         build_model(Config(network="conv"), (14, 14, 1), 10)

@@ -20,7 +20,7 @@ def test_every_net_has_a_row_with_its_figures(bdfa):
 def test_a_net_that_does_not_fit_says_so_in_its_row(bdfa):
     out = " ".join(bdfa("nets", "--input", "28x28x1", "--classes", 3).out.split())
     assert "nets for 28x28x1 and 3 classes" in out
-    assert "lenet does not fit: images of 32x32 pixels or more are wanted: give --resize 32 vgg9" in out
+    assert "lenet does not fit: images of 32x32 pixels or more are wanted: give --resize 32 lenet5" in out
     # its advice works
     assert "does not fit" not in bdfa("nets", "--input", "28x28x1", "--resize", 32).out
 

@@ -28,6 +28,7 @@ from bdfa_np import (
     ErrorFeedback,
     Flatten,
     GlobalAvgPool,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     Option,
@@ -75,7 +76,7 @@ def of_layers() -> list[object]:
         *(kind() for kind in NON_LINEARITIES.values()),
         *(Linear(800), Conv2d(32, 5, stride=2, padding=2, bias=False, initial="zero"), MaxPool2d(3, stride=2)),
         *(Dropout(0.25), BatchNorm(epsilon=1e-3), Flatten(), ErrorFeedback()),
-        *(Residual([Linear(3), Tanh(), Linear(3)]), PadShortcut(64, stride=3)),
+        *(Residual([Linear(3), Tanh(), Linear(3)]), PadShortcut(64, stride=3), LeakyReLU(0.2)),
         *(Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
     ]
     images = [Conv2d(32, 5, padding=2), BatchNorm(), ReLU(), MaxPool2d(2), Dropout(0.5), ErrorFeedback(), Flatten()]

@@ -8,6 +8,7 @@ from scipy import stats
 
 from bdfa_np import Config, Conv2d, Flatten, Linear, Sequential, Tanh, build_model
 from bdfa_np.errors import ConfigError
+from bdfa_np.parity.training import trained_nets
 from bdfa_np.random_streams import Streams
 from bdfa_np.rules import RULES
 
@@ -95,9 +96,8 @@ def test_what_follows_from_rule_and_non_linearity_is_shown(gradient, nonlin, ini
     assert Config(gradient=gradient, nonlin=nonlin, init="orthogonal").resolve().initial == "orthogonal"
 
 
-@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize(("rule", "network"), [(rule, network) for rule in RULES for network in trained_nets(rule)])
 @pytest.mark.parametrize("initial", ["uniform", "xavier", "kaiming", "orthogonal"])
-@pytest.mark.parametrize("rule", RULES)
 def test_both_nets_start_so_under_every_rule(rule, initial, network, monkeypatch):
     monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (4, 5, 6))
     monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))

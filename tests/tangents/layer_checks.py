@@ -8,6 +8,7 @@ import numpy.typing as npt
 from bdfa_np import Sequential
 from bdfa_np.backend.base import Backend
 from bdfa_np.layers import (
+    GELU,
     AvgPool2d,
     BatchNorm,
     Conv2d,
@@ -16,6 +17,7 @@ from bdfa_np.layers import (
     Flatten,
     GlobalAvgPool,
     Layer,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     PadShortcut,
@@ -34,6 +36,8 @@ LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "tanh": (Tanh, (5,)),
     "sigmoid": (Sigmoid, (5,)),
     "relu": (ReLU, (5,)),
+    "leaky relu": (lambda: LeakyReLU(0.2), (5,)),
+    "gelu": (GELU, (5,)),
     "tanh on images": (Tanh, (2, 3, 2)),
     "flatten": (Flatten, (2, 3, 2)),
     "feedback": (ErrorFeedback, (2, 3, 2)),

@@ -15,8 +15,8 @@ from bdfa_np.backend.symbols import TEXTS, written
 BLOCK = 65536
 """Entries a block: a handful of float32 arrays of this length stay in a core's cache."""
 
-NUMPYS_OWN = {np.exp, np.log1p, np.tanh}
-"""Functions of which a compiler's differ from NumPy's in the last bit."""
+LIBRARIES_OWN = {"erf", "exp", "log1p", "tanh"}
+"""Functions of which a compiler's differ from NumPy's and SciPy's in the last bit."""
 
 COMPILED: dict[str, Any] = {
     "fabs": np.abs,
@@ -61,7 +61,8 @@ def elementwise(formula: Formula, given: Sequence[Array], out: Sequence[Array], 
 @functools.cache
 def compiles(formula: Formula) -> bool:
     """Return whether a formula gives the same bits compiled: one that takes an ``exp`` does not."""
-    return written(formula, range(entries(formula))).functions.isdisjoint(NUMPYS_OWN)
+    functions = written(formula, range(entries(formula))).functions
+    return LIBRARIES_OWN.isdisjoint(function.__name__ for function in functions)
 
 
 def function_alone(formula: Formula) -> Any:
@@ -71,7 +72,11 @@ def function_alone(formula: Formula) -> Any:
     """
     text = written(formula, range(entries(formula)))
     of_one = [function for function in text.functions if isinstance(function, np.ufunc) and function.nin == 1]
-    alone = [one for one in of_one if text.statements == [f"t0 = {TEXTS[one].format('x0')}"] and text.results == ["t0"]]
+    alone = [
+        one
+        for one in of_one
+        if text.statements == [f"t0 = {TEXTS[one.__name__].format('x0')}"] and text.results == ["t0"]
+    ]
     return alone[0] if alone else None
 
 

@@ -5,12 +5,14 @@ from typing import ClassVar
 from bdfa_np.backend.base import Array
 from bdfa_np.declaration import Option
 from bdfa_np.layers import (
+    GELU,
     BatchNorm,
     Conv2d,
     Dropout,
     ErrorFeedback,
     Flatten,
     Layer,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
@@ -18,6 +20,7 @@ from bdfa_np.layers import (
     Sigmoid,
     Tanh,
 )
+from bdfa_np.layers.activation import NonLinearity
 from bdfa_np.losses import LossResult, check_labels
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
@@ -200,8 +203,9 @@ class _Weights(_Stage):
 
 
 class _Slope(_Stage):
-    def __init__(self, layer: Layer, shape: Shape, rule: BFA) -> None:
-        super().__init__(type(layer)(), shape, rule)  # a twin: what the net's own keeps for its backward stays
+    def __init__(self, layer: NonLinearity, shape: Shape, rule: BFA) -> None:
+        twin = type(layer)(**layer.constants())  # what the net's own keeps for its backward stays
+        super().__init__(twin, shape, rule)
         self.layer.bind(f"generating_{layer.kind}", shape, rule.backend, rule.network.streams)
 
     def down(self, g: Array) -> Array:
@@ -237,6 +241,8 @@ _STAGES: dict[type[Layer], type[_Stage] | None] = {
     Tanh: _Slope,
     Sigmoid: _Slope,
     ReLU: _Slope,
+    LeakyReLU: _Slope,
+    GELU: _Slope,
     MaxPool2d: _Pooling,
     Flatten: _Reshaping,
     ErrorFeedback: None,

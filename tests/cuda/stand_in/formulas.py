@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cuda.formula import kernel_source
 from bdfa_np.backend.formula import Formula
-from bdfa_np.layers import ReLU, Sigmoid, Tanh
+from bdfa_np.layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from bdfa_np.layers.base import ParameterSpec
 from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
-from bdfa_np.rules.direct import bdfa, sdfa
+from bdfa_np.rules.direct import bdfa, feedback, sdfa
 from bdfa_np.rules.layerwise import brsf, usf, wm
 from bdfa_np.trainer import moved_by_sign
 
@@ -72,6 +72,10 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "slope of sigmoid in place": FormulaCase(Sigmoid.through_slope, (0, 1), (0,)),
     "slope of relu in place": FormulaCase(ReLU.through_slope, (0, 1), (0,)),
     "slope of relu": FormulaCase(ReLU.through_slope, (0, 1), (2,)),
+    "leaky relu": FormulaCase(LeakyReLU.activated, (0,), (1,), {"slope": 0.01}),
+    "slope of leaky relu": FormulaCase(LeakyReLU.through_slope, (0, 1), (2,), {"slope": 0.01}),
+    "gelu": FormulaCase(GELU.activated, (0,), (1,), exact=False),
+    "slope of gelu": FormulaCase(GELU.through_slope, (0, 1), (2,), exact=False),
     "bce": FormulaCase(BinaryCrossEntropy.bce, (0, 1), (2, 3, 4), {"share": 0.1}, exact=False),
     "ce": FormulaCase(CrossEntropy.ce, (0, 1), (2, 3, 4), {"batch_size": 64.0}, exact=False),
     "mse": FormulaCase(MeanSquaredError.mse, (0, 1), (2, 3), {"batch_size": 64.0, "share": 0.1}),
@@ -81,8 +85,9 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
     "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
-    "wm": FormulaCase(wm.mirrored, (0, 1), (0,), {"rate": 0.01, "keep": 0.999}),
     "scaled sign": FormulaCase(sdfa.scaled_sign, (0,), (1,), {"scale": 0.25}),
+    "wm": FormulaCase(wm.mirrored, (0, 1), (0,), {"rate": 0.01, "keep": 0.999}),
+    "kept": FormulaCase(feedback.where_kept, (0, 1), (0,)),
     "adversarial": FormulaCase(moved_by_sign, (0, 1), (2,), {"eps": 0.08}),
 }
 """By what they compute."""

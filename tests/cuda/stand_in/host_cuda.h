@@ -24,6 +24,8 @@ static HostDim blockIdx, blockDim, gridDim, threadIdx;
 
 static inline float sqrt(float a) { return __builtin_sqrtf(a); }
 static inline double sqrt(double a) { return __builtin_sqrt(a); }
+static inline float erf(float a) { return __builtin_erff(a); }
+static inline double erf(double a) { return __builtin_erf(a); }
 static inline float exp(float a) { return __builtin_expf(a); }
 static inline double exp(double a) { return __builtin_exp(a); }
 static inline float log(float a) { return __builtin_logf(a); }

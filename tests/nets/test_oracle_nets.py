@@ -1,0 +1,156 @@
+"""The same nets in PyTorch, with the same weights: outputs, exact gradients, running averages; run: ``-m oracle``."""
+
+import numpy as np
+import pytest
+
+from bdfa_np import Config, build_model
+from bdfa_np.layers import BatchNorm, Conv2d, Linear
+
+pytestmark = pytest.mark.oracle
+torch = pytest.importorskip("torch", reason="PyTorch is in the extra named oracle")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+N = 4
+
+
+class Flat(nn.Module):
+    """Maps flattened channels last, as here."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+def lenet(channels):
+    widths = {1: (6, 16, 120), 3: (32, 64, 128)}[channels]
+    return nn.Sequential(
+        *(nn.Conv2d(channels, widths[0], 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(widths[0], widths[1], 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(widths[1], widths[2], 5), nn.ReLU(), Flat()),
+        *(nn.Linear(widths[2], 84), nn.Linear(84, 10)),
+    )
+
+
+def lenet5(padding):
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=padding), nn.Tanh(), nn.AvgPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), Flat()),
+        *(nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)),
+    )
+
+
+def vgg9(channels):
+    layers, before = [], channels
+    for width in (64, 128, 256):
+        for _ in range(2):
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            before = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, Flat(), nn.LazyLinear(512), nn.ReLU(), nn.Linear(512, 10))
+
+
+class Block(nn.Module):
+    """A basic block of He et al., with either shortcut."""
+
+    def __init__(self, before, width, projected):
+        super().__init__()
+        self.stride, self.added = (1, 0) if before == width else (2, width - before)
+        self.conv1 = nn.Conv2d(before, width, 3, self.stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.projection = None
+        if projected and self.added:
+            self.projection = nn.Sequential(nn.Conv2d(before, width, 1, 2, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.projection is not None:
+            x = self.projection(x)
+        elif self.added:
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.added // 2, self.added // 2))
+        return F.relu(x + y)
+
+
+def resnet(channels, blocks, projected=False):
+    layers, before = [nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
+    for width in (16, 32, 64):
+        for _ in range(blocks):
+            layers.append(Block(before, width, projected))
+            before = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+CASES = {
+    "lenet": ("lenet", {}, (32, 32, 1), lambda: lenet(1)),
+    "lenet, colours": ("lenet", {}, (34, 32, 3), lambda: lenet(3)),
+    "lenet5, padded": ("lenet5", {}, (28, 28, 1), lambda: lenet5(2)),
+    "lenet5": ("lenet5", {}, (32, 32, 1), lambda: lenet5(0)),
+    "vgg9": ("vgg9", {}, (8, 12, 3), lambda: vgg9(3)),
+    "resnet20": ("resnet20", {}, (8, 8, 3), lambda: resnet(3, 3)),
+    "resnet20, odd sides": ("resnet20", {}, (9, 7, 1), lambda: resnet(1, 3)),
+    "resnet20, projection": ("resnet20", {"shortcut": "projection"}, (8, 8, 3), lambda: resnet(3, 3, projected=True)),
+    "resnet56": ("resnet56", {}, (8, 8, 3), lambda: resnet(3, 9)),
+}
+
+
+def as_theirs(layer, array):
+    """Return a parameter or its gradient as PyTorch lays it out."""
+    if array.ndim == 4:
+        return array.transpose(3, 2, 0, 1)
+    return array.T if isinstance(layer, Linear) else array
+
+
+def pairs(network, mirror):
+    """Yield our layers that have parameters beside theirs, both from the input up."""
+    ours = [layer for layer in network.tree() if layer.parameters()]
+    theirs = [module for module in mirror.modules() if next(module.parameters(recurse=False), None) is not None]
+    kinds = {Conv2d: nn.Conv2d, Linear: nn.Linear, BatchNorm: nn.BatchNorm2d}
+    for layer, module in zip(ours, theirs, strict=True):
+        assert isinstance(module, kinds[type(layer)])
+        yield layer, module
+
+
+def parameters(layer, module):
+    """Yield the names of our parameters with theirs."""
+    names = ("gamma", "beta") if isinstance(layer, BatchNorm) else ("W", "b")
+    assert list(layer.parameters()) == [name for name, _ in zip(names, module.parameters(recurse=False), strict=False)]
+    return zip(layer.parameters(), module.parameters(recurse=False), strict=True)
+
+
+def difference(actual, expected):
+    expected = np.asarray(expected)
+    assert actual.shape == expected.shape
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_outputs_gradients_and_running_averages_are_those_of_pytorch(case):
+    name, options, shape, make = CASES[case]
+    model = build_model(Config(network=name, gradient="bp", criterion="ce", **options), shape, 10, dtype="float64")
+    network, mirror = model.network, make().double()
+    generator = np.random.default_rng(5)
+    x, labels = generator.normal(size=(N, *shape)), generator.integers(0, 10, N)
+    images = torch.tensor(x).permute(0, 3, 1, 2)
+    mirror(images)  # gives lazy layers their shapes
+    for layer, module in pairs(network, mirror):
+        for key, parameter in parameters(layer, module):
+            if key in ("gamma", "beta"):
+                getattr(layer, key)[...] = generator.uniform(0.5, 1.5, getattr(layer, key).shape)
+            parameter.data = torch.tensor(np.ascontiguousarray(as_theirs(layer, getattr(layer, key))))
+        if isinstance(layer, BatchNorm):
+            module.reset_running_stats()
+    logits = network.forward(x)
+    expected = mirror(images)
+    assert difference(logits, expected.detach()) <= 1e-10
+    F.cross_entropy(expected, torch.tensor(labels)).backward()
+    model.rule.backward(model.loss(logits, labels))
+    for layer, module in pairs(network, mirror):
+        for key, parameter in parameters(layer, module):
+            assert difference(as_theirs(layer, getattr(layer, f"d{key}")), parameter.grad) <= 1e-10, layer.name
+        if isinstance(layer, BatchNorm):
+            assert difference(layer.running_mean, module.running_mean) <= 1e-10
+            assert difference(layer.running_variance, module.running_var) <= 1e-10
+    mirror.eval()
+    assert difference(network.predict(x), mirror(images).detach()) <= 1e-10
