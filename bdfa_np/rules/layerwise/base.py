@@ -1,11 +1,9 @@
 """What layerwise rules share: the signal passes every layer that has weights through another matrix than ``Wᵀ``."""
 
 from abc import abstractmethod
-from math import prod
 
 from bdfa_np.backend.base import Array
-from bdfa_np.layers.base import Layer, Shape
-from bdfa_np.network import Sequential
+from bdfa_np.layers.base import Layer
 from bdfa_np.rules.base import Rule
 
 
@@ -15,10 +13,6 @@ class Layerwise(Rule):
     group = "layerwise"
     keeps_signals = False
     errors_from = "the layer above"
-
-    def __init__(self, network: Sequential) -> None:
-        super().__init__(network)
-        self._workspaces: dict[str, Array] = {}
 
     @abstractmethod
     def matrix(self, layer: Layer) -> Array:
@@ -36,10 +30,3 @@ class Layerwise(Rule):
         V = self.matrix(layer)
         self.check_shape(f"matrix of {layer.name}", V, layer.parameters()["W"].shape)
         return layer.project_feedback(signal, V)
-
-    def workspace(self, name: str, shape: Shape) -> Array:
-        """Return memory that all layers share: what is in it lasts until the next layer asks for the same name."""
-        size, held = prod(shape), self._workspaces.get(name)
-        if held is None or held.size < size:
-            held = self._workspaces[name] = self.backend.empty((size,))
-        return held[:size].reshape(shape)

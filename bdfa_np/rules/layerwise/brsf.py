@@ -24,7 +24,7 @@ class BRSF(SignConcordant):
     def matrix(self, layer: Layer) -> Array:
         """Return ``|M| ⊙ sign(W)``."""
         W = self.network.weights[f"{layer.name}.W"]
-        V = self.workspace("V", W.shape)
+        V = self.backend.lend(W.shape)
         self.backend.elementwise(with_sign, (self.magnitudes(layer, V), W), (V,))
         return V
 

@@ -35,6 +35,6 @@ class FRSF(SignConcordant):
     def matrix(self, layer: Layer) -> Array:
         """Return ``|M| ⊙ sign(W)``."""
         W = self.network.weights[f"{layer.name}.W"]
-        V = self.workspace("V", W.shape)
+        V = self.backend.lend(W.shape)
         self.backend.elementwise(with_sign, (self.B[layer.name], W), (V,))
         return V

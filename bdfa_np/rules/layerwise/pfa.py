@@ -60,6 +60,7 @@ class PFA(Layerwise):
     trains = "W, and R by dR_l = (δ_l M_l)ᵀ h_{l-1} with W's optimizer, rate and weight decay"
     source = "Li and Benna, 2024, arXiv 2405.20594"
     options: ClassVar[tuple[Option, ...]] = (FEEDBACK_EXPANSION,)
+    keeps_signals = False
 
     def __init__(self, network: Sequential, *, expansion: int = EXPANSION) -> None:
         super().__init__(network)
@@ -101,7 +102,7 @@ class PFA(Layerwise):
     def matrix(self, layer: Layer) -> Array:
         """Return ``M R``, transposed where ``W`` is: what a signal goes through in all, shaped as ``W``."""
         M, R = self.M[layer.name], self.B[layer.name]
-        V = self.workspace("V", layer.parameters()["W"].shape)
+        V = self.backend.lend(layer.parameters()["W"].shape)
         columns = R.reshape(-1, M.shape[1]) if isinstance(layer, Conv2d) else R.T
         self.backend.matmul(columns, M.T, out=V.reshape(-1, len(M)))
         return V
@@ -120,7 +121,7 @@ class PFA(Layerwise):
     def _through_vectors(self, layer: Linear, signal: Array) -> Array:
         M, R, dR = self.M[layer.name], self.B[layer.name], self.feedback.gradient(f"{layer.name}.R")
         n, expanded = M.shape
-        passed = self.workspace("expanded", (*signal.shape[:-1], expanded))
+        passed = self.backend.lend((*signal.shape[:-1], expanded))
         self.backend.matmul(signal.reshape(-1, n), M, out=passed.reshape(-1, expanded))  # δ M, (N, r·n)
         layer.weight_gradient(passed, layer.x, out=dR)  # dR = (δ M)ᵀ h
         return layer.project_feedback(passed, R.T)  # (δ M) R
@@ -131,6 +132,6 @@ class PFA(Layerwise):
         n, expanded = M.shape
         dW = layer.dW
         if adds:  # which has more in it than this pass
-            dW = layer.weight_gradient(layer.x, signal, out=self.workspace("dW", dW.shape))
+            dW = layer.weight_gradient(layer.x, signal, out=self.backend.lend(dW.shape))
         self.backend.matmul(dW.reshape(-1, n), M, out=dR.reshape(-1, expanded))  # h ⋆ (δ M) = (h ⋆ δ) M
         return layer.project_feedback(signal, self.matrix(layer))  # (δ M) ⋆ᵀ R = δ ⋆ᵀ (R Mᵀ)

@@ -24,7 +24,7 @@ class USF(SignConcordant):
     def matrix(self, layer: Layer) -> Array:
         """Return ``s · sign(W)``."""
         W = self.network.weights[f"{layer.name}.W"]
-        V = self.workspace("V", W.shape)
+        V = self.backend.lend(W.shape)
         self.backend.elementwise(scaled_sign, (W,), (V,), s=self.s[layer.name])
         return V
 

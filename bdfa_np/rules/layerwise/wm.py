@@ -111,7 +111,7 @@ class WM(FA):
 
     def _mirror_all(self, N: int, stream: str, step: int) -> None:
         for layer in self._mirrored:
-            x = self.workspace("noise", (N, *layer.input_shape))
+            x = self.backend.lend((N, *layer.input_shape))
             self.mirror(layer, self.backend.uniform(x, self.network.streams.key(stream, layer.name, step), NOISE))
 
     def mirror(self, layer: Layer, x: Array) -> None:
@@ -131,7 +131,7 @@ class WM(FA):
             self.backend.add_bias(y, layer.b)
         if f is not None:
             f.apply(y)  # y = f(x W_l + b_l)
-        step = layer.weight_gradient(x, y, out=self.workspace("step", B.shape))  # xᵀ y
+        step = layer.weight_gradient(x, y, out=self.backend.lend(B.shape))  # xᵀ y
         rate = self.mirror_lr * layer.output_shape[-1] / prod(layer.output_shape)  # by the number of positions
         self.backend.elementwise(mirrored, (B, step), (B,), rate=rate, keep=1 - self.mirror_decay)
 
