@@ -160,6 +160,8 @@ class ParameterVector(Habits):
 
 def drawn(spec: ParameterSpec, generator: "np.random.Generator") -> Array:
     """Return a parameter's initial values, on the host."""
+    if spec.draw is not None:
+        return spec.draw(generator, spec.shape)
     if spec.orthogonal:
         return orthogonal(prod(spec.shape[:-1]), spec.shape[-1], generator).reshape(spec.shape)
     return generator.uniform(-1, 1, spec.shape) * spec.bound + spec.constant

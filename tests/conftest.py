@@ -207,10 +207,10 @@ def bdfa(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
 def _result(folder: Path) -> dict[str, Any]:
     """Return all that a run has come to, as far as a repetition must give the same bits: all but the times."""
     checkpoint = read_checkpoint(folder / "checkpoint.h5")
-    groups = ("weights", "feedback", "layers", "optimizer")
+    groups = ("weights", "feedback", "layers", "optimizer", "rule")
     return {
         "arrays": {(g, name): array.tobytes() for g in groups for name, array in getattr(checkpoint, g).items()},
-        "counts": (checkpoint.learning_rate, checkpoint.steps, checkpoint.training_passes),
+        "counts": (checkpoint.learning_rate, checkpoint.steps, checkpoint.training_passes, checkpoint.rule_counters),
         "progress": asdict(checkpoint.progress),
         "history": [asdict(record) | {"seconds": 0} for record in checkpoint.history],
         "metrics": [line.rsplit(",", 1)[0] for line in (folder / "metrics.csv").read_text().splitlines()],

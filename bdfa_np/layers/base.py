@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """A parameter's shape and initial values: uniform in ``constant ± bound``, or orthogonal.
+    """A parameter's shape and initial values: uniform in ``constant ± bound``, orthogonal, or as ``draw`` says.
 
     Parameters
     ----------
@@ -31,12 +31,16 @@ class ParameterSpec:
     orthogonal : bool, default False
         Whether the array, as a matrix of its last axis by all others, is drawn from all those with orthonormal
         columns, or rows where these are fewer; bound and constant play no part then.
+    draw : callable, optional
+        Another distribution: takes a generator of NumPy's and the shape, and returns the values on the host; bound,
+        constant and orthogonal play no part then.
     """
 
     shape: Shape
     bound: float = 0.0
     constant: float = 0.0
     orthogonal: bool = False
+    draw: Callable[[Any, Shape], Array] | None = None
 
     @property
     def standard_deviation(self) -> float:

@@ -65,6 +65,10 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"gradient": "bdfa", "feedback_target": "centred"},
     {"gradient": "bfa", "feedback_output": "linear", "lr": 0.002},  # nothing bounds what it draws
     {"gradient": "fa", "rfb_mag": 0.5},
+    {"gradient": "sdfa", "rfb_init": "normal"},
+    {"gradient": "bdfa", "feedback_sparsity": 2},
+    {"gradient": "dfa", "feedback_rank": 2},
+    {"gradient": "dfa", "feedback_shared": True},
     {"criterion": "mse"},
     {"momentum": 0.9, "dampening": 0.0},
     {"optimization": "adamw", "weight_decay": 0.1},

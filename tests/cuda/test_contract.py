@@ -182,6 +182,8 @@ OPTIONS = [
     {"gradient": "bfa", "feedback_output": "linear", "nonlin": "relu"},
     {"gradient": "bfa", "nonlin": "sigm"},
     {"gradient": "fa", "rfb_mag": 0.5},
+    {"gradient": "bdfa", "feedback_sparsity": 2, "feedback_lr": 0.01},
+    {"gradient": "dfa", "feedback_shared": True},
 ]
 
 

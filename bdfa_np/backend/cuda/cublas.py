@@ -114,15 +114,18 @@ class Cublas:
 
 
 def order(matrix: Any) -> tuple[int, int]:
-    """Return whether a matrix lies in memory as it is or transposed, and the length of its lines there.
+    """Return whether a matrix lies in memory as it is or transposed, and how far apart its lines begin there.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If it is neither, nor the first columns of one that is.
     """
     if matrix.flags.c_contiguous:
         return AS_IT_IS, matrix.shape[1]
     if matrix.flags.f_contiguous:
         return TRANSPOSED, matrix.shape[0]
-    raise ValueError("a product takes contiguous matrices and their transposes")
+    apart, left_over = divmod(matrix.strides[0], matrix.itemsize)
+    if matrix.strides[1] == matrix.itemsize and apart >= matrix.shape[1] and not left_over:
+        return AS_IT_IS, apart
+    raise ValueError("a product takes contiguous matrices, their transposes, and the first columns of a matrix")

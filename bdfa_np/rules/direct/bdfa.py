@@ -10,7 +10,8 @@ from bdfa_np.declaration import LARGEST, Condition, Option, not_negative
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
-from bdfa_np.rules.options import FEEDBACK_LR, RFB_MAG
+from bdfa_np.rules.direct.feedback import OF_TRAINED, where_kept
+from bdfa_np.rules.options import FEEDBACK_LR
 
 LEARNING_RATE = 5e-5
 FEEDBACK_ALPHA = 0.25
@@ -60,8 +61,8 @@ class BDFA(DFA):
     ----------
     network : Sequential
         The network to train, with an `ErrorFeedback` at the end of every hidden block.
-    magnitude : float, default 0
-        The initial ``B`` is uniform within ±magnitude; 0 takes ±1/√n of its site's n entries.
+    magnitude, initial, sparsity
+        How the initial ``B`` is drawn, as `DFA` has it. Of a sparse one, only the entries that it keeps learn.
     learning_rate : float, default 5e-5
         ``η_B``.
     target : {"torch", "label", "mixed", "centred"}, default "torch"
@@ -80,18 +81,20 @@ class BDFA(DFA):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W, and B by B_l += η_B Σ_i (1 - σ(s_i)) Y_iᵀ h_{l,i}, with s_i = <Y_i B_l, h_{l,i}>"
     source = "Luo et al., arXiv 1702.07097, eq. 30-42 and 51"
-    options: ClassVar[tuple[Option, ...]] = (RFB_MAG, *OPTIONS)
+    options: ClassVar[tuple[Option, ...]] = (*OF_TRAINED, *OPTIONS)
 
     def __init__(
         self,
         network: Sequential,
         *,
         magnitude: float = 0.0,
+        initial: str | None = "uniform",
+        sparsity: int | None = None,
         learning_rate: float = LEARNING_RATE,
         target: str = "torch",
         alpha: float = FEEDBACK_ALPHA,
     ) -> None:
-        super().__init__(network, magnitude=magnitude)
+        super().__init__(network, magnitude=magnitude, initial=initial, sparsity=sparsity)
         if target not in TARGETS:
             raise ValueError(f"unknown feedback target {target!r}: choose from {', '.join(TARGETS)}")
         self.learning_rate = learning_rate
@@ -133,7 +136,12 @@ class BDFA(DFA):
             miss = backend.xp.empty_like(s)
             backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample
             Y *= (self.learning_rate * miss)[:, None]  # (N, K)
-            backend.matmul(Y.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
+            if self.sparsity is None:
+                backend.matmul(Y.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
+            else:
+                dB = backend.matmul(Y.T, h, out=backend.xp.empty_like(B))
+                backend.elementwise(where_kept, (dB, B), (dB,))
+                B += dB
 
 
 @formula

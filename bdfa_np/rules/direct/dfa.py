@@ -1,11 +1,13 @@
 """Direct feedback alignment."""
 
+from math import prod
 from typing import ClassVar
 
 from bdfa_np.declaration import Option
 from bdfa_np.network import Sequential
+from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.direct.base import Direct
-from bdfa_np.rules.options import RFB_MAG
+from bdfa_np.rules.direct.feedback import OF_FIXED, Drawing
 
 
 class DFA(Direct):
@@ -18,13 +20,13 @@ class DFA(Direct):
     ----------
     network : Sequential
         The network to train, with an `ErrorFeedback` at the end of every hidden block.
-    magnitude : float, default 0
-        ``B`` is uniform within ±magnitude; 0 takes ±1/√n of its site's n entries.
+    magnitude, initial, sparsity, rank, shared
+        How ``B`` is drawn, as `Drawing` has it: uniform within ±1/√n of its site's n entries unless given.
 
     Raises
     ------
     ValueError
-        If the network has no feedback site.
+        If the network has no feedback site, or ``B`` cannot be drawn so.
     """
 
     name = "dfa"
@@ -32,10 +34,35 @@ class DFA(Direct):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W"
     source = "Nøkland, 2016, arXiv 1609.01596, eq. 7"
-    options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
+    options: ClassVar[tuple[Option, ...]] = OF_FIXED
     starts_at_zero = True
+    trains_feedback: ClassVar[bool] = False
+    """Whether an optimizer trains ``B``, so that there is room for its gradient."""
 
-    def __init__(self, network: Sequential, *, magnitude: float = 0.0) -> None:
+    def __init__(
+        self,
+        network: Sequential,
+        *,
+        magnitude: float = 0.0,
+        initial: str | None = "uniform",
+        sparsity: int | None = None,
+        rank: int | None = None,
+        shared: bool = False,
+    ) -> None:
         super().__init__(network)
-        self.magnitude = magnitude
-        self.draw_feedback(self.sites, magnitude)
+        self.magnitude, self.initial = magnitude, initial or "uniform"
+        self.sparsity, self.rank, self.shared = sparsity, rank, shared
+        drawing = Drawing(magnitude, initial, sparsity, rank, shared)
+        if shared:
+            self.share_feedback()
+        else:
+            specs = {site: drawing.spec(self.feedback_spec(site)) for site in self.sites}
+            self.hold_feedback(specs, trained=self.trains_feedback)
+
+    def share_feedback(self) -> None:
+        """Draw one ``B`` as wide as the widest site: each site's is its first columns, in the same memory."""
+        widest = max((self.feedback_spec(site) for site in self.sites), key=lambda spec: spec.shape)
+        self.feedback = ParameterVector({"feedback.B": widest}, self.backend, trained=False)
+        self.feedback.draw(self.network.streams, "feedback")
+        shared = self.feedback["feedback.B"]  # (K, n_max), uniform within ±1/√n_max
+        self.B = {site.name: shared[:, : prod(site.input_shape)] for site in self.sites}

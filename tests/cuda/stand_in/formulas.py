@@ -13,7 +13,7 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
-from bdfa_np.rules.direct import bdfa, sdfa
+from bdfa_np.rules.direct import bdfa, feedback, sdfa
 from bdfa_np.rules.layerwise import brsf, usf
 from bdfa_np.trainer import moved_by_sign
 
@@ -82,6 +82,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
     "scaled sign": FormulaCase(sdfa.scaled_sign, (0,), (1,), {"scale": 0.25}),
+    "kept": FormulaCase(feedback.where_kept, (0, 1), (0,)),
     "adversarial": FormulaCase(moved_by_sign, (0, 1), (2,), {"eps": 0.08}),
 }
 """By what they compute."""
