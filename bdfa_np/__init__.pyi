@@ -47,6 +47,7 @@ from .rules import BFA as BFA
 from .rules import BP as BP
 from .rules import BRSF as BRSF
 from .rules import DFA as DFA
+from .rules import DKP as DKP
 from .rules import DRTP as DRTP
 from .rules import EBD as EBD
 from .rules import FA as FA

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from bdfa_np.data.recipe import Recipe
 from bdfa_np.declaration import Option, too_long
-from bdfa_np.errors import ConfigError
+from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, as_declared, own_values
 from bdfa_np.options.initial import initial
@@ -178,14 +178,24 @@ class Config:
         )
 
     def rule_arguments(self) -> dict[str, Any]:
-        """Return what the rule's constructor takes beside the network."""
-        own = self.rule_options or {}
-        return {
+        """Return what the rule's constructor takes beside the network.
+
+        Raises
+        ------
+        ExtensionError
+            If it reads an option that no run has.
+        """
+        rule, own = find_rule(self.gradient), self.rule_options or {}
+        for name in rule.reads:
+            if name not in OPTIONS:
+                raise ExtensionError(f"--gradient {self.gradient}: it reads an option '{name}', which no run has")
+        arguments = {
             option.argument: getattr(self, option.name)
             if option.name in OPTIONS
             else own.get(option.name, option.default)
-            for option in find_rule(self.gradient).options
+            for option in rule.options
         }
+        return arguments | {name: getattr(self, name) for name in rule.reads}
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the options that have a value, for a run's ``config.toml``."""

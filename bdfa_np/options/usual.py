@@ -41,7 +41,7 @@ def differing_first(config: Config) -> tuple[list[Option], list[Option]]:
     return split[False], split[True]
 
 
-GROWS = ("eps", "weight_decay", "feedback_lr", "feedback_alpha", "rfb_mag")
+GROWS = ("eps", "weight_decay", "feedback_lr", "feedback_decay", "feedback_alpha", "rfb_mag")
 """What lets a loss grow beyond all bounds, beside the rate."""
 
 

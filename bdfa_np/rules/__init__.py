@@ -5,6 +5,7 @@ from bdfa_np.rules.bp import BP
 from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.direct.dfa import DFA
+from bdfa_np.rules.direct.dkp import DKP
 from bdfa_np.rules.direct.drtp import DRTP
 from bdfa_np.rules.direct.ebd import EBD
 from bdfa_np.rules.direct.fdfa import FDFA
@@ -24,7 +25,7 @@ RULES: dict[str, type[Rule]] = {
     for rule in (
         *(BP, FA, DFA, BFA, BDFA),
         *(USF, BRSF, FRSF, KP),
-        *(SDFA, DRTP, IFA, FDFA, EBD, Frozen),
+        *(SDFA, DRTP, DKP, IFA, FDFA, EBD, Frozen),
     )
 }
 """By the names that ``--gradient`` takes."""
@@ -44,6 +45,7 @@ __all__ = [
     "BP",
     "BRSF",
     "DFA",
+    "DKP",
     "DRTP",
     "EBD",
     "FA",

@@ -71,6 +71,8 @@ class Rule(Habits, ABC):
     """Authors, year, arXiv number and equation."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Options of the run, beside the rule's own, that the constructor is handed too, by their names: ``momentum``."""
     fully_connected_only: ClassVar[bool] = False
     """Whether it trains fully connected nets alone, and refuses all others."""
     starts_at_zero: ClassVar[bool] = False

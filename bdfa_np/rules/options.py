@@ -1,6 +1,6 @@
 """Options that several rules share."""
 
-from bdfa_np.declaration import Option, magnitude, not_negative
+from bdfa_np.declaration import Condition, Option, magnitude, not_negative
 from bdfa_np.optim import OPTIMIZERS
 
 RFB_MAG = Option(
@@ -29,4 +29,12 @@ FEEDBACK_OPTIMIZER = Option(
     kind=str,
     choices=tuple(name for name, kind in OPTIMIZERS.items() if not kind.needs_momentum),
     keyword="optimizer",
+    conditions=(
+        Condition(
+            "momentum",
+            lambda momentum, name: momentum != 0 or name is None or not OPTIMIZERS[name].needs_momentum,
+            message="{flag} {value} takes the net's --momentum, and there is none: give it, with an --optimization "
+            "that has one, or choose another",
+        ),
+    ),
 )

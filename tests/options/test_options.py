@@ -161,6 +161,14 @@ def drawn_within_a_thousandth(base, changed):
     return before > 0.2 and 9e-4 < after <= np.float32(1e-3)
 
 
+def keeps(entries):
+    return lambda _, changed: all((np.count_nonzero(B, axis=0) == entries).all() for B in changed.feedback.values())
+
+
+def has_rank(rank):
+    return lambda _, changed: all(np.linalg.matrix_rank(B) == rank for B in changed.feedback.values())
+
+
 def twice_the_step(base, changed):
     moved = weights(base)  # from zero
     return moved.any() and np.array_equal(weights(changed), 2 * moved)
@@ -244,6 +252,7 @@ class Row:
 
 MIXED = f"{MLP} --feedback-target mixed"
 BFA = f"{MLP} --gradient bfa"
+DKP = f"{MLP} --gradient dkp"
 LINEAR = f"{BFA} --feedback-output linear"
 SIMPLE = f"{MLP} --normalization simple"
 WORSE = f"{MLP} --epochs 6 --gradient bp --lr 1e-9"  # which changes no answer
@@ -299,6 +308,16 @@ TABLE = [
     Row("init", f"{MLP} --gradient bp", "uniform", same),
     Row("init", f"{CONV} --gradient bp", "kaiming", differ),
     Row("rfb_mag", f"{MLP} --gradient dfa", 1e-3, drawn_within_a_thousandth),
+    Row("rfb_init", f"{MLP} --gradient dfa", "uniform", same),
+    Row("rfb_init", f"{MLP} --gradient sdfa", "kaiming", feedback_differs),
+    Row("feedback_sparsity", f"{MLP} --gradient drtp", 3, keeps(3)),
+    Row("feedback_rank", f"{MLP} --gradient dfa", 3, has_rank(3)),
+    Row("feedback_shared", f"{MLP} --gradient dfa", True, lambda _, changed: changed.feedback.keys() == {"feedback.B"}),
+    Row("feedback_optimizer", DKP, "rmsprop", same),
+    Row("feedback_optimizer", DKP, "adam", feedback_differs),
+    Row("feedback_decay", f"{DKP} --lr 1e-9", 0.1, feedback_differs),
+    Row("feedback_lr", f"{DKP} --lr 1e-3", 1e-3, same),
+    Row("feedback_lr", DKP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
     *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "centred")),
     Row("feedback_lr", MLP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
     Row("feedback_alpha", MLP, 0.5, feedback_differs),

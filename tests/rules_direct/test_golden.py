@@ -39,7 +39,7 @@ def on_mlp(name, backend, criterion):
 
 
 @pytest.mark.parametrize("criterion", ["bce", "ce"])
-@pytest.mark.parametrize("name", ["sdfa", "drtp"])
+@pytest.mark.parametrize("name", ["sdfa", "drtp", "dkp"])
 def test_the_gradients_of_an_mlp_are_the_golden_ones(backend, name, criterion):
     rule = on_mlp(name, backend, criterion)
     agree(rule.result.error, GOLDEN[f"e_{criterion}"])
@@ -67,3 +67,10 @@ def test_frozen_gives_the_golden_gradients_of_the_output_layer_and_no_others(bac
     agree(network["linear3"].db, GOLDEN[f"frozen_{criterion}_db3"])
     assert not network["linear1"].dW.any()
     assert not network["linear2"].db.any()
+
+
+@pytest.mark.parametrize("criterion", ["bce", "ce"])
+def test_dkp_leaves_the_golden_gradients_of_its_feedback(backend, criterion):
+    rule = on_mlp("dkp", backend, criterion)
+    for number in (1, 2):
+        agree(rule.feedback.gradient(f"feedback{number}.B"), GOLDEN[f"dkp_{criterion}_dB{number}"])
