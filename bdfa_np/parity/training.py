@@ -4,7 +4,7 @@ A `Case` is a net with its options on a fixed problem. `run_case` trains it on a
 `compare` sets two backends beside each other. What single kernels compute is compared in `bdfa_np.parity.kernels`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,21 @@ import numpy.typing as npt
 
 from bdfa_np.backend.base import Array, Backend, Batch
 from bdfa_np.backend.cpu.backend import NumpyBackend
-from bdfa_np.layers import NON_LINEARITIES, BatchNorm, Conv2d, Dropout, ErrorFeedback, Flatten, Layer, Linear, MaxPool2d
+from bdfa_np.layers import (
+    NON_LINEARITIES,
+    BatchNorm,
+    Conv2d,
+    Dropout,
+    ErrorFeedback,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    Linear,
+    MaxPool2d,
+    PadShortcut,
+    ReLU,
+    Residual,
+)
 from bdfa_np.model import Model, assemble
 from bdfa_np.network import Sequential
 from bdfa_np.networks import mlp
@@ -24,8 +38,10 @@ from bdfa_np.random_streams import Streams
 from bdfa_np.rules import RULES
 from bdfa_np.trainer import Trainer
 
-SHAPES = {"mlp": (6, 5, 1), "conv": (9, 8, 2)}
+SHAPES = {"mlp": (6, 5, 1), "conv": (9, 8, 2), "resnet20": (7, 6, 2)}
 """The nets, and the images that each is given."""
+WITH_OPTIONS = ("mlp", "conv")
+"""The nets that have every option."""
 NUM_CLASSES = 4
 BATCHES = ((0, 6), (6, 12), (12, 16))
 """Where the batches of an epoch begin and end: the last is smaller."""
@@ -93,8 +109,9 @@ class Case:
 
     Parameters
     ----------
-    network : {"mlp", "conv"}
-        The net: the package's ``mlp``, or the layers of its ``conv`` in two blocks, both narrow.
+    network : {"mlp", "conv", "resnet20"}
+        The net: the package's ``mlp``, the layers of its ``conv`` in two blocks, or those of its ``resnet20`` in three,
+        with both kinds of shortcut; all are narrow.
     gradient : str, default "bp"
         The learning rule.
     optimization : str, default "sgd"
@@ -128,7 +145,9 @@ class Case:
 
 def trained_nets(rule: str) -> list[str]:
     """Return the nets of `SHAPES` that a rule of the package can train."""
-    return ["mlp"] if RULES[rule].fully_connected_only else list(SHAPES)
+    if RULES[rule].fully_connected_only:
+        return ["mlp"]
+    return list(WITH_OPTIONS if rule == "bfa" else SHAPES)  # which generates through a chain of layers
 
 
 def cases(thorough: bool = False) -> list[Case]:
@@ -138,16 +157,16 @@ def cases(thorough: bool = False) -> list[Case]:
     ----------
     thorough : bool, default False
         Every net with every rule that can train it and every optimizer, and with every option. Otherwise every net with
-        every rule under one optimizer, every optimizer once, and every option on one net.
+        every rule under one optimizer, every optimizer once, and every option on one net. Options are for the nets
+        that have them all.
     """
-    nets = list(SHAPES)
-    pairs = [(net, rule) for net in nets for rule in RULES if net in trained_nets(rule)]
+    pairs = [(net, rule) for net in SHAPES for rule in RULES if net in trained_nets(rule)]
     if thorough:
         chosen = [Case(net, rule, optimizer) for net, rule in pairs for optimizer in OPTIMIZERS]
-        return chosen + [_with_options(net, options) for net in nets for options in OPTIONS]
+        return chosen + [_with_options(net, options) for net in WITH_OPTIONS for options in OPTIONS]
     chosen = [Case(net, rule, "adam") for net, rule in pairs]
     chosen += [Case("mlp", "bfa", optimizer) for optimizer in OPTIMIZERS if optimizer != "adam"]
-    return chosen + [_with_options(nets[number % 2], options) for number, options in enumerate(OPTIONS)]
+    return chosen + [_with_options(WITH_OPTIONS[number % 2], options) for number, options in enumerate(OPTIONS)]
 
 
 def _with_options(network: str, options: Mapping[str, Any]) -> Case:
@@ -208,14 +227,36 @@ def _narrow_conv(config: Config, backend: Backend) -> Sequential:
     return Sequential(layers, SHAPES["conv"], backend=backend, rng=Streams(config.seed))
 
 
+def _narrow_residual(config: Config, backend: Backend) -> Sequential:
+    """Return the kinds of layers of the package's ``resnet20``, in a block with each kind of shortcut."""
+
+    def convolution(channels: int, size: int = 3, stride: int = 1) -> list[Layer]:
+        return [Conv2d(channels, size, stride=stride, padding=size // 2, bias=False), BatchNorm()]
+
+    blocks = [
+        Residual([*convolution(4), ReLU(), *convolution(4)]),
+        Residual([*convolution(6, stride=2), ReLU(), *convolution(6)], [PadShortcut(6)]),
+        Residual(convolution(8, stride=2), convolution(8, size=1, stride=2)),
+    ]
+    layers = [*convolution(4), ReLU()]
+    for block in blocks:
+        layers += [block, ReLU(), ErrorFeedback()]
+    layers += [GlobalAvgPool(), Linear(NUM_CLASSES)]
+    return Sequential(layers, SHAPES["resnet20"], backend=backend, rng=Streams(config.seed))
+
+
+NARROW: Mapping[str, Callable[[Config, Backend], Sequential]] = {"conv": _narrow_conv, "resnet20": _narrow_residual}
+"""What is trained in place of the package's own nets."""
+
+
 def _build(config: Config, backend: Backend) -> Model:
     """Return the model of a configuration, its parameters moved to where all of them matter.
 
     The built-in nets start from zero, and so does some feedback: most signals are zero there, and an error would not
     show.
     """
-    if config.network == "conv":
-        network = _narrow_conv(config, backend)
+    if config.network in NARROW:
+        network = NARROW[config.network](config, backend)
     else:
         network = mlp.build(config, SHAPES["mlp"], NUM_CLASSES, Streams(config.seed), backend)
     model = assemble(config, network)

@@ -15,7 +15,7 @@ pytest_plugins = ["cuda_fixtures"]
 @pytest.fixture(autouse=True)
 def _few_cases(stand_in, monkeypatch):
     chosen = cases()[::15]
-    assert {case.network for case in chosen} == {"mlp", "conv"}
+    assert {case.network for case in chosen} == {"mlp", "conv", "resnet20"}
     monkeypatch.setattr("bdfa_np.parity.training.cases", lambda thorough: chosen)
     monkeypatch.setattr("bdfa_np.backend.cuda.status.cupy_status", lambda _: None)
 
