@@ -78,7 +78,7 @@ def test_a_rule_that_needs_a_chain_refuses_a_residual_net_in_one_line(rule, back
 @pytest.mark.parametrize("rule", [name for name in RULES if name not in REFUSED])
 def test_every_other_rule_trains_a_residual_net(rule, backend):
     losses, _ = trained(backend, rule, epochs=8)
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("rule", [name for name in RULES if name not in REFUSED])
@@ -104,7 +104,7 @@ def test_a_sum_needs_memory_of_its_own_only_where_somebody_reads_what_its_branch
 
 
 def passes():
-    """Yield each rule outside of a graph and in one, most as slow ones: `tests/parity` trains such a net by every rule."""
+    """Yield each rule outside of a graph and in one, most as slow ones: the doctor trains such a net by all of them."""
     for rule in RULES:
         if rule not in REFUSED:
             few = () if rule in ("bp", "fdfa") else pytest.mark.slow
