@@ -13,6 +13,7 @@ from .layers import ErrorFeedback as ErrorFeedback
 from .layers import Flatten as Flatten
 from .layers import GlobalAvgPool as GlobalAvgPool
 from .layers import Layer as Layer
+from .layers import LayerNorm as LayerNorm
 from .layers import LeakyReLU as LeakyReLU
 from .layers import Linear as Linear
 from .layers import MaxPool2d as MaxPool2d

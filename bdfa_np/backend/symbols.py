@@ -31,7 +31,7 @@ TEXTS: dict[str, str] = {
     "tanh": "tanh({})",
     "where": "where({}, {}, {})",
 }
-"""How each operation is written, by the name of its function in NumPy, or SciPy, which is not imported for it.
+"""How each operation is written, by the name of its function in NumPy or, of ``erf``, in C.
 
 ``Real`` is the type of all numbers. Who reads it knows these functions by name.
 """
@@ -72,6 +72,10 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, _types: Any, operands: Any, keywords: Any) -> "Symbol":
         """Write down a function such as ``where``."""
         return self._operation(function, operands, keywords)
+
+    def apply(self, function: Any) -> "Symbol":
+        """Write down a function of one entry that is not NumPy's."""
+        return self._operation(function, (self,), {})
 
     def _operation(self, function: Any, operands: Sequence[Any], keywords: dict[str, Any]) -> "Symbol":
         if function.__name__ not in TEXTS or keywords:

@@ -8,6 +8,7 @@ from bdfa_np.layers.container import Container
 from bdfa_np.layers.conv import Conv2d
 from bdfa_np.layers.dropout import Dropout
 from bdfa_np.layers.feedback import ErrorFeedback
+from bdfa_np.layers.layernorm import LayerNorm
 from bdfa_np.layers.linear import Linear
 from bdfa_np.layers.pool import MaxPool2d
 from bdfa_np.layers.reshape import Flatten, Patches, Transpose
@@ -26,6 +27,7 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "MaxPool2d",

@@ -160,38 +160,39 @@ class LeakyReLU(NonLinearity):
 class GELU(NonLinearity):
     """``y = a Φ(a)``, ``Φ`` being the normal distribution; the slope is ``Φ(a) + a φ(a)``.
 
-    (Hendrycks and Gimpel, arXiv 1606.08415, section 2, without the approximations there.) It is no function of ``y``,
-    so the input is kept.
+    (Hendrycks and Gimpel, arXiv 1606.08415, section 2, without the approximations there.) The slope is no function of
+    ``y``; it is computed beside it, where ``Φ`` is at hand, and kept.
     """
 
     kind = "gelu"
     gives_output = True
     gives_signal = True
-    a: Array
+    slope: Array
 
     @property
     def kept(self) -> Array:
-        """The input."""
-        return self.a
+        """The slope itself."""
+        return self.slope
 
     def forward(self, a: Array, train: bool = True) -> Array:
-        """Compute ``y`` entry by entry, and keep ``a``."""
-        self.a, self.y = a, self.buffer("y", a.shape)
-        self.backend.elementwise(self.activated, (a,), (self.y,))
+        """Compute ``y`` and the slope entry by entry, and keep the slope."""
+        self.y, self.slope = self.over_input(a, "y"), self.buffer("slope", a.shape)
+        self.backend.elementwise(self.activated, (a,), (self.y, self.slope))
         return self.y  # (N, ...)
 
     @staticmethod
     @formula
     def activated(a):
-        """Return ``a Φ(a)``, with ``Φ(a) = (1 + erf(a/√2)) / 2``."""
-        return a * (0.5 + 0.5 * maths.erf(0.7071067811865476 * a))
+        """Return ``a Φ(a)`` and ``Φ(a) + a φ(a)``: ``Φ(a) = (1 + erf(a/√2)) / 2``, ``φ(a) = exp(-a²/2) / √(2π)``."""
+        distribution = 0.5 + 0.5 * maths.erf(0.7071067811865476 * a)
+        density = 0.3989422804014327 * maths.exp(-0.5 * a * a)
+        return a * distribution, distribution + a * density
 
     @staticmethod
     @formula
-    def through_slope(grad_y, a):
-        """``grad_y (Φ(a) + a φ(a))``, with ``φ(a) = exp(-a²/2) / √(2π)``."""
-        distribution = 0.5 + 0.5 * maths.erf(0.7071067811865476 * a)
-        return grad_y * (distribution + a * (0.3989422804014327 * maths.exp(-0.5 * a * a)))
+    def through_slope(grad_y, slope):
+        """``grad_y`` times the slope."""
+        return grad_y * slope
 
 
 NON_LINEARITIES: dict[str, type[NonLinearity]] = {

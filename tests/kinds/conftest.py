@@ -6,9 +6,9 @@ from layer_checks import LAYERS
 
 from bdfa_np import Sequential
 from bdfa_np.backend.cpu.backend import NumpyBackend
-from bdfa_np.layers import GELU, AvgPool2d, GlobalAvgPool, LeakyReLU, Patches, Transpose
+from bdfa_np.layers import GELU, AvgPool2d, GlobalAvgPool, LayerNorm, LeakyReLU, Patches, Transpose
 
-KINDS = (AvgPool2d, GELU, GlobalAvgPool, LeakyReLU, Patches, Transpose)
+KINDS = (AvgPool2d, GELU, GlobalAvgPool, LayerNorm, LeakyReLU, Patches, Transpose)
 NAMES = [name for name, (make, _) in LAYERS.items() if "tokens" in name or isinstance(make(), KINDS)]
 
 

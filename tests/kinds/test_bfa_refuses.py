@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdfa_np import BFA, AvgPool2d, Flatten, GlobalAvgPool, Linear, Patches, Sequential, Transpose
+from bdfa_np import BFA, AvgPool2d, Flatten, GlobalAvgPool, LayerNorm, Linear, Patches, Sequential, Transpose
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from bdfa_np import BFA, AvgPool2d, Flatten, GlobalAvgPool, Linear, Patches, Seq
     [
         (lambda: AvgPool2d(2), "avgpool1"),
         (GlobalAvgPool, "globalavgpool1"),
+        (LayerNorm, "layernorm1"),
         (lambda: Patches(2), "patches1"),
     ],
 )

@@ -28,6 +28,7 @@ from bdfa_np import (
     ErrorFeedback,
     Flatten,
     GlobalAvgPool,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool2d,
@@ -77,7 +78,7 @@ def of_layers() -> list[object]:
         *(Linear(800), Conv2d(32, 5, stride=2, padding=2, bias=False, initial="zero"), MaxPool2d(3, stride=2)),
         *(Dropout(0.25), BatchNorm(epsilon=1e-3), Flatten(), ErrorFeedback()),
         *(Residual([Linear(3), Tanh(), Linear(3)]), PadShortcut(64, stride=3), LeakyReLU(0.2)),
-        *(Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
+        *(LayerNorm(1e-3), Patches(4), Transpose(), AvgPool2d(3, stride=2), GlobalAvgPool()),
     ]
     images = [Conv2d(32, 5, padding=2), BatchNorm(), ReLU(), MaxPool2d(2), Dropout(0.5), ErrorFeedback(), Flatten()]
     network = Sequential([PadShortcut(4), Residual([Conv2d(4, 1)]), *images, Linear(10)], (56, 56, 1))

@@ -16,7 +16,7 @@ BLOCK = 65536
 """Entries a block: a handful of float32 arrays of this length stay in a core's cache."""
 
 LIBRARIES_OWN = {"erf", "exp", "log1p", "tanh"}
-"""Functions of which a compiler's differ from NumPy's and SciPy's in the last bit."""
+"""Functions of which a compiler's differ from NumPy's in the last bit, or from our own."""
 
 COMPILED: dict[str, Any] = {
     "fabs": np.abs,
