@@ -237,7 +237,7 @@ class Sequential(Habits):
         Returns
         -------
         array (N, *output_shape)
-            A buffer that the next call overwrites. A backward pass may follow: what it needs stays as it was.
+            It may be overwritten by the next call. A backward pass may follow: what it needs stays as it was.
 
         Raises
         ------
@@ -287,7 +287,7 @@ class Sequential(Habits):
                 added = enter.get(layer.name)
                 if added is not None and tangent is not None:
                     # Not in place: it may be the tangent at a container's input, which other branches need too.
-                    out = layer.buffer("entered", tangent.shape)
+                    out = self.backend.lend(tangent.shape)
                     tangent = self.backend.xp.add(tangent, added, out=out)
                 elif added is not None:
                     tangent = added

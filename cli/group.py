@@ -10,7 +10,20 @@ from bdfa_np import __version__
 from bdfa_np.options.hints import COMMANDS as OTHER_COMMANDS
 from bdfa_np.options.hints import meant
 
-COMMANDS = ("train", "runs", "evaluate", "predict", "export", "data", "nets", "info", "doctor", "completion", "help")
+COMMANDS = (
+    "train",
+    "runs",
+    "evaluate",
+    "predict",
+    "export",
+    "data",
+    "nets",
+    "rules",
+    "info",
+    "doctor",
+    "completion",
+    "help",
+)
 """Each is a module of this package with a command of the same name."""
 
 
@@ -74,6 +87,7 @@ Examples:
   bdfa export runs/dfa --to onnx             the net for other programs
   bdfa data info cifar10 --png cifar10.png   what a data set holds
   bdfa nets                                  which nets there are
+  bdfa rules                                 which learning rules there are
   bdfa info                                  versions, threads, backends
   bdfa doctor                                compare the GPU with the CPU
 Every command explains itself: bdfa help train, or bdfa train --help.

@@ -122,6 +122,27 @@ class Backend(ABC):
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
 
     @abstractmethod
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Write the mean and the (biased) variance of each column of ``x`` (M, C) into two vectors (C,)."""
+
+    @abstractmethod
+    def normalise(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> Array:
+        """Write ``(x - mean) scale + shift`` of each row of ``x`` (M, C) into ``out``, another array; return it."""
+
+    @abstractmethod
+    def centred_sums(self, grad_y: Array, x: Array, mean: Array, sum_g: Array, sum_gx: Array) -> None:
+        """Write ``Σ grad_y`` and ``Σ grad_y (x - mean)`` over the rows (M, C) into two vectors (C,)."""
+
+    @abstractmethod
+    def normalise_gradient(
+        self, grad_y: Array, x: Array, mean: Array, along: Array, common: Array, scale: Array, out: Array
+    ) -> Array:
+        """Write ``((x - mean) along + grad_y - common) scale`` of each row (M, C) into ``out``; return it.
+
+        ``out`` may be ``grad_y``. All arrays (M, C) of this method and of the three before are contiguous.
+        """
+
+    @abstractmethod
     def one_hot(self, labels: Array, num_classes: int) -> Array:
         """Return the targets (N, K) of labels (N,) on the backend: 1 at the label, 0 elsewhere."""
 

@@ -132,6 +132,7 @@ class LeakyReLU(NonLinearity):
     """
 
     kind = "leaky_relu"
+    gives_signal = True
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
@@ -164,6 +165,8 @@ class GELU(NonLinearity):
     """
 
     kind = "gelu"
+    gives_output = True
+    gives_signal = True
     a: Array
 
     @property

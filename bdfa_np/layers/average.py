@@ -27,6 +27,8 @@ class AvgPool2d(Layer):
 
     kind = "avgpool"
     shares_batch = True
+    gives_output = True
+    gives_signal = True
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class AvgPool2d(Layer):
         """Hand each window's gradient to its entries, in equal shares."""
         if not need_grad_in:
             return None
-        out = self.buffer("grad_x", (len(grad_y), *self.input_shape))
+        out = self.backend.lend((len(grad_y), *self.input_shape))
         return self.backend.average_pool_gradient(grad_y, self.size, self.stride, out)  # (N, H, W, C)
 
     def push_forward(self, dx: Array) -> Array:
@@ -61,6 +63,8 @@ class GlobalAvgPool(Layer):
     """``y`` is the mean of ``x`` over all places, channel by channel: (H, W, C), or tokens (T, C), as (C,)."""
 
     kind = "globalavgpool"
+    gives_output = True
+    gives_signal = True
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """Return (C,); the input must have places, and channels last."""
@@ -81,7 +85,7 @@ class GlobalAvgPool(Layer):
         if not need_grad_in:
             return None
         N, C = grad_y.shape
-        grad_x = self.buffer("grad_x", (N, *self.input_shape))
+        grad_x = self.backend.lend((N, *self.input_shape))
         grad_x.reshape(N, self._places, C)[...] = (grad_y * (1 / self._places)).reshape(N, 1, C)
         return grad_x  # (N, H, W, C)
 

@@ -256,7 +256,7 @@ class Layer(Habits):
         Returns
         -------
         array (N, *output_shape)
-            Tangent of its output, in memory that no other method writes to, so that ``backward`` may come after.
+            Tangent of its output, in memory that is lent, or that no other method writes to: ``backward`` may follow.
 
         Raises
         ------
@@ -313,13 +313,23 @@ class Layer(Habits):
             held = self._buffers[name] = self.backend.empty(shape, dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
 
+    def frees_output(self) -> bool:
+        """Return whether nobody else reads what ``forward`` returned, as `hand_over` has found."""
+        return self.gives_output and (self.owns_input or not self.passes_on)
+
+    def frees_signal(self) -> bool:
+        """Return whether nobody else reads what ``backward`` returned while signals are handed over."""
+        return self.gives_signal and (self.owns_signal or not self.passes_on)
+
     def over_input(self, x: Array, name: str) -> Array:
         """Return where ``forward`` writes an array of its input's shape: over ``x`` where it may, else a buffer."""
-        return x if self.owns_input else self.buffer(name, x.shape)
+        return x if self.owns_input and x.flags.c_contiguous else self.buffer(name, x.shape)
 
     def over_signal(self, grad_y: Array) -> Array:
         """Return where ``backward`` writes an array of the signal's shape: over it where it may, else lent memory."""
-        return grad_y if self.owns_signal and self.backend.hands_over else self.backend.lend(grad_y.shape)
+        if self.owns_signal and self.backend.hands_over and grad_y.flags.c_contiguous:
+            return grad_y
+        return self.backend.lend(grad_y.shape)
 
 
 Walk = Callable[[Sequence[Layer], Array], Array | None]
@@ -382,11 +392,11 @@ def hand_over(layers: Sequence[Layer]) -> None:
     free = False
     for layer in layers:
         layer.owns_input = free
-        free = layer.gives_output and (free or not layer.passes_on)
+        free = layer.frees_output()
     free = False
     for layer in reversed(layers):
         layer.owns_signal = free
-        free = layer.gives_signal and (free or not layer.passes_on)
+        free = layer.frees_signal()
 
 
 def tree_of(layers: Sequence[Layer]) -> Iterator[Layer]:

@@ -35,7 +35,7 @@ class BatchNorm(Layer):
     kind = "batchnorm"
     gives_output = True
     gives_signal = True
-    x_hat: Array
+    x: Array
     gamma: Array
     beta: Array
     dgamma: Array
@@ -65,6 +65,7 @@ class BatchNorm(Layer):
         self.running_mean = backend.zeros((input_shape[-1],))
         self.running_variance = backend.zeros((input_shape[-1],))
         self.running_variance += 1
+        self._zeros = backend.zeros((input_shape[-1],))
 
     def state(self) -> dict[str, Array]:
         """Return the running averages."""
@@ -72,32 +73,20 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Normalise by the batch's statistics in training, by the running averages in use."""
-        C = x.shape[-1]
-        self.trained = train
-        self.x_hat = self.over_input(x, "x_hat")
-        rows, y = self.x_hat.reshape(-1, C), self.buffer("y", x.shape)  # rows (M, C)
-        M = len(rows)
+        C, y = x.shape[-1], self.buffer("y", x.shape)
+        self.x = self.xp.ascontiguousarray(x).reshape(-1, C)  # (M, C)
+        self.trained, M = train, len(self.x)
         if train:
-            mean = self._column_mean(x.reshape(-1, C), "mean")
-            self.xp.subtract(x, mean, out=self.x_hat)
-            squares = self.xp.multiply(self.x_hat, self.x_hat, out=y)
-            variance = self._column_mean(squares.reshape(-1, C), "variance")
-            self.running_mean += self.momentum * (mean - self.running_mean)
+            self.mean, variance = self.buffer("mean", (C,)), self.buffer("variance", (C,))
+            self.backend.moments(self.x, self.mean, variance)
+            self.running_mean += self.momentum * (self.mean - self.running_mean)
             self.running_variance += self.momentum * (variance * (M / max(M - 1, 1)) - self.running_variance)
         else:
-            variance = self.running_variance
-            self.xp.subtract(x, self.running_mean, out=self.x_hat)
+            self.mean, variance = self.running_mean, self.running_variance
         self.inverse_deviation = 1 / self.xp.sqrt(variance + self.epsilon)  # (C,)
-        self.x_hat *= self.inverse_deviation
-        self.xp.multiply(self.x_hat, self.gamma, out=y)
-        if self.bias:
-            y += self.beta
+        self.scale = self.gamma * self.inverse_deviation  # (C,)
+        self.backend.normalise(self.x, self.mean, self.scale, self.beta if self.bias else self._zeros, y.reshape(-1, C))
         return y  # (N, ..., C)
-
-    def _column_mean(self, rows: Array, name: str) -> Array:
-        mean = self.backend.column_sum(rows, out=self.buffer(name, (rows.shape[1],)))
-        mean /= len(rows)
-        return mean
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """``dγ += Σ grad_y ⊙ x̂``, ``dβ += Σ grad_y``; return the input's gradient.
@@ -105,43 +94,39 @@ class BatchNorm(Layer):
         Through the batch's statistics that is ``γ/√(v + ε) ⊙ (grad_y - dβ/M - x̂ ⊙ dγ/M)``, with this pass's sums;
         the running averages are constants.
         """
-        C = grad_y.shape[-1]
-        rows, M = grad_y.reshape(-1, C), grad_y.size // C
-        grad_x = self.xp.multiply(grad_y, self.x_hat, out=self.backend.lend(grad_y.shape))
-        sum_gx = self.backend.column_sum(grad_x.reshape(-1, C), out=self.buffer("sum_gx", (C,)))
-        sum_g = self.backend.column_sum(rows, out=self.buffer("sum_g", (C,)))
+        sum_g, sum_gx = self._sums(grad_y)
         self._add(self.dgamma, sum_gx)
         if self.bias:
             self._add(self.dbeta, sum_g)
         self.accumulate = True
         if not need_grad_in:
             return None
-        scale = self.gamma * self.inverse_deviation
-        if self.trained:
-            self.xp.multiply(self.x_hat, sum_gx / -M, out=grad_x)
-            grad_x += grad_y
-            grad_x -= sum_g / M
-            grad_x *= scale
-        else:
-            self.xp.multiply(grad_y, scale, out=grad_x)
-        return grad_x  # (N, ..., C)
+        return self._through(grad_y, sum_g, sum_gx, self.over_signal(grad_y))  # (N, ..., C)
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``γ/√(v + ε) ⊙ (dx - mean(dx) - x̂ ⊙ mean(x̂ ⊙ dx))``; in use, without the means.
 
         The Jacobian is its own transpose: so this is what ``backward`` does with a gradient.
         """
-        scale, dy = self.gamma * self.inverse_deviation, self.buffer("tangent", dx.shape)
-        if self.trained:
-            self.xp.multiply(dx, self.x_hat, out=dy)
-            along = self._column_mean(dy.reshape(-1, dx.shape[-1]), "mean_along_x_hat")  # (C,)
-            self.xp.multiply(self.x_hat, along, out=dy)
-            self.xp.subtract(dx, dy, out=dy)
-            dy -= self._column_mean(dx.reshape(-1, dx.shape[-1]), "mean_tangent")
-            dy *= scale
-        else:
-            self.xp.multiply(dx, scale, out=dy)
-        return dy  # (N, ..., C)
+        return self._through(dx, *self._sums(dx), self.buffer("tangent", dx.shape))  # (N, ..., C)
+
+    def _sums(self, signal: Array) -> tuple[Array, Array]:
+        """Return the sums of a signal and of ``signal ⊙ x̂`` over all rows: (C,) each."""
+        C = signal.shape[-1]
+        sum_g, sum_gx = self.buffer("sum_g", (C,)), self.buffer("sum_gx", (C,))
+        self.backend.centred_sums(self.xp.ascontiguousarray(signal).reshape(-1, C), self.x, self.mean, sum_g, sum_gx)
+        sum_gx *= self.inverse_deviation  # x̂ = (x - μ) / √(v + ε)
+        return sum_g, sum_gx
+
+    def _through(self, signal: Array, sum_g: Array, sum_gx: Array, out: Array) -> Array:
+        """Write a signal times the Jacobian into ``out``, given its sums; return it."""
+        if not self.trained:
+            return self.xp.multiply(signal, self.scale, out=out)
+        C, M = signal.shape[-1], len(self.x)
+        rows = self.xp.ascontiguousarray(signal).reshape(-1, C)
+        along, common = self.inverse_deviation * sum_gx / -M, sum_g / M  # (C,)
+        self.backend.normalise_gradient(rows, self.x, self.mean, along, common, self.scale, out.reshape(-1, C))
+        return out
 
     def _add(self, gradient: Array, addend: Array) -> None:
         if self.accumulate:

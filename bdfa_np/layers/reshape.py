@@ -48,6 +48,8 @@ class Patches(Layer):
     """
 
     kind = "patches"
+    gives_output = True
+    gives_signal = True
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -76,7 +78,7 @@ class Patches(Layer):
         if not need_grad_in:
             return None
         N, (H, W, C), size = len(grad_y), self.input_shape, self.size
-        grad_x = self.buffer("grad_x", (N, H, W, C))
+        grad_x = self.backend.lend((N, H, W, C))
         patches = grad_y.reshape(N, H // size, W // size, size, size, C)
         grad_x.reshape(N, H // size, size, W // size, size, C)[...] = patches.swapaxes(2, 3)
         return grad_x  # (N, H, W, C)
@@ -97,6 +99,8 @@ class Transpose(Layer):
     """A sample (T, C) as (C, T): a `Linear` behind it mixes tokens, channel by channel."""
 
     kind = "transpose"
+    gives_output = True
+    gives_signal = True
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """Return (C, T); the input must have two axes."""
@@ -106,18 +110,18 @@ class Transpose(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return ``xᵀ`` of each sample."""
-        return self._turned(x, "y")  # (N, C, T)
+        return self._turned(x, self.buffer("y", (len(x), *self.output_shape)))  # (N, C, T)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return the gradient of each sample, transposed."""
-        return self._turned(grad_y, "grad_x") if need_grad_in else None  # (N, T, C)
+        if not need_grad_in:
+            return None
+        return self._turned(grad_y, self.backend.lend((len(grad_y), *self.input_shape)))  # (N, T, C)
 
     def push_forward(self, dx: Array) -> Array:
         """Return the tangent of each sample, transposed."""
-        return self._turned(dx, "tangent")  # (N, C, T)
+        return self._turned(dx, self.buffer("tangent", (len(dx), *self.output_shape)))  # (N, C, T)
 
-    def _turned(self, x: Array, name: str) -> Array:
-        N, rows, columns = x.shape
-        turned = self.buffer(name, (N, columns, rows))  # of its own order in memory, as kernels need it
-        turned[...] = x.swapaxes(1, 2)
-        return turned
+    def _turned(self, x: Array, out: Array) -> Array:
+        out[...] = x.swapaxes(1, 2)  # in the order of memory that kernels need
+        return out

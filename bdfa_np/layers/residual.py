@@ -43,6 +43,8 @@ class Residual(Container):
     """
 
     kind = "residual"
+    gives_output = True
+    gives_signal = True
     said_by_shape = ("branch", "shortcut")
 
     def __init__(self, branch: Sequence[Layer], shortcut: Sequence[Layer] = ()) -> None:
@@ -67,25 +69,34 @@ class Residual(Container):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y = F(x) + s(x)``."""
-        y = self.through(self.branch, x, train)
-        beside = self.through(self.shortcut, x, train)
-        return self._sum(y, beside, "y")
+        y, beside = self.through(self.branch, x, train), self.through(self.shortcut, x, train)
+        out = y if self.branch[-1].frees_output() else self.buffer("y", y.shape)
+        return self._added(y, beside, out)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``J_Fᵀ grad_y + J_sᵀ grad_y``."""
         below = self.back(self.branch, grad_y, need_grad_in)
         beside = self.back(self.shortcut, grad_y, need_grad_in)
-        return self._sum(below, beside, "grad_x") if need_grad_in else None
+        return self._joined(below, beside) if need_grad_in else None
 
     def carry_back(self, signal: Array, walk: Walk) -> Array | None:
         """Send the signal down the branch and the shortcut, and add up what comes out."""
-        return self._sum(walk(self.branch, signal), walk(self.shortcut, signal), "grad_x")
+        return self._joined(walk(self.branch, signal), walk(self.shortcut, signal))
 
     def carry_forward(self, tangent: Array | None, walk: TangentWalk) -> Array | None:
         """Send the tangent up the branch and the shortcut, and add up what comes out."""
-        return self._sum(walk(self.branch, tangent), walk(self.shortcut, tangent), "tangent")
+        dy, beside = walk(self.branch, tangent), walk(self.shortcut, tangent)
+        if dy is None or beside is None:
+            return beside if dy is None else dy
+        return self._added(dy, beside, self.backend.lend(dy.shape))
 
-    def _sum(self, one: Array | None, other: Array | None, name: str) -> Array | None:
-        if one is None or other is None:
-            return other if one is None else one
-        return self.xp.add(one, other, out=self.buffer(name, one.shape))  # type: ignore[no-any-return]
+    def _joined(self, below: Array | None, beside: Array | None) -> Array | None:
+        """Return the sum of the signals at the input, where it is wanted: of a branch that is None it is not."""
+        if below is None or beside is None:
+            return None
+        free = self.backend.hands_over and self.branch[0].frees_signal()
+        return self._added(below, beside, below if free else self.backend.lend(below.shape))
+
+    def _added(self, one: Array, other: Array, out: Array) -> Array:
+        self.xp.add(one, other, out=out)
+        return out

@@ -24,6 +24,8 @@ class PadShortcut(Layer):
     """
 
     kind = "shortcut"
+    gives_output = True
+    gives_signal = True
     said_by_shape = ("channels",)
 
     def __init__(self, channels: int, stride: int = 2) -> None:
@@ -44,23 +46,22 @@ class PadShortcut(Layer):
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """``y[:, i, j, before + c] = x[:, stride·i, stride·j, c]``, and 0 in all other channels."""
-        return self._spread(x, "y")  # (N, Ho, Wo, channels)
+        return self._spread(x, self.buffer("y", (len(x), *self.output_shape)))  # (N, Ho, Wo, channels)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Hand the gradient back to the pixels that were taken; all others get 0."""
         if not need_grad_in:
             return None
-        grad_x = self.buffer("grad_x", (len(grad_y), *self.input_shape))
+        grad_x = self.backend.lend((len(grad_y), *self.input_shape))
         grad_x.fill(0)
         grad_x[:, :: self.stride, :: self.stride] = self._middle(grad_y)
         return grad_x  # (N, H, W, C)
 
     def push_forward(self, dx: Array) -> Array:
         """Return what ``forward`` makes of the tangent."""
-        return self._spread(dx, "tangent")  # (N, Ho, Wo, channels)
+        return self._spread(dx, self.backend.lend((len(dx), *self.output_shape)))  # (N, Ho, Wo, channels)
 
-    def _spread(self, x: Array, name: str) -> Array:
-        y = self.buffer(name, (len(x), *self.output_shape))
+    def _spread(self, x: Array, y: Array) -> Array:
         y.fill(0)
         self._middle(y)[...] = x[:, :: self.stride, :: self.stride]
         return y

@@ -61,6 +61,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "data fetch": ("download", "get", "fetch"),
     "data prepare": ("prepare", "preprocess"),
     "data clear": ("clear", "clean", "delete", "rm", "remove"),
+    "rules": ("rule", "gradients", "gradient", "algorithms", "algorithm", "methods"),
     "nets": ("net", "networks", "network", "models", "model", "architectures"),
     "list": ("ls", "datasets", "show"),
     "fetch": ("download", "get"),

@@ -14,6 +14,7 @@ from bdfa_np.backend.symbols import written
 from bdfa_np.parity.differences import Difference, difference, failure
 from bdfa_np.parity.draws import DRAW_PROBES
 from bdfa_np.parity.images import IMAGE_PROBES, Results, normal
+from bdfa_np.parity.normalisation import NORMALISATION_PROBES
 
 TOLERANCES = {"float64": 1e-10, "float32": 2e-5}
 """Rounding leaves 1e-15 and 1e-6 of sums as short as the probes'."""
@@ -162,6 +163,7 @@ PROBES: tuple[Probe, ...] = (
     matmul,
     column_sum,
     add_bias,
+    *NORMALISATION_PROBES,
     one_hot,
     log_softmax,
     tally,

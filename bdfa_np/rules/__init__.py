@@ -37,7 +37,6 @@ GROUPS: dict[str, str] = {
     "layerwise": "Layerwise: the signal passes every layer, through a matrix other than the transposed weights",
     "direct": "Direct: the output error goes to each block's end at once",
     "control": "Controls: what tells whether a rule trains hidden layers at all",
-    "other": "Others",
 }
 """Titles of what rules are listed under, by `Rule.group`, in the order of the list."""
 

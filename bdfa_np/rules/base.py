@@ -60,7 +60,7 @@ class Rule(Habits, ABC):
     }
     name: ClassVar[str]
     """What it is called; a rule from a file is called as the file says."""
-    group: ClassVar[str] = "other"
+    group: ClassVar[str] = ""
     """Which of `bdfa_np.rules.GROUPS` it is listed under; a base class says it for all that derive from it."""
     summary: ClassVar[str] = ""
     """What it does, in a line without a full stop, for example ``each layer gets the error through a fixed matrix``."""

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bdfa_np.cli.declared import options_table
 from bdfa_np.cli.options import Command, DatasetName, NetworkName, config_options, debug_option
-from bdfa_np.declaration import Option, flag
 from bdfa_np.errors import ConfigError
 from bdfa_np.networks import FLAG, GROUP, NETWORKS, build_network, find_network
 
@@ -142,21 +142,5 @@ def described(name: str, shape: tuple[int, ...], classes: int) -> list[str]:
     """Return what there is to say of a net of the package."""
     module = find_network(name)
     lines = [f"{name}: {module.SUMMARY}", f"source: {module.SOURCE}", f"file: {module.__file__}"]
-    lines += ["", str(options_table(module.OPTIONS)) if module.OPTIONS else "options: none of its own", ""]
+    lines += ["", str(options_table(module.OPTIONS, name)) if module.OPTIONS else "options: none of its own", ""]
     return [*lines, built(name, shape, classes).__repr__()]
-
-
-def options_table(options: tuple[Option, ...]) -> "Table":
-    """Return a row an option: its spelling, what it may be, its default, and what it means."""
-    from bdfa_np.tables import Table
-
-    rows = [
-        [
-            flag(option.name),
-            "0, 1" if option.type is bool else ", ".join(map(str, option.choices)) or option.wanted,
-            "" if option.default is None else str(int(option.default) if option.type is bool else option.default),
-            " ".join(option.help.split()),
-        ]
-        for option in options
-    ]
-    return Table(["option", "values", "default", "meaning"], rows, whole=("option",))

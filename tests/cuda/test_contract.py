@@ -4,6 +4,7 @@ Kernels are the real sources, compiled for the host; products are cuBLAS's by it
 is everything but the hardware.
 """
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cuda.backend import CupyBackend
 from bdfa_np.backend.cuda.kernels import named_source
 from bdfa_np.errors import BackendError, TrainingError
+from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.parity.training import trained_nets
 from bdfa_np.rules import RULES
@@ -367,8 +369,9 @@ def test_every_kernel_that_is_met_is_among_those_that_are_compiled_and_checked(s
             super().__init__(code, **options)
 
     monkeypatch.setattr(stand_in.cupy, "RawModule", Recorded)
-    for optimizer in OPTIMIZERS:
-        train(monkeypatch, CupyBackend(), optimization=optimizer, gradient="bfa", **needed(optimizer))
+    for optimizer, nonlin in zip(OPTIMIZERS, itertools.cycle(NON_LINEARITIES)):  # which bfa generates through
+        options = {"optimization": optimizer, "nonlin": nonlin, **needed(optimizer)}
+        train(monkeypatch, CupyBackend(), gradient="bfa", **options)
     for options in OPTIONS:
         train(monkeypatch, CupyBackend(), **{"network": "conv", **options})
     known = {case.source("float32"): name for name, case in FORMULAS.items()} | {named_source("float32"): "named"}

@@ -24,6 +24,7 @@ from bdfa_np import (
     Tanh,
     Trainer,
 )
+from bdfa_np.backend.cpu import compiling
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.layers import Layer
 from bdfa_np.rules import BFA, Rule
@@ -32,6 +33,11 @@ RNG = np.random.default_rng(5)
 X = RNG.normal(size=(7, 8, 8, 2)).astype(np.float32)
 LABELS = RNG.integers(0, 3, size=7)
 RULES = {"bp": BP, "fa": FA, "dfa": DFA, "bfa": BFA, "bdfa": BDFA}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(compiling, "COMPILE_AFTER", float("inf"))  # which takes long, and gives the same bits
 
 
 class Probe(Layer):

@@ -50,10 +50,8 @@ def test_every_rule_gives_each_weight_of_a_net_of_tokens_a_gradient(rule):
     network = small_mixer()
     learner, loss = RULES[rule](network), CrossEntropy(network.backend)
     x, labels = RNG.random((5, 4, 4, 2)), np.arange(5) % 3
-    for B in learner.B.values():
-        B[...] = RNG.normal(size=B.shape)  # that of fdfa starts at zero
-    for name in network.weights:  # some rules start from zero
-        network.weights[name][...] = 0.3 * RNG.normal(size=network.weights[name].shape)
+    for vector in (network.weights, learner.feedback):  # some rules start from zero
+        vector.values[...] = 0.3 * RNG.normal(size=vector.values.shape)
     learner.backward(loss(network.forward(x), labels))
     reached = {name for name in network.weights if np.abs(network.weights.gradient(name)).max() > 0}
     frozen = rule == "frozen"

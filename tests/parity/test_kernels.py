@@ -34,6 +34,8 @@ def test_every_kernel_of_a_backend_is_compared():
         "to_host",
         "empty",
         "zeros",
+        "lend",
+        "handing_over",
         "computing",
         "on_device",
         "recorded",
@@ -100,6 +102,20 @@ def in_result(original, *_, **__):
 def added_where_it_should_be_written(original, a, b, out, accumulate=False):
     before = 0 if accumulate else out.copy()
     return np.add(original(), before, out=out)
+
+
+def of_all_but_one(original, x, mean, variance):
+    original()
+    variance *= len(x) / max(len(x) - 1, 1)
+
+
+def not_centred(original, grad_y, x, mean, sum_g, sum_gx):
+    original(grad_y, x, np.zeros_like(mean), sum_g, sum_gx)
+
+
+def out_of_place(original, grad_y, x, mean, along, common, scale, out):
+    result = original(grad_y, x, mean, along, common, scale, np.empty_like(out))
+    return out if out is grad_y else np.copyto(out, result) or out
 
 
 def last_of_ties(original, x, size, stride, out, chosen):
@@ -321,6 +337,10 @@ FAULTS = {
     "matmul": [last_entry(2), added_where_it_should_be_written],
     "column_sum": [last_entry(1)],
     "add_bias": [last_entry(0)],
+    "moments": [last_entry(1), last_entry(2), of_all_but_one],
+    "normalise": [last_entry(4)],
+    "centred_sums": [last_entry(3), last_entry(4), not_centred],
+    "normalise_gradient": [last_entry(6), out_of_place],
     "one_hot": [one_class_more],
     "log_softmax": [in_result, overflowing],
     "tally": [counted_twice, added_up_wrongly, ties_to_the_last, without_first_bad, last_bad],

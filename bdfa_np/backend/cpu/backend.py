@@ -13,15 +13,20 @@ from bdfa_np.backend.cpu import (
     augment,
     average,
     convolution,
+    direct,
     elementwise,
     few_channels,
+    normalisation,
     pool,
     products,
     threads,
+    whole_image,
     winograd,
 )
 from bdfa_np.backend.cpu.lending import Lender, pages
 from bdfa_np.backend.formula import Formula, in_order
+
+Sizes = tuple[int, ...]
 
 
 class NumpyBackend(Backend):
@@ -87,6 +92,24 @@ class NumpyBackend(Backend):
         """Write (or add) the sum of ``a`` (N, n) over its rows into ``out`` (n,); return ``out``."""
         return products.column_sum(a, out, accumulate, self._ones)
 
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Write the mean and the (biased) variance of each column, by blocks that stay in cache, or compiled."""
+        normalisation.moments(x, mean, variance)
+
+    def normalise(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> Array:
+        """Write ``(x - mean) scale + shift``, in one pass."""
+        return normalisation.normalise(x, mean, scale, shift, out)
+
+    def centred_sums(self, grad_y: Array, x: Array, mean: Array, sum_g: Array, sum_gx: Array) -> None:
+        """Write ``Σ grad_y`` and ``Σ grad_y (x - mean)``, in one pass."""
+        normalisation.centred_sums(grad_y, x, mean, sum_g, sum_gx)
+
+    def normalise_gradient(
+        self, grad_y: Array, x: Array, mean: Array, along: Array, common: Array, scale: Array, out: Array
+    ) -> Array:
+        """Write ``((x - mean) along + grad_y - common) scale``, in one pass."""
+        return normalisation.normalise_gradient(grad_y, x, mean, along, common, scale, out)
+
     def one_hot(self, labels: Array, num_classes: int) -> Array:
         """Return the targets (N, K) of labels (N,)."""
         t = self.zeros((len(labels), num_classes))
@@ -113,14 +136,22 @@ class NumpyBackend(Backend):
         """Write the inner product of each row of ``a`` (N, n) with that of ``b`` into ``out`` (N,); return it."""
         return np.einsum("ij,ij->i", a, b, out=out)
 
-    def _suits_winograd(self, W: Array, y: Array, stride: int, padding: int) -> bool:
-        return winograd.suits(W.shape, y.shape, stride, padding, W.dtype)
+    def _way(self, x_shape: Sizes, W_shape: Sizes, y_shape: Sizes, stride: int, padding: int) -> Any:
+        """Return the module that is the fastest for these shapes; `convolution`'s way is the reference for the others.
+
+        It hangs on shapes, precision and on whether Numba is installed alone, never on what was computed before.
+        """
+        if whole_image.suits(W_shape, x_shape, padding):
+            return whole_image
+        if direct.suits(W_shape, y_shape, stride, padding):
+            return direct
+        return winograd if winograd.suits(W_shape, y_shape, stride, padding, np.dtype(self.dtype)) else convolution
 
     def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
-        """Convolve in the way that is the fastest for these shapes; `convolution`'s is the reference for the others."""
-        way: Any = few_channels if few_channels.suits(W.shape) else convolution
-        if self._suits_winograd(W, out, stride, padding):
-            way = winograd
+        """Convolve in the way that is the fastest for these shapes."""
+        way = self._way(x.shape, W.shape, out.shape, stride, padding)
+        if way is convolution and few_channels.suits(W.shape):
+            way = few_channels
         way.convolve(x, W, out, stride, padding, self._workspace)
         return out
 
@@ -128,15 +159,15 @@ class NumpyBackend(Backend):
         self, x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool = False
     ) -> Array:
         """Write (or add) the gradient of a convolution's ``W``, in the way that is the fastest for these shapes."""
-        way: Any = few_channels if few_channels.suits(out.shape) else convolution
-        if self._suits_winograd(out, grad_y, stride, padding):
-            way = winograd
+        way = self._way(x.shape, out.shape, grad_y.shape, stride, padding)
+        if way is convolution and few_channels.suits(out.shape):
+            way = few_channels
         way.convolve_weight_gradient(x, grad_y, out, stride, padding, accumulate, self._workspace)
         return out
 
     def convolve_input_gradient(self, grad_y: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
         """Write the transposed convolution by ``W``, in the way that is the fastest for these shapes."""
-        way: Any = winograd if self._suits_winograd(W, grad_y, stride, padding) else convolution
+        way = self._way(out.shape, W.shape, grad_y.shape, stride, padding)
         way.convolve_input_gradient(grad_y, W, out, stride, padding, self._workspace)
         return out
 

@@ -181,6 +181,34 @@ class CupyBackend(Backend):
 
     # Rows and entries
 
+    def moments(self, x: Array, mean: Array, variance: Array) -> None:
+        """Sum over rows, and sum the squares of what lies beside the mean."""
+        self.column_sum(x, mean)
+        mean /= len(x)
+        away = self.xp.subtract(x, mean, out=self.lend(x.shape))
+        self.column_sum(self.xp.multiply(away, away, out=away), variance)
+        variance /= len(x)
+
+    def normalise(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> Array:
+        """Shift and scale entry by entry."""
+        self._kernels.places("normalise", x.size, x, mean, scale, shift, out, x.size, mean.size)
+        return out
+
+    def centred_sums(self, grad_y: Array, x: Array, mean: Array, sum_g: Array, sum_gx: Array) -> None:
+        """Multiply entry by entry, and sum over rows."""
+        product = self.lend(x.shape)
+        self._kernels.places("centred_product", x.size, grad_y, x, mean, product, x.size, mean.size)
+        self.column_sum(grad_y, sum_g)
+        self.column_sum(product, sum_gx)
+
+    def normalise_gradient(
+        self, grad_y: Array, x: Array, mean: Array, along: Array, common: Array, scale: Array, out: Array
+    ) -> Array:
+        """Add up and scale entry by entry."""
+        vectors = (mean, along, common, scale)
+        self._kernels.places("normalise_gradient", x.size, grad_y, x, *vectors, out, x.size, mean.size)
+        return out
+
     def one_hot(self, labels: Array, num_classes: int) -> Array:
         """Return the targets (N, K) of labels (N,); a label that is out of range gives NaN."""
         t = self.xp.empty((len(labels), num_classes), self.dtype)

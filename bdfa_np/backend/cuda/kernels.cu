@@ -20,6 +20,29 @@ extern "C" __global__ void add_bias(Real* y, const Real* b, int size, int C) {
     FOR_EACH(int, i, size) y[i] += b[i % C];
 }
 
+extern "C" __global__ void normalise(
+    const Real* x, const Real* mean, const Real* scale, const Real* shift, Real* y, int size, int C) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        y[i] = (x[i] - mean[c]) * scale[c] + shift[c];
+    }
+}
+
+extern "C" __global__ void centred_product(
+    const Real* grad_y, const Real* x, const Real* mean, Real* product, int size, int C) {
+    FOR_EACH(int, i, size) product[i] = (x[i] - mean[i % C]) * grad_y[i];
+}
+
+// Where it is written may be where the gradient is read.
+extern "C" __global__ void normalise_gradient(
+    const Real* grad_y, const Real* x, const Real* mean, const Real* along, const Real* common, const Real* scale,
+    Real* grad_x, int size, int C) {
+    FOR_EACH(int, i, size) {
+        const int c = i % C;
+        grad_x[i] = ((x[i] - mean[c]) * along[c] + grad_y[i] - common[c]) * scale[c];
+    }
+}
+
 // A label that is out of range gives NaN, which the loss hands on.
 extern "C" __global__ void one_hot(const Index* labels, Real* t, Index size, Index K) {
     FOR_EACH(Index, i, size) {

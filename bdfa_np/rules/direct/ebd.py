@@ -31,11 +31,12 @@ class EBD(Direct):
     this correlation, whose running mean is updated from the batch before the signal uses it
     (Erdogan, Pehlevan and Erdogan, arXiv 2504.11558, eq. 4-8, the core without its power and entropy terms)::
 
-        R_l ← λ R_l + (1 - λ) mean_i(ε_iᵀ h_{l,i})        ε_i a sample's own error: e_i, times N under ce and mse
-        δ_l = (e R_l) ⊙ f'(a_l)                           with the new R_l; g' = 1
+        R_l ← λ R_l + (1 - λ) mean_i(ε_iᵀ h_{l,i})
+        δ_l = (e R_l) ⊙ f'(a_l)
 
-    ``(1 - λ)/N · ε R`` is the gradient of ``½‖R_l‖²`` by ``h_l``. What stands here leaves its factor to the rate, as
-    the paper does. With λ = 1 the rule is `DFA` with the ``R`` that it began with.
+    ``ε_i`` is a sample's own error: ``e_i``, times N under ``ce`` and ``mse``. ``(1 - λ)/N · ε R_l`` is the gradient of
+    ``½‖R_l‖²`` by ``h_l``; the factor is left to the rate. With λ = 1 the rule is `DFA` with the ``R`` that it began
+    with.
 
     Parameters
     ----------

@@ -1,0 +1,28 @@
+"""The table of all rules in the documentation says what the rules say."""
+
+from pathlib import Path
+
+import pytest
+
+from bdfa_np.rules import GROUPS, RULES
+from bdfa_np.rules.description import describe_rule
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+ROWS = [line for line in PAGE.split("## Rules by example")[0].splitlines() if line.startswith("| `")]
+
+
+def row(name):
+    """Return a rule's row; in a table of Markdown a bar ends a cell, and a star or an underscore may begin a style."""
+    of = describe_rule(name)
+    cells = [f"`{name}`", f"`{of.formula}`", of.trains, of.errors_from, of.source]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_has_its_row(name):
+    assert row(name) in ROWS
+
+
+def test_the_rows_are_all_rules_in_the_order_of_their_groups():
+    wanted = [name for group in GROUPS for name, rule in RULES.items() if rule.group == group]
+    assert [line.split("`")[1] for line in ROWS] == wanted
