@@ -1,4 +1,4 @@
-"""The identities that the layerwise rules satisfy, on nets of vectors, of images, of tokens, and with residual blocks."""
+"""The identities that the layerwise rules satisfy, on nets of vectors, of images and with residual blocks."""
 
 import numpy as np
 import pytest
