@@ -41,7 +41,7 @@ class NonLinearity(Layer):
 
     def apply(self, a: Array) -> Array:
         """Compute ``y`` in place of ``a`` and return it; nothing is kept of it, and ``backward`` knows nothing."""
-        self.backend.elementwise(self.activated, (a,), (a,))
+        self.backend.elementwise(self.activated, (a,), (a,), **self.constants())
         return a
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:

@@ -265,7 +265,10 @@ def test_no_batch_is_read_before_it_has_arrived_or_overwritten_before_it_is_used
     agree(train(monkeypatch, CupyBackend("float64", cuda_graph=cuda_graph), **options), expected, 1e-9)
 
 
-@pytest.mark.parametrize("options", [{}, *OPTIONS], ids=str)
+PHASES = [{"gradient": "brsf"}, {"gradient": "wm"}, {"gradient": "pfa"}]
+
+
+@pytest.mark.parametrize("options", [{}, *OPTIONS, *PHASES], ids=str)
 @pytest.mark.parametrize("cuda_graph", [False, True])
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_nothing_in_a_step_copies_to_the_host_or_waits(network, cuda_graph, options, stand_in, monkeypatch):
