@@ -150,7 +150,7 @@ def test_through_convolutions_and_residual_blocks_the_estimate_is_of_the_whole_m
     network = nets(backend)[name]
     generator = np.random.default_rng(0)
     x, labels = generator.normal(size=(3, 6, 6, 2)), generator.integers(0, 4, 3)
-    compare_with_the_jacobian(FDFA(network, learning_rate=1.0), x, labels, "feedback1", agree, 0.15)
+    compare_with_the_jacobian(FDFA(network, learning_rate=1.0), x, labels, "feedback1", agree, 0.3)
 
 
 def test_noise_is_normal_and_drawn_anew_for_each_pass_and_site(network, step):
