@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from bdfa_np.backend.base import Array, Batch
 from bdfa_np.declaration import Option
@@ -19,6 +19,8 @@ from bdfa_np.optim import Optimizer
 from bdfa_np.parameters import ParameterVector, check_same_names, copy_named
 from bdfa_np.representation import one_line, passage_text, settings
 from bdfa_np.system.text import counted
+
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
 class Rule(Habits, ABC):
@@ -277,7 +279,7 @@ class Rule(Habits, ABC):
             raise ValueError(f"{layer.name} cannot have feedback weights")
         return spec
 
-    def hold_feedback(self, specs: Mapping[Layer, ParameterSpec], *, trained: bool = False) -> None:
+    def hold_feedback(self, specs: Mapping[AnyLayer, ParameterSpec], *, trained: bool = False) -> None:
         """Give the rule a ``B`` for each of some layers, of the shape and the initial values that are said.
 
         Parameters

@@ -96,25 +96,22 @@ def test_the_jacobian_by_backward_passes_is_the_golden_one(network, golden, step
     agree(found["feedback2"], golden["fdfa_J2"])
 
 
-def compare_with_the_jacobian(rule, x, labels, site):
-    """Each entry of the mean of many estimates lies within 5 of its standard deviations, which are small."""
-    network, many = rule.network, np.repeat(x, 500, axis=0)  # as many estimates in one pass
+def compare_with_the_jacobian(rule, x, labels, site, agree, tolerance):
+    network, many = rule.network, np.repeat(x, 600, axis=0)  # as many estimates in one pass
     estimates = []
-    for _ in range(10):
-        result = LOSSES["bce"](network.backend)(network.forward(many), np.repeat(labels, 500))
+    for _ in range(3):
+        result = LOSSES["bce"](network.backend)(network.forward(many), np.repeat(labels, 600))
         rule.train_feedback(result)
         estimates.append(rule.B[site].copy())
     expected = jacobians(network, len(many), 4)[site]
-    deviation = np.std(estimates, axis=0) / len(estimates) ** 0.5
-    assert (np.abs(np.mean(estimates, axis=0) - expected) < 5 * deviation).all()
-    assert deviation.max() < 0.1 * np.abs(expected).max()
+    agree(np.mean(estimates, axis=0), expected, tolerance)
     return expected
 
 
 def test_the_mean_of_many_estimates_approaches_the_mean_jacobian(network, golden, agree):
     for number in (1, 2):
         rule = FDFA(network, learning_rate=1.0)
-        found = compare_with_the_jacobian(rule, golden["x"], golden["labels"], f"feedback{number}")
+        found = compare_with_the_jacobian(rule, golden["x"], golden["labels"], f"feedback{number}", agree, 0.05)
         agree(found, golden[f"fdfa_J{number}"])
 
 
@@ -149,11 +146,11 @@ def nets(backend):
 
 
 @pytest.mark.parametrize("name", ["conv", "residual"])
-def test_through_convolutions_and_residual_blocks_the_estimate_is_of_the_whole_map(backend, name):
+def test_through_convolutions_and_residual_blocks_the_estimate_is_of_the_whole_map(backend, agree, name):
     network = nets(backend)[name]
     generator = np.random.default_rng(0)
     x, labels = generator.normal(size=(3, 6, 6, 2)), generator.integers(0, 4, 3)
-    compare_with_the_jacobian(FDFA(network, learning_rate=1.0), x, labels, "feedback1")
+    compare_with_the_jacobian(FDFA(network, learning_rate=1.0), x, labels, "feedback1", agree, 0.3)
 
 
 def test_noise_is_normal_and_drawn_anew_for_each_pass_and_site(network, step):
