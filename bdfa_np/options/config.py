@@ -16,7 +16,7 @@ from bdfa_np.options.catalogue import HEADINGS, OPTIONS, as_declared, own_values
 from bdfa_np.options.initial import initial
 from bdfa_np.options.training import choosing_problem
 from bdfa_np.representation import one_line, value_text
-from bdfa_np.rules.find import find_rule
+from bdfa_np.rules.find import find_rule, takes
 from bdfa_np.tables import Table
 
 Class = TypeVar("Class", bound=type)
@@ -180,6 +180,8 @@ class Config:
     def rule_arguments(self) -> dict[str, Any]:
         """Return what the rule's constructor takes beside the network.
 
+        An option that a rule of one's own inherits and does not take is handed on only where it is given.
+
         Raises
         ------
         ExtensionError
@@ -189,13 +191,13 @@ class Config:
         for name in rule.reads:
             if name not in OPTIONS:
                 raise ExtensionError(f"--gradient {self.gradient}: it reads an option '{name}', which no run has")
-        arguments = {
-            option.argument: getattr(self, option.name)
-            if option.name in OPTIONS
-            else own.get(option.name, option.default)
-            for option in rule.options
-        }
-        return arguments | {name: getattr(self, name) for name in rule.reads}
+        arguments = {name: getattr(self, name) for name in rule.reads}
+        for option in rule.options:
+            held = option.name in OPTIONS
+            value = getattr(self, option.name) if held else own.get(option.name, option.default)
+            if takes(rule, option.argument) or value not in (option.default, option.resolved(self)):
+                arguments[option.argument] = value
+        return arguments
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the options that have a value, for a run's ``config.toml``."""

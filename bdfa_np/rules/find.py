@@ -1,6 +1,7 @@
 """From the name that ``--gradient`` takes to a rule: one of the package, of a user's file, or of a distribution."""
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def rule_file(name: str) -> Path | None:
     if name in RULES:
         return None
     return _existing(user_path(name, FLAG)) if name.endswith(".py") else file_of(find_rule(name))
+
+
+def takes(rule: type[Rule], argument: str) -> bool:
+    """Return whether a rule's constructor takes an argument of this name."""
+    parameters = signature(rule.__init__).parameters
+    return argument in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def make_rule(name: str, network: Sequential, arguments: Mapping[str, Any]) -> Rule:

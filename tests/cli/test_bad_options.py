@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BAD_VALUES = [
-    ("--gradient hebb", "--gradient hebb: unknown rule 'hebb': choose from bp, fa, dfa, bfa, bdfa, or name a Python"),
+    ("--gradient hebb", "--gradient hebb: unknown rule 'hebb': choose from bp, fa, dfa, bfa, bdfa, "),
     ("--dataset imagenet", "'imagenet' is not one of"),
     ("-network my.lua", "/Models/my.py"),
     ("--nonlin swish", "'swish' is not one of"),

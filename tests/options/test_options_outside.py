@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bdfa_np import Config, build_model
-from bdfa_np.errors import ConfigError
+from bdfa_np.errors import ConfigError, ExtensionError
 
 RULE = """
 from bdfa_np import DFA, Option
@@ -41,6 +41,12 @@ def test_of_rule_options__they_reach_the_rules_constructor_beside_inherited_ones
     assert given(rule) == (0.0, 1.0, 2, False, "up")
     assert given(rule, rule_options={"gain": 2.5, "way": "down"}, rfb_mag=0.5) == (0.5, 2.5, 2, False, "down")
     assert given(rule, rule_options={"gain": 2, "times": 3, "wide": True}) == (0.0, 2, 3, True, "up")
+
+
+def test_of_rule_options__one_that_is_inherited_and_not_taken_is_told_only_where_it_is_given(rule):
+    assert given(rule, rfb_init="uniform") == (0.0, 1.0, 2, False, "up")
+    with pytest.raises(ExtensionError, match=r"mine\.py, line 14: TypeError: .* unexpected keyword argument 'rank'"):
+        given(rule, feedback_rank=2)
 
 
 @pytest.mark.parametrize(
