@@ -88,6 +88,7 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"gradient": "bdfa", "feedback_sparsity": 2},
     {"gradient": "dfa", "feedback_rank": 2},
     {"gradient": "dfa", "feedback_shared": True},
+    {"gradient": "dkp", "optimization": "adam", "feedback_optimizer": "sgd", "feedback_decay": 1.0},
     {"criterion": "mse"},
     {"momentum": 0.9, "dampening": 0.0},
     {"nonlin": "gelu", "optimization": "adamw", "weight_decay": 0.1},

@@ -110,7 +110,7 @@ def train(monkeypatch, backend, *, epochs=2, **options):
         run.losses.append([record.train_loss, record.test_loss])
         run.errors.append([record.train_error, record.test_error])
     state = model.state()
-    for group in ("weights", "feedback", "layers", "optimizer"):
+    for group in ("weights", "feedback", "layers", "optimizer", "rule"):
         run.arrays |= {f"{group} {name}": array.copy() for name, array in state[group].items()}
     return run
 
@@ -187,6 +187,7 @@ OPTIONS = [
     {"gradient": "fa", "rfb_mag": 0.5},
     {"gradient": "bdfa", "feedback_sparsity": 2, "feedback_lr": 0.01},
     {"gradient": "dfa", "feedback_shared": True},
+    {"gradient": "dkp", "feedback_optimizer": "nag", "optimization": "sgd", "momentum": 0.5, "feedback_sparsity": 2},
 ]
 
 

@@ -4,6 +4,7 @@ from math import prod
 from typing import ClassVar
 
 from bdfa_np.declaration import Option
+from bdfa_np.layers.base import Layer, ParameterSpec
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.direct.base import Direct
@@ -56,7 +57,7 @@ class DFA(Direct):
         if shared:
             self.share_feedback()
         else:
-            specs = {site: drawing.spec(self.feedback_spec(site)) for site in self.sites}
+            specs: dict[Layer, ParameterSpec] = {site: drawing.spec(self.feedback_spec(site)) for site in self.sites}
             self.hold_feedback(specs, trained=self.trains_feedback)
 
     def share_feedback(self) -> None:

@@ -100,9 +100,9 @@ class DKP(DFA):
         kind = OPTIMIZERS[optimizer]
         if decay and "weight_decay" not in kind.options:
             raise ValueError(f"{optimizer} has no weight decay: leave decay out")
-        settings = {"momentum": momentum, "dampening": dampening, "lr_decay": lr_decay, "weight_decay": decay}
-        made = kind(self.feedback, learning_rate, **{name: settings[name] for name in settings.keys() & kind.options})
-        self.optimizers = [made]
+        given = {"momentum": momentum, "dampening": dampening, "lr_decay": lr_decay, "weight_decay": decay}
+        settings: dict[str, Any] = {name: value for name, value in given.items() if name in kind.options}
+        self.optimizers = [kind(self.feedback, learning_rate, **settings)]
 
     def train_feedback(self, result: LossResult) -> None:
         """Leave ``dB_l`` for the optimizer."""

@@ -23,12 +23,16 @@ _WAYS: Mapping[str, Any] = {
 """The options that say how ``B`` is drawn, one of which may be given; with what each is where it is not."""
 
 
+def _is(absent: Any, value: Any, _: Any) -> bool:
+    return value is absent
+
+
 def _alone(name: str) -> tuple[Condition, ...]:
     """Return the conditions that none of the others is given."""
     return tuple(
         Condition(
             other,
-            lambda value, _, absent=absent: value is absent,
+            partial(_is, absent),
             message=f"{flag(name)} and {flag(other)} both say how B is drawn: leave one of them out",
         )
         for other, absent in _WAYS.items()
