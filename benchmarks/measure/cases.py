@@ -1,9 +1,9 @@
 """What is measured: every case, who takes turns in it, what is set against what, and the targets.
 
 The programs are ``ours``, this project with its extra ``fast``, and ``plain`` without; ``torch``, PyTorch by its public
-operations, in place and without autograd, but with it under ``bp`` on ``mlp``; ``private``, PyTorch as fast as we can
-write it, by operations that it does not document; ``biotorch``, PyTorch as its users write it, with modules and
-autograd; ``floor``, the matrix products of a step and nothing else.
+operations, in place and without autograd, but with it under ``bp`` on ``mlp`` and on all nets of `NETS`; ``private``,
+PyTorch as fast as we can write it, by operations that it does not document; ``biotorch``, PyTorch as its users write
+it, with modules and autograd; ``floor``, the matrix products of a step and nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +16,8 @@ from measure.jobs import Job
 RULES = ("bp", "fa", "dfa", "bfa", "bdfa")
 OPTIMIZERS = ("sgd", "rmsprop", "adam")
 ALIGNMENT = ("fa", "dfa", "bdfa")
+NETS = ("lenet", "resnet20")
+"""Nets that are trained under ``bp`` and ``dfa``, against PyTorch's modules."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Target:
         return (
             rival == self.rival
             and job.network == self.network
-            and (job.network == "conv" or job.layers == self.layers)
+            and (job.network != "mlp" or job.layers == self.layers)
             and job.batch in self.batches
             and job.rule in self.rules
             and job.optimizer in self.optimizers
@@ -51,6 +53,8 @@ TARGETS = (
     Target(1.20, "floor", "mlp", optimizers=("sgd",)),
     Target(1.45, "floor", "mlp", optimizers=("rmsprop", "adam")),
     Target(0.80, "torch", "conv", batches=(64, 128)),
+    Target(1.00, "torch", "lenet"),
+    Target(1.00, "torch", "resnet20"),
 )
 EPOCH_TO_STEPS = 1.05
 DISPLAY_TO_EPOCH = 0.01
@@ -164,14 +168,19 @@ def target_of(job: Job, rival: str) -> float | None:
 
 def label(job: Job) -> str:
     """Return a job in words."""
-    net = f"mlp {job.layers}x{job.units}" if job.network == "mlp" else "conv"
+    net = f"mlp {job.layers}x{job.units}" if job.network == "mlp" else job.network
     how = f" {job.rule} {job.optimizer}" if job.work == "step" else ""
     return f"{net}{how} {job.batch} {job.work}"
 
 
 def module_of(program: str, job: Job) -> str:
     """Return the module that holds a program."""
-    modules = {"torch": f"torch_{job.network}", "private": "torch_private", "plain": "ours_plain"}
+    by_hand = job.network in ("mlp", "conv")
+    modules = {
+        "torch": f"torch_{job.network}" if by_hand else "torch_nets",
+        "private": "torch_private",
+        "plain": "ours_plain",
+    }
     return f"programs.{modules.get(program, program)}"
 
 
@@ -188,7 +197,8 @@ def packages_of(program: str) -> tuple[str, ...]:
 def paired(job: Job, rivals: Sequence[str], effort: Effort) -> Case:
     """Return the case in which this project and its rivals do a job in turn."""
     programs = ("ours", *rivals)
-    least = effort.conv_steps if job.network == "conv" else 5
+    heavy = job.network in ("conv", "resnet20")
+    least = effort.conv_steps if heavy else 5
     turns = tuple(
         Turn(
             program,
@@ -202,13 +212,15 @@ def paired(job: Job, rivals: Sequence[str], effort: Effort) -> Case:
     comparisons = [Comparison("ours", rival, target_of(job, rival)) for rival in rivals]
     if "floor" in rivals:
         comparisons += [Comparison("torch", "floor")]
-    rounds = effort.conv_rounds if job.network == "conv" else effort.mlp_rounds
+    rounds = effort.conv_rounds if heavy else effort.mlp_rounds
     group = "Training step" if job.work == "step" else "Inference"
     return Case(label(job), group, "ms", turns, tuple(comparisons), rounds)
 
 
 def rivals_of(job: Job) -> tuple[str, ...]:
     """Return whom this project is compared with in a job."""
+    if job.network not in ("mlp", "conv"):
+        return ("torch", "plain")
     known_to_biotorch = job.work == "step" and job.rule in ("bp", "fa", "dfa") and job.optimizer == "rmsprop"
     biotorch = known_to_biotorch and (job.network == "mlp" or job.batch == 64)
     usual = job.work == "step" and (job.network == "conv" or job.layers == 2) and job.batch == 64
@@ -228,7 +240,7 @@ def step_jobs(quick: bool) -> Iterator[Job]:
         yield from (Job(rule="dfa", optimizer=optimizer) for optimizer in ("sgd", "adam"))
         yield Job(rule="dfa", batch=128)
         yield Job(work="inference")
-        yield from (Job(network="conv", rule=rule) for rule in ("bp", "dfa"))
+        yield from (Job(network=network, rule=rule) for network in ("conv", *NETS) for rule in ("bp", "dfa"))
         return
     sizes = [(layers, batch) for layers in (2, 3) for batch in (64, 128)]
     for layers, batch in sizes:
@@ -238,6 +250,7 @@ def step_jobs(quick: bool) -> Iterator[Job]:
     for batch in (64, 128):
         yield from (Job(network="conv", batch=batch, rule=rule) for rule in RULES)
         yield Job(network="conv", batch=batch, work="inference")
+    yield from (Job(network=network, rule=rule) for network in NETS for rule in ("bp", "dfa"))
 
 
 def epoch_cases(effort: Effort) -> Iterator[Case]:

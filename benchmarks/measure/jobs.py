@@ -13,7 +13,7 @@ import numpy as np
 from bdfa_np import Config, build_model
 from bdfa_np.model import Model
 
-INPUT_SHAPES = {"mlp": (28, 28, 1), "conv": (32, 32, 3)}
+INPUT_SHAPES = {"mlp": (28, 28, 1), "conv": (32, 32, 3), "lenet": (32, 32, 1), "resnet20": (32, 32, 3)}
 NUM_CLASSES = 10
 LEARNING_RATE = 1e-4
 NUM_BATCHES = 8
@@ -26,11 +26,11 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work, on images of MNIST's shape (``mlp``) or CIFAR's (``conv``), with the loss ``bce``.
+    """One piece of work, on images of MNIST's shape (``mlp``; ``lenet``, 32x32) or CIFAR's, with the loss ``bce``.
 
     Attributes
     ----------
-    network : {"mlp", "conv"}
+    network : {"mlp", "conv", "lenet", "resnet20"}
         The net; ``layers``, ``units`` are of ``mlp`` alone.
     layers, units : int
         Hidden layers, and the units of each.
@@ -43,7 +43,7 @@ class Job:
     work : {"step", "inference"}
         A training step, or a forward pass in use.
     non_linearity : {"tanh", "sigm", "relu"}
-        Of the hidden layers.
+        Of the hidden layers of ``mlp`` and ``conv``; the other nets have relu.
     precision : {"float32", "float64"}
         The latter is for checks, where it tells rounding from another formula.
     device : str, default "cpu"
@@ -84,15 +84,16 @@ def build(job: Job, **options: Any) -> Model:
 
     It computes with NumPy unless the options, which are `Config`'s, say otherwise.
     """
-    size: dict[str, Any] = {"num_layers": job.layers, "num_hidden": job.units} if job.network == "mlp" else {}
+    own: dict[str, Any] = {"num_layers": job.layers, "num_hidden": job.units} if job.network == "mlp" else {}
+    if job.network in ("mlp", "conv"):
+        own["nonlin"] = job.non_linearity
     config = Config(
         network=job.network,
         gradient=job.rule,
         optimization=job.optimizer,
-        nonlin=job.non_linearity,
         batch_size=job.batch,
         lr=LEARNING_RATE,
-        **size,
+        **own,
         **({"backend": "numpy"} | options),
     )
     model = build_model(config, INPUT_SHAPES[job.network], NUM_CLASSES, dtype=job.precision)

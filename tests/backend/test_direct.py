@@ -135,6 +135,23 @@ def test_what_is_not_finite_reaches_all_that_depends_on_it(value):
         np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
 
 
+def test_outputs_side_by_side_are_taken_for_one_where_that_fills_vectors_better():
+    from bdfa_np.backend.cpu.tiles import vector_bytes
+
+    lanes = vector_bytes() // 4
+    assert direct.together(lanes, 32, 3, 1, 4) == 1
+    assert direct.together(lanes // 2 + 1, 32, 3, 1, 4) == 1
+    assert direct.together(lanes // 4, 32, 3, 1, 4) == 4
+    assert direct.together(lanes // 4, 31, 3, 1, 4) == 1  # a row of outputs is cut into equal parts
+    assert direct.together(lanes // 4, 32, 1, 2, 4) == 1  # together their windows would be wider than one by one
+
+
+def test_weights_of_outputs_side_by_side_stand_among_zeros():
+    W = np.arange(1, 7).reshape(1, 3, 1, 2)
+    wider = direct.widened(W, 2, 1)[0, :, 0]
+    np.testing.assert_array_equal(wider, [[1, 2, 0, 0], [3, 4, 1, 2], [5, 6, 3, 4], [0, 0, 5, 6]])
+
+
 def test_results_end_where_they_should():
     x, W, grad_y = problem(CASES[1])
     y = np.full((7, *grad_y.shape[1:]), 5, np.float32)

@@ -148,6 +148,13 @@ def test_modules_move_as_ours(rule, network, optimizer, monkeypatch):
     moves_as_ours(program, job)
 
 
+@pytest.mark.parametrize("rule", ["bp", "dfa"])
+@pytest.mark.parametrize("network", ["lenet", "resnet20"])
+def test_nets_move_as_ours(rule, network):
+    job = job_of(network=network, rule=rule, optimizer="sgd", precision="float64", non_linearity="relu")
+    moves_as_ours(make("torch_nets", job), job)
+
+
 @pytest.mark.parametrize("program", ["ours", "floor", "torch_mlp", "torch_conv", "biotorch"])
 def test_a_pass_in_use_learns_nothing(program):
     program = make(program, job_of(network="conv" if program == "torch_conv" else "mlp", work="inference"))
@@ -213,6 +220,8 @@ def test_batches_differ_from_one_another_and_are_the_same_each_time(network, pre
         ("floor", {"network": "conv"}),
         ("torch_mlp", {"network": "conv"}),
         ("torch_conv", {}),
+        ("torch_nets", {}),
+        ("torch_nets", {"network": "lenet", "rule": "fa"}),
         ("biotorch", {"rule": "bfa"}),
         ("biotorch", {"rule": "bdfa"}),
     ],

@@ -5,6 +5,10 @@ in the weights' gradient, ∂W = Mᵀ ∂y; of the outputs' gradient in the imag
 M out takes longer than multiplying. Here it is never laid out: an entry of M is an entry of the padded images, at the
 place of its window and the place in the window added up, and `tiles` reads it there.
 
+Fewer channels than a vector has lanes would leave lanes idle. So several outputs side by side, whose numbers lie side
+by side, are taken for one with all of their channels: its window is as wide as theirs together, and its weights are
+theirs, among zeros. (What is not finite may so reach an output's neighbour too.)
+
 Images are padded a few at a time, which then lie in cache. An output, or an entry of ∂x, is the same sum whatever the
 batch and however many threads there are. The weights' gradient is summed in each thread's share, and then over shares.
 """
@@ -67,6 +71,11 @@ class Windows(NamedTuple):
     to: Array
     """Where each window's results begin in the array of all results."""
 
+    def first(self, block: slice, each: int) -> "Windows":
+        """Return the windows of as many images as a block has, with ``each`` of them an image."""
+        count = (block.stop - block.start) * each
+        return self._replace(at=self.at[:count], to=self.to[:count])
+
 
 def suits(W_shape: tuple[int, ...], y_shape: tuple[int, ...], stride: int, padding: int) -> bool:
     """Tell whether this is the fastest way to convolve by W (k, k, C, K) into y (N, Ho, Wo, K), and Numba is there."""
@@ -91,22 +100,48 @@ def images_at_once(shape: tuple[int, ...]) -> int:
     return max(1, BLOCK_BYTES // (4 * prod(shape)))
 
 
+def together(columns: int, width: int, size: int, stride: int, itemsize: int) -> int:
+    """Return how many of ``width`` outputs side by side are best taken for one, of a number of columns each."""
+    from bdfa_np.backend.cpu.tiles import vector_bytes
+
+    most = max(1, vector_bytes() // itemsize // columns)
+    counts = [count for count in range(1, most + 1) if width % count == 0]
+    return min(counts, key=lambda count: (size + (count - 1) * stride) / count)
+
+
+def widened(W: Array, count: int, stride: int) -> Array:
+    """Return the weights of ``count`` outputs side by side, taken for one: (k, k + (count-1) stride, C, count K)."""
+    high, wide, C, K = W.shape
+    if count == 1:
+        return np.ascontiguousarray(W)
+    wider = np.zeros((high, wide + (count - 1) * stride, C, count * K), W.dtype)
+    for number in range(count):
+        wider[:, number * stride : number * stride + wide, :, number * K : (number + 1) * K] = W
+    return wider
+
+
 @functools.lru_cache(256)
-def output_windows(padded: tuple[int, int, int], size: int, stride: int, y_shape: tuple[int, int, int]) -> Windows:
-    """Return the windows of outputs (Ho, Wo, K), for as many images as are padded at a time."""
+def output_windows(
+    padded: tuple[int, int, int], size: int, stride: int, y_shape: tuple[int, int, int], count: int
+) -> Windows:
+    """Return the windows of outputs (Ho, Wo, K), ``count`` in one, for as many images as are padded at a time."""
     (H, W, C), (Ho, Wo, K) = padded, y_shape
-    counts = (images_at_once(padded), Ho, Wo)
-    at = places(counts, (H * W * C, stride * W * C, stride * C))
-    return Windows(at, places((size,), (W * C,)), size * C, places(counts, (Ho * Wo * K, Wo * K, K)))
+    counts = (images_at_once(padded), Ho, Wo // count)
+    at = places(counts, (H * W * C, stride * W * C, count * stride * C))
+    length = (size + (count - 1) * stride) * C
+    return Windows(at, places((size,), (W * C,)), length, places(counts, (Ho * Wo * K, Wo * K, count * K)))
 
 
 @functools.lru_cache(256)
-def weight_windows(padded: tuple[int, int, int], size: int, stride: int, y_shape: tuple[int, int, int]) -> Windows:
+def weight_windows(
+    padded: tuple[int, int, int], size: int, stride: int, y_shape: tuple[int, int, int], count: int
+) -> Windows:
     """Return the columns of the same matrix: a window for each weight, its rows over rows of outputs."""
     (H, W, C), (Ho, Wo, K) = padded, y_shape
-    at = places((size, size * C), (W * C, 1))
+    wide = size + (count - 1) * stride
+    at = places((size, wide * C), (W * C, 1))
     rows = places((images_at_once(padded), Ho), (H * W * C, stride * W * C))
-    return Windows(at, rows, Wo, places((size * size * C,), (K,)))
+    return Windows(at, rows, Wo // count, places((size * wide * C,), (count * K,)))
 
 
 @functools.lru_cache(256)
@@ -119,23 +154,31 @@ def input_margins(size: int, stride: int, padding: int, x_shape: tuple[int, ...]
 
 @functools.lru_cache(256)
 def input_windows(
-    padded: tuple[int, int, int], before: int, size: int, stride: int, padding: int, x_shape: tuple[int, int, int]
+    padded: tuple[int, int, int],
+    before: int,
+    size: int,
+    stride: int,
+    padding: int,
+    x_shape: tuple[int, int, int],
+    count: int,
 ) -> dict[tuple[int, int], Windows]:
     """Return the windows of inputs (H, W, C) in the outputs' gradient, by the first row and column of W they meet.
 
     An input in row a meets row i of W where a + padding - i is a multiple of the stride: in every ``stride``-th row
-    from (a + padding) mod ``stride`` on, backwards as outputs go forward.
+    from (a + padding) mod ``stride`` on, backwards as outputs go forward. Where the stride is 1, ``count`` inputs
+    side by side are taken for one.
     """
     (high, wide, K), (H, W, C) = padded, x_shape
-    count, found = images_at_once(padded), {}
+    images, found = images_at_once(padded), {}
     for i, j in itertools.product(range(min(size, stride)), repeat=2):
         taken = [-(-(size - first) // stride) for first in (i, j)]  # rows and columns of W
         first = [(first - padding) % stride for first in (i, j)]  # the first such input
         counts = [len(range(start, side, stride)) for start, side in zip(first, (H, W), strict=True)]
         begin = [(a + padding) // stride - (rows - 1) + before for a, rows in zip(first, taken, strict=True)]
-        at = places((count, *counts), (high * wide * K, wide * K, K)) + (begin[0] * wide + begin[1]) * K
-        to = places((count, *counts), (H * W * C, stride * W * C, stride * C)) + (first[0] * W + first[1]) * C
-        found[i, j] = Windows(at, places((taken[0],), (wide * K,)), taken[1] * K, to)
+        counts = [images, counts[0], counts[1] // count]
+        at = places(counts, (high * wide * K, wide * K, count * K)) + (begin[0] * wide + begin[1]) * K
+        to = places(counts, (H * W * C, stride * W * C, count * stride * C)) + (first[0] * W + first[1]) * C
+        found[i, j] = Windows(at, places((taken[0],), (wide * K,)), (taken[1] + count - 1) * K, to)
     return found
 
 
@@ -204,15 +247,15 @@ def blocks(share: slice, padded: tuple[int, int, int]) -> Any:
 
 def convolve(x: Array, W: Array, out: Array, stride: int, padding: int, workspace: Workspace) -> Array:
     """See `Backend.convolve`."""
-    W = np.ascontiguousarray(W)
+    size, (Ho, Wo, K) = len(W), out.shape[1:]
+    count = together(K, Wo, size, stride, x.itemsize)
+    weights = widened(W, count, stride)
 
     def task(number: int, share: slice) -> None:
         images = PaddedImages(f"direct_padded_{number}", x.shape[1:], Margins(*[padding] * 4), workspace)
-        windows = output_windows(images.shape, W.shape[0], stride, out.shape[1:])
-        each = prod(out.shape[1:3])
+        windows = output_windows(images.shape, size, stride, (Ho, Wo, K), count)
         for block in blocks(share, images.shape):
-            few, n = out[block], (block.stop - block.start) * each
-            product(images.of(x[block]), windows._replace(at=windows.at[:n], to=windows.to[:n]), 1, W, few)
+            product(images.of(x[block]), windows.first(block, Ho * Wo // count), 1, weights, out[block])
 
     work(task, shares(len(x)))
     return out
@@ -222,27 +265,32 @@ def convolve_weight_gradient(
     x: Array, grad_y: Array, out: Array, stride: int, padding: int, accumulate: bool, workspace: Workspace
 ) -> Array:
     """See `Backend.convolve_weight_gradient`."""
-    parts = shares(len(x))
-    totals = workspace("direct_totals", (len(parts), *out.shape))
+    size, _, C, K = out.shape
     _, Ho, Wo, _ = grad_y.shape
+    count = together(K, Wo, size, stride, x.itemsize)
+    parts = shares(len(x))
+    totals = workspace("direct_totals", (len(parts), size, size + (count - 1) * stride, C, count * K))
 
     def task(number: int, share: slice) -> None:
         images = PaddedImages(f"direct_padded_{number}", x.shape[1:], Margins(*[padding] * 4), workspace)
-        windows = weight_windows(images.shape, len(out), stride, grad_y.shape[1:])
-        total, step = totals[number], stride * x.shape[3]
+        windows = weight_windows(images.shape, size, stride, (Ho, Wo, K), count)
+        total, step = totals[number], count * stride * C
         total.fill(0)
         for block in blocks(share, images.shape):
             rows = windows.rows[: (block.stop - block.start) * Ho]
-            few = np.ascontiguousarray(grad_y[block])
+            few = np.ascontiguousarray(grad_y[block]).reshape(-1, count * K)
             product(images.of(x[block]), windows._replace(rows=rows), step, few, total, max(1, PIXELS // Wo))
 
     work(task, parts)
     for total in totals[1:]:
         totals[0] += total
+    gradient = totals[0][:, :size, :, :K]
+    for number in range(1, count):
+        gradient += totals[0][:, number * stride : number * stride + size, :, number * K : (number + 1) * K]
     if accumulate:
-        out += totals[0]
+        out += gradient
     else:
-        out[...] = totals[0]
+        out[...] = gradient
     return out
 
 
@@ -250,22 +298,23 @@ def convolve_input_gradient(
     grad_y: Array, W: Array, out: Array, stride: int, padding: int, workspace: Workspace
 ) -> Array:
     """See `Backend.convolve_input_gradient`."""
-    size = len(W)
-    margins = input_margins(size, stride, padding, out.shape[1:], grad_y.shape[1:])
-    all_windows = input_windows(margins.around(grad_y.shape[1:]), margins.top, size, stride, padding, out.shape[1:])
-    parts_of_W = {  # (rows, columns, K, C), mirrored in both directions
-        (i, j): np.ascontiguousarray(W[i::stride, j::stride][::-1, ::-1].swapaxes(2, 3)) for i, j in all_windows
+    size, y_shape, x_shape = len(W), grad_y.shape[1:], out.shape[1:]
+    count = together(x_shape[2], x_shape[1], size, 1, out.itemsize) if stride == 1 else 1
+    margins = input_margins(size, stride, padding, x_shape, y_shape)
+    all_windows = input_windows(margins.around(y_shape), margins.top, size, stride, padding, x_shape, count)
+    weights = {  # (rows, columns, K, C), mirrored in both directions
+        (i, j): widened(W[i::stride, j::stride][::-1, ::-1].swapaxes(2, 3), count, 1) for i, j in all_windows
     }
 
     def task(number: int, share: slice) -> None:
-        images = PaddedImages(f"direct_padded_{number}", grad_y.shape[1:], margins, workspace)
+        images = PaddedImages(f"direct_padded_{number}", y_shape, margins, workspace)
         if size < stride:
             out[share] = 0  # some inputs lie between the windows
         for block in blocks(share, images.shape):
-            few, padded = out[block], images.of(grad_y[block])
+            padded = images.of(grad_y[block])
             for first, windows in all_windows.items():
-                n = windows.at.size // images_at_once(images.shape) * len(few)
-                product(padded, windows._replace(at=windows.at[:n], to=windows.to[:n]), 1, parts_of_W[first], few)
+                each = windows.at.size // images_at_once(images.shape)
+                product(padded, windows.first(block, each), 1, weights[first], out[block])
 
     work(task, shares(len(out)))
     return out
