@@ -135,6 +135,12 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def add_bias(y: Array, b: Array) -> Array:
-    """Add ``b`` (C,) to every row of ``y`` (N, ..., C), in place."""
-    work(lambda _, part: np.add(y[part], b, out=y[part]), shares_of_large(y.size, len(y)))
+    """Add ``b`` (C,) to every row of ``y`` (N, ..., C), in place.
+
+    Of feature maps a line of places is taken as one row: NumPy is slow with rows as short as a few channels.
+    """
+    rows = y
+    if y.ndim > 2 and y.flags.c_contiguous:
+        rows, b = y.reshape(-1, y.shape[-2] * len(b)), np.tile(b, y.shape[-2])
+    work(lambda _, part: np.add(rows[part], b, out=rows[part]), shares_of_large(y.size, len(rows)))
     return y

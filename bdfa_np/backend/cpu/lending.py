@@ -41,16 +41,24 @@ class _Slot:
     def __init__(self) -> None:
         self.block = np.empty(0, np.uint8)
         self.loan: Callable[[], _Loan | None] = lambda: None
+        self.interfaces: dict[Any, dict[str, Any]] = {}  # from step to step they are the same
 
-    def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def lend(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        interface = self.interfaces.get((shape, dtype))
+        if interface is None:
+            interface = self.interfaces[shape, dtype] = self._made_room(shape, np.dtype(dtype))
+        loan = _Loan(self.block, interface)
+        self.loan = weakref.ref(loan)
+        return np.asarray(loan)
+
+    def _made_room(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, Any]:
         size = prod(shape) * dtype.itemsize
         if self.block.size < size:
             self.block = np.empty(0, np.uint8)  # what it had goes before there is more
             self.block = pages(size)
+            self.interfaces.clear()  # they name the place that it had
         place = self.block.__array_interface__["data"]
-        loan = _Loan(self.block, {"shape": shape, "typestr": dtype.str, "data": place, "version": 3})
-        self.loan = weakref.ref(loan)
-        return np.asarray(loan)
+        return {"shape": shape, "typestr": dtype.str, "data": place, "version": 3}
 
 
 class Lender:
@@ -75,7 +83,7 @@ class Lender:
         else:
             slot = _Slot()
             self._slots.append(slot)
-        return slot.lend(shape, np.dtype(dtype))
+        return slot.lend(shape, dtype)
 
     def bytes_held(self) -> list[int]:
         """Return the size of each block."""

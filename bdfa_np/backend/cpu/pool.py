@@ -16,8 +16,9 @@ BLOCK_BYTES = 2**20
 
 def max_pool(x: Array, size: int, stride: int, out: Array, chosen: Array, workspace: Workspace) -> Array:
     """See `Backend.max_pool`. Where a window holds NaN, its maximum is NaN, and ``chosen`` some place in it."""
-    if worth_compiling(pool_loop):
-        loop = compile_loop(pool_loop)
+    kind = pool_in_twos_loop if size == 2 else pool_loop
+    if worth_compiling(kind):
+        loop = compile_loop(kind)
         work(lambda _, part: loop(x[part], size, stride, out[part], chosen[part]), shares(len(x)))
         return out
     _, Ho, Wo, C = out.shape
@@ -111,6 +112,25 @@ def pool_loop(x: Any, size: Any, stride: Any, out: Any, chosen: Any) -> None:
                         better = index == 0 or entries[c] > highest[c] or np.isnan(entries[c])
                         highest[c] = entries[c] if better else highest[c]
                         place[c] = index if better else place[c]
+
+
+def pool_in_twos_loop(x: Any, _: Any, stride: Any, out: Any, chosen: Any) -> None:
+    """Do what `pool_loop` does with windows of two by two, each of which is read and written once."""
+    N, Ho, Wo, C = out.shape
+    for n in range(N):
+        for i in range(Ho):
+            for j in range(Wo):
+                first, second = x[n, stride * i, stride * j], x[n, stride * i, stride * j + 1]
+                third, fourth = x[n, stride * i + 1, stride * j], x[n, stride * i + 1, stride * j + 1]
+                highest, place = out[n, i, j], chosen[n, i, j]
+                for c in range(C):
+                    a, b, d, e = first[c], second[c], third[c], fourth[c]
+                    better = b > a or np.isnan(b)
+                    top, index = (b, 1) if better else (a, 0)
+                    better = d > top or np.isnan(d)
+                    top, index = (d, 2) if better else (top, index)
+                    better = e > top or np.isnan(e)
+                    highest[c], place[c] = (e, 3) if better else (top, index)
 
 
 def pool_gradient_loop(grad_y: Any, chosen: Any, size: Any, stride: Any, out: Any) -> None:
