@@ -1,7 +1,7 @@
 """What a model computes in use, as a list of steps that any file format can be written from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,27 @@ from bdfa_np.data.preprocess.preprocessing import Preprocessing
 from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers import (
+    GELU,
+    AvgPool2d,
     BatchNorm,
     Conv2d,
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
     Layer,
+    LayerNorm,
+    LeakyReLU,
     Linear,
     MaxPool2d,
+    PadShortcut,
+    Patches,
     ReLU,
+    Residual,
     Shape,
     Sigmoid,
     Tanh,
+    Transpose,
 )
 from bdfa_np.model import Model
 from bdfa_np.representation import one_line, shape_text
@@ -43,19 +52,24 @@ class Step:
         What is computed: the kind of a layer, or ``yuv``, ``normalization`` or ``whitening``.
     name : str
         The layer's name, or the kind once more.
-    output_shape : tuple of int
-        Shape of one sample after this step, (H, W, C) for images.
+    input_shape, output_shape : tuple of int
+        Shape of one sample before and after this step, (H, W, C) for images.
     arrays : dict of str to ndarray
         Parameters and statistics, by their names in the layer; float32 but for what is computed in float64.
     settings : dict of str to number
         What else the layer was made with, for example ``stride``.
+    branch, shortcut : tuple of Step
+        Of a ``residual`` the steps of either, whose outcomes are added up; a shortcut without steps is the input.
     """
 
     kind: str
     name: str
+    input_shape: Shape
     output_shape: Shape
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     settings: dict[str, float] = field(default_factory=dict)
+    branch: tuple["Step", ...] = ()
+    shortcut: tuple["Step", ...] = ()
 
     def __repr__(self) -> str:
         """Return the name and the shape of what comes out."""
@@ -98,8 +112,8 @@ class Inference:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps, from the input to the logits."""
-        return (*self.preprocessing, *self.layers)
+        """All steps, from the input to the logits, those inside of others after these."""
+        return tuple(each((*self.preprocessing, *self.layers)))
 
     @property
     def nbytes(self) -> int:
@@ -154,7 +168,7 @@ def inference(model: Model) -> Inference:
         dtype="uint8" if bytes_go_in else "float32",
         input_shape=network.input_shape,
         preprocessing=() if preprocessing is None else tuple(_preparing(preprocessing)),
-        layers=tuple(_steps(model)),
+        layers=tuple(_steps(model, model.network.layers)),
         scores=SCORES[model.loss.name],
         class_names=model.class_names,
     )
@@ -164,17 +178,18 @@ def _preparing(preprocessing: Preprocessing) -> Iterator[Step]:
     """Yield what is done to a sample that has the size which the net takes."""
     shape = preprocessing.shape
     if preprocessing.format == "yuv":
-        yield Step("yuv", "yuv", shape, {"weights": WEIGHTS.T})  # in float64, as `to_yuv`; a row for R, G and B each
+        # In float64, as `to_yuv`; a row for R, G and B each.
+        yield Step("yuv", "yuv", shape, shape, {"weights": WEIGHTS.T})
     if preprocessing.whitening is not None:
         mean, P = preprocessing.whitening.in_product_type
-        yield Step("whitening", "whitening", shape, {"mean": mean, "P": P})
+        yield Step("whitening", "whitening", shape, shape, {"mean": mean, "P": P})
     elif preprocessing.normalization is not None:
         offset, divisor = preprocessing.normalization.in_type("float32")
-        yield Step("normalization", "normalization", shape, {"offset": offset, "divisor": divisor})
+        yield Step("normalization", "normalization", shape, shape, {"offset": offset, "divisor": divisor})
 
 
-def _steps(model: Model) -> Iterator[Step]:
-    for layer in model.network:
+def _steps(model: Model, layers: Sequence[Layer]) -> Iterator[Step]:
+    for layer in layers:
         settings = _SETTINGS.get(type(layer))
         if settings is None:
             # A class of the user's own may compute anything, also one that is derived from a layer of the package.
@@ -185,12 +200,15 @@ def _steps(model: Model) -> Iterator[Step]:
             )
         if isinstance(layer, ErrorFeedback):
             continue
+        branches = [tuple(_steps(model, branch)) for branch in layer.branches()]
         yield Step(
             layer.kind,
             layer.name,
+            layer.input_shape,
             layer.output_shape,
             _float32(model, {key: getattr(layer, key) for key in layer.parameters()} | layer.state()),
             {name: getattr(layer, name) for name in settings},
+            *branches,
         )
 
 
@@ -198,12 +216,21 @@ _SETTINGS: dict[type[Layer], tuple[str, ...]] = {
     Linear: (),
     Conv2d: ("stride", "padding"),
     MaxPool2d: ("size", "stride"),
+    AvgPool2d: ("size", "stride"),
+    GlobalAvgPool: (),
     BatchNorm: ("epsilon", "momentum"),
+    LayerNorm: ("epsilon",),
     Tanh: (),
     Sigmoid: (),
     ReLU: (),
+    LeakyReLU: ("slope",),
+    GELU: (),
     Dropout: ("probability",),
     Flatten: (),
+    Patches: ("size",),
+    Transpose: (),
+    Residual: (),
+    PadShortcut: ("channels", "stride"),
     ErrorFeedback: (),
 }
 """What each layer is made with that its arrays do not show."""
@@ -213,26 +240,57 @@ def _float32(model: Model, arrays: Mapping[str, Any]) -> dict[str, NDArray[np.fl
     return {name: model.backend.to_host(array).astype("float32") for name, array in arrays.items()}
 
 
-def channels_first(layers: Sequence[Step]) -> Iterator[Step]:
-    """Yield layers for a program whose images are (N, C, H, W), with steps in between that turn images.
+def each(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield steps, and after each one those inside of it, those of the branch first."""
+    for step in steps:
+        yield step
+        yield from each((*step.branch, *step.shortcut))
+
+
+def channels_first(layers: Sequence[Step]) -> list[Step]:
+    """Return layers for a program whose images are (N, C, H, W), with steps in between that turn images.
 
     Parameters
     ----------
     layers : sequence of Step
         As they stand in `Inference`.
 
-    Yields
-    ------
-    Step
-        A layer, or ``channels_first`` before the first layer that looks at places, or ``channels_last`` before images
-        are flattened, whose entries come in the order of H·W·C.
+    Returns
+    -------
+    list of Step
+        The layers, ``channels_first`` before the first one that looks at places, and ``channels_last`` before images
+        are flattened, or cut into tokens, whose entries come in the order of H·W·C.
     """
-    first = False
+    return _turned(layers, False)[0]
+
+
+def _turned(layers: Sequence[Step], first: bool) -> tuple[list[Step], bool]:
+    """Return layers that take images of which the channels come first or not, and whether they do so at the end."""
+    found: list[Step] = []
     for step in layers:
-        if step.kind in ("conv", "pool", "batchnorm") and len(step.output_shape) == 3 and not first:
-            first = True
-            yield Step("channels_first", "channels_first", step.output_shape)
-        elif step.kind == "flatten" and first:
-            first = False
-            yield Step("channels_last", "channels_last", step.output_shape)
-        yield step
+        wanted = _wants_first(step, first)
+        if wanted != first:
+            found.append(_turn(step.input_shape, wanted))
+        first = wanted and len(step.output_shape) == 3
+        if step.kind == "residual":
+            branch, first = _turned(step.branch, wanted)
+            shortcut, of_shortcut = _turned(step.shortcut, wanted)
+            if of_shortcut != first:
+                shortcut.append(_turn(step.output_shape, first))
+            step = replace(step, branch=tuple(branch), shortcut=tuple(shortcut))  # noqa: PLW2901 - the same, turned
+        found.append(step)
+    return found, first
+
+
+def _wants_first(step: Step, first: bool) -> bool:
+    """Return whether a step's images are to have their channels first; what does not care takes them as they come."""
+    if len(step.input_shape) != 3:
+        return False
+    if step.kind in ("conv", "pool", "avgpool", "globalavgpool", "batchnorm", "shortcut"):
+        return True
+    return first and step.kind not in ("flatten", "patches", "layernorm")
+
+
+def _turn(shape: Shape, first: bool) -> Step:
+    name = "channels_first" if first else "channels_last"
+    return Step(name, name, shape, shape)

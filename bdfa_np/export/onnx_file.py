@@ -41,9 +41,7 @@ def write_onnx(inference: Inference, file: BinaryIO) -> None:
             f"the net's arrays take {inference.nbytes / 1e9:.1f} GB, and an ONNX file holds 2 GB: choose another --to"
         )
     graph = _Graph()
-    h = "input"
-    for step in (*inference.preprocessing, *channels_first(inference.layers)):
-        h = _NODES[step.kind](graph, step, h)
+    h = graph.chain((*inference.preprocessing, *channels_first(inference.layers)), "input")
     graph.add("Identity", [h], output="logits")
     names = ("logits", inference.scores_name)
     graph.add(inference.scores.capitalize(), ["logits"], output=names[1])
@@ -85,6 +83,12 @@ class _Graph:
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
+
+    def chain(self, steps: Sequence[Step], x: str) -> str:
+        """Add steps one after the other; return the name of what comes out of the last."""
+        for step in steps:
+            x = _NODES[step.kind](self, step, x)
+        return x
 
     def array(self, name: str, array: NDArray[Any]) -> str:
         """Add an array; return its name."""
@@ -135,7 +139,11 @@ def _whitening(graph: _Graph, step: Step, x: str) -> str:
 
 
 def _linear(graph: _Graph, step: Step, x: str) -> str:
-    return graph.add("Gemm", [x, *_weights(graph, step, step.arrays["W"])], output=step.name)
+    W, *b = _weights(graph, step, step.arrays["W"])
+    if len(step.input_shape) == 1:
+        return graph.add("Gemm", [x, W, *b], output=step.name)
+    y = graph.add("MatMul", [x, W])  # of each token
+    return graph.add("Add", [y, *b], output=step.name) if b else y
 
 
 def _conv(graph: _Graph, step: Step, x: str) -> str:
@@ -156,9 +164,17 @@ def _weights(graph: _Graph, step: Step, W: NDArray[Any]) -> list[str]:
     return [graph.array(f"{step.name}.W", W), *bias]
 
 
-def _pool(graph: _Graph, step: Step, x: str) -> str:
-    size, stride = int(step.settings["size"]), int(step.settings["stride"])
-    return graph.add("MaxPool", [x], output=step.name, kernel_shape=[size, size], strides=[stride, stride])
+def _pool(operator: str) -> Node:
+    def node(graph: _Graph, step: Step, x: str) -> str:
+        size, stride = int(step.settings["size"]), int(step.settings["stride"])
+        return graph.add(operator, [x], output=step.name, kernel_shape=[size, size], strides=[stride, stride])
+
+    return node
+
+
+def _global_average(graph: _Graph, step: Step, x: str) -> str:
+    axes = [2, 3] if len(step.input_shape) == 3 else [1]  # tokens are (N, T, C)
+    return graph.add("ReduceMean", [x], output=step.name, axes=axes, keepdims=0)
 
 
 def _batchnorm(graph: _Graph, step: Step, x: str) -> str:
@@ -166,6 +182,53 @@ def _batchnorm(graph: _Graph, step: Step, x: str) -> str:
     names = ("gamma", "beta", "running_mean", "running_variance")
     inputs = [x, *(graph.array(f"{step.name}.{name}", arrays[name]) for name in names)]
     return graph.add("BatchNormalization", inputs, output=step.name, epsilon=step.settings["epsilon"])
+
+
+def _layernorm(graph: _Graph, step: Step, x: str) -> str:
+    inputs = [x, *(graph.array(f"{step.name}.{name}", step.arrays[name]) for name in ("gamma", "beta"))]
+    return graph.add("LayerNormalization", inputs, output=step.name, axis=-1, epsilon=step.settings["epsilon"])
+
+
+def _leaky_relu(graph: _Graph, step: Step, x: str) -> str:
+    return graph.add("LeakyRelu", [x], output=step.name, alpha=step.settings["slope"])
+
+
+def _gelu(graph: _Graph, step: Step, x: str) -> str:
+    """``x (1 + erf(x/√2)) / 2``: an operator of its own came later."""
+    numbers = {"root_half": 0.5**0.5, "one": 1.0, "half": 0.5}
+    root_half, one, half = (
+        graph.array(f"{step.name}.{name}", np.array(value, np.float32)) for name, value in numbers.items()
+    )
+    erf = graph.add("Erf", [graph.add("Mul", [x, root_half])])
+    return graph.add("Mul", [graph.add("Mul", [x, half]), graph.add("Add", [erf, one])], output=step.name)
+
+
+def _patches(graph: _Graph, step: Step, x: str) -> str:
+    (H, W, C), size = step.input_shape, int(step.settings["size"])
+    cut = graph.array(f"{step.name}.cut", np.array([-1, H // size, size, W // size, size, C], np.int64))
+    turned = graph.add("Transpose", [graph.add("Reshape", [x, cut])], perm=[0, 1, 3, 2, 4, 5])
+    tokens = graph.array(f"{step.name}.tokens", np.array([-1, *step.output_shape], np.int64))
+    return graph.add("Reshape", [turned, tokens], output=step.name)
+
+
+def _pad_shortcut(graph: _Graph, step: Step, x: str) -> str:
+    """Take every so many pixels, and put channels of zeros on either side."""
+    C, stride = step.input_shape[2], int(step.settings["stride"])
+    names = {"start": [0, 0], "stop": [2**31 - 1] * 2, "axes": [2, 3], "stride": [stride, stride]}
+    ends = [graph.array(f"{step.name}.{name}", np.array(value, np.int64)) for name, value in names.items()]
+    added = int(step.settings["channels"]) - C
+    pads = [0, added // 2, 0, 0, 0, added - added // 2, 0, 0]
+    taken = graph.add("Slice", [x, *ends])
+    return graph.add("Pad", [taken, graph.array(f"{step.name}.pads", np.array(pads, np.int64))], output=step.name)
+
+
+def _residual(graph: _Graph, step: Step, x: str) -> str:
+    return graph.add("Add", [graph.chain(step.branch, x), graph.chain(step.shortcut, x)], output=step.name)
+
+
+def _turn(perm: list[int]) -> Node:
+    """Return what turns images, which there may be several of: each has a name by its number."""
+    return lambda graph, _, x: graph.add("Transpose", [x], perm=perm)
 
 
 def _plain(operator: str, **attributes: Any) -> Node:
@@ -187,13 +250,22 @@ _NODES: dict[str, Node] = {
     "whitening": _whitening,
     "linear": _linear,
     "conv": _conv,
-    "pool": _pool,
+    "pool": _pool("MaxPool"),
+    "avgpool": _pool("AveragePool"),
+    "globalavgpool": _global_average,
     "batchnorm": _batchnorm,
+    "layernorm": _layernorm,
     "tanh": _plain("Tanh"),
     "sigmoid": _plain("Sigmoid"),
     "relu": _plain("Relu"),
+    "leaky_relu": _leaky_relu,
+    "gelu": _gelu,
     "dropout": _nothing,
     "flatten": _plain("Flatten", axis=1),
-    "channels_first": _plain("Transpose", perm=[0, 3, 1, 2]),
-    "channels_last": _plain("Transpose", perm=[0, 2, 3, 1]),
+    "patches": _patches,
+    "transpose": _plain("Transpose", perm=[0, 2, 1]),
+    "residual": _residual,
+    "shortcut": _pad_shortcut,
+    "channels_first": _turn([0, 3, 1, 2]),
+    "channels_last": _turn([0, 2, 3, 1]),
 }

@@ -6,13 +6,13 @@ train the net further has a class to change.
 """
 
 import pprint
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.export.inference import Inference, Step, channels_first
+from bdfa_np.export.inference import Inference, Step, channels_first, each
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -30,9 +30,9 @@ def write_state(inference: Inference, file: BinaryIO) -> None:
     import torch
 
     state = {f"{step.name}_{name}": array for step in inference.preprocessing for name, array in step.arrays.items()}
-    for step in inference.layers:
+    for step in each(inference.layers):
         arrays = _STATES[step.kind](step.arrays) if step.kind in _STATES else {}
-        state |= {f"{step.name}.{name}": array for name, array in arrays.items()}
+        state |= {f"{_attribute(step)}.{name}": array for name, array in arrays.items()}
     torch.save({name: torch.from_numpy(np.array(array, order="C")) for name, array in state.items()}, file)
 
 
@@ -48,9 +48,9 @@ def code(inference: Inference, state_name: str) -> str:
     """
     layers = list(channels_first(inference.layers))
     made = [line for step in inference.preprocessing for line in _buffers(step)]
-    made += [f"self.{step.name} = {_made(step)}" for step in layers if step.kind in _MADE]
+    made += [f"self.{_attribute(step)} = {_made(step)}" for step in each(layers) if step.kind in _MADE]
     forward = [_LINES[step.kind] for step in inference.preprocessing] or [_LINES["prepared"]]
-    forward += [_LINES.get(step.kind, f"x = self.{step.name}(x)") for step in layers]
+    forward += _lines(layers)
     (K,) = inference.layers[-1].output_shape
     return _MODULE.format(
         version=inference.version,
@@ -109,6 +109,50 @@ def load(path=Path(__file__).with_name({state_name!r})):
 _SCORES = {"softmax": "torch.softmax(self(x), dim=1)", "sigmoid": "torch.sigmoid(self(x))", "identity": "self(x)"}
 
 
+def _attribute(step: Step) -> str:
+    """Return what a layer is called in the module: its path, in which Python allows no dots."""
+    return step.name.replace(".", "_")
+
+
+def _lines(layers: Sequence[Step]) -> Iterator[str]:
+    """Yield the lines that compute layers, of ``x`` and into ``x``."""
+    for step in layers:
+        if step.kind == "residual":
+            yield from _residual(step)
+        elif step.kind == "shortcut":
+            yield _pad_shortcut(step)
+        elif step.kind == "globalavgpool":
+            yield f"x = x.mean({'(2, 3)' if len(step.input_shape) == 3 else '1'})"
+        elif step.kind == "patches":
+            yield _patches(step)
+        else:
+            yield _LINES.get(step.kind, f"x = self.{_attribute(step)}(x)")
+
+
+def _residual(step: Step) -> Iterator[str]:
+    name = _attribute(step)
+    yield f"{name}_input = x"
+    yield from _lines(step.branch)
+    if not step.shortcut:
+        yield f"x = x + {name}_input"
+        return
+    yield f"{name}_branch, x = x, {name}_input"
+    yield from _lines(step.shortcut)
+    yield f"x = {name}_branch + x"
+
+
+def _pad_shortcut(step: Step) -> str:
+    stride, added = int(step.settings["stride"]), int(step.settings["channels"]) - step.input_shape[2]
+    pads = (0, 0, 0, 0, added // 2, added - added // 2)
+    return f"x = nn.functional.pad(x[:, :, ::{stride}, ::{stride}], {pads})  # more channels, of zeros"
+
+
+def _patches(step: Step) -> str:
+    (H, W, C), size = step.input_shape, int(step.settings["size"])
+    cut = f"x.reshape(-1, {H // size}, {size}, {W // size}, {size}, {C})"
+    return f"x = {cut}.transpose(2, 3).reshape(-1, {step.output_shape[0]}, {step.output_shape[1]})"
+
+
 def _buffers(step: Step) -> list[str]:
     """Return the lines that make room for what preprocessing has."""
     return [
@@ -131,10 +175,14 @@ _MADE = {
     "linear": "nn.Linear({C_in}, {C_out}, bias={bias})",
     "conv": "nn.Conv2d({C_in}, {C_out}, {k}, stride={stride}, padding={padding}, bias={bias})",
     "pool": "nn.MaxPool2d({size}, {stride})",
+    "avgpool": "nn.AvgPool2d({size}, {stride})",
     "batchnorm": "nn.BatchNorm{d}d({C}, eps={epsilon}, momentum={momentum})",
+    "layernorm": "nn.LayerNorm({C}, eps={epsilon})",
     "tanh": "nn.Tanh()",
     "sigmoid": "nn.Sigmoid()",
     "relu": "nn.ReLU()",
+    "leaky_relu": "nn.LeakyReLU({slope})",
+    "gelu": "nn.GELU()",
     "dropout": "nn.Dropout({probability})",
     "flatten": "nn.Flatten()",
 }
@@ -146,6 +194,7 @@ _LINES = {
     "normalization": "x = (x.float() - self.normalization_offset) / self.normalization_divisor",
     "whitening": "x = ((x.flatten(1).to(self.whitening_P.dtype) - self.whitening_mean) @ self.whitening_P)"
     ".float().reshape(x.shape)",
+    "transpose": "x = x.transpose(1, 2)",
     "channels_first": "x = x.permute(0, 3, 1, 2)",
     "channels_last": "x = x.permute(0, 2, 3, 1)  # a sample is flattened in the order of height, width, channels",
 }
@@ -170,5 +219,6 @@ _STATES: dict[str, Callable[[Arrays], Arrays]] = {
     "linear": lambda arrays: _renamed(arrays, arrays["W"].T),
     "conv": lambda arrays: _renamed(arrays, arrays["W"].transpose(3, 2, 0, 1)),
     "batchnorm": _state_of_batchnorm,
+    "layernorm": lambda arrays: {"weight": arrays["gamma"], "bias": arrays["beta"]},
 }
 """A layer's parameters and statistics, as PyTorch has them."""

@@ -6,20 +6,30 @@ import numpy as np
 import pytest
 
 from bdfa_np import (
+    GELU,
+    AvgPool2d,
     BatchNorm,
     Config,
     Conv2d,
     Dropout,
     ErrorFeedback,
     Flatten,
+    GlobalAvgPool,
+    LayerNorm,
+    LeakyReLU,
     Linear,
     MaxPool2d,
+    PadShortcut,
+    Patches,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Tanh,
+    Transpose,
+    export_model,
 )
-from bdfa_np.model import assemble
+from bdfa_np.model import assemble, build_model
 
 pytestmark = pytest.mark.oracle
 
@@ -86,6 +96,34 @@ NETS = {
         (7, 6, 2),
         lambda: [BatchNorm(), Sigmoid(), Flatten(), BatchNorm(bias=False, epsilon=0.1), Linear(3)],
     ),
+    "averages, and slopes below 0": (
+        (9, 8, 2),
+        lambda: [Conv2d(4, 3), LeakyReLU(0.1), AvgPool2d(3, 2), GELU(), Conv2d(5, 2), GlobalAvgPool(), Linear(3)],
+    ),
+    "residual blocks of images, one in another": (
+        (8, 6, 3),
+        lambda: [
+            Residual([Conv2d(3, 3, padding=1), BatchNorm(), ReLU(), Residual([Tanh(), Conv2d(3, 1)])]),
+            Residual([Conv2d(6, 3, stride=2, padding=1), BatchNorm()], [PadShortcut(6)]),
+            Residual([Conv2d(7, 1, stride=3)], [PadShortcut(7, stride=3), Sigmoid()]),
+            Residual([Conv2d(4, 1, bias=False)], [Conv2d(4, 1), BatchNorm()]),
+            Flatten(),
+            Residual([Linear(8), Tanh()]),
+            Linear(3),
+        ],
+    ),
+    "a residual block of images whose channels are last": (
+        (4, 3, 2),
+        lambda: [Residual([LayerNorm(), Tanh(), Conv2d(2, 1)]), Residual([LayerNorm()]), Flatten(), Linear(3)],
+    ),
+    "tokens": (
+        (6, 4, 2),
+        lambda: [
+            *(Conv2d(3, 1), Patches(2), Linear(5), LayerNorm(0.1)),
+            Residual([LayerNorm(), Transpose(), Linear(7, bias=False), GELU(), Linear(6), Transpose()]),
+            *(GlobalAvgPool(), Linear(3)),
+        ],
+    ),
     "vectors": (
         (9,),
         lambda: [Dropout(0.2), Linear(5, bias=False), BatchNorm(), Tanh(), Linear(3)],
@@ -103,3 +141,25 @@ def test_nets_of_ones_own_from_the_layers_of_the_package(trained, computed, diff
     shape, layers = NETS[name]
     model, x = trained(assemble(Config(gradient="bp").resolve(), Sequential(layers(), shape)))
     assert difference(computed(model, x, to)["logits"], model.network.predict(x)) <= 2e-5
+
+
+@pytest.mark.parametrize("to", PROGRAMS)
+@pytest.mark.parametrize("network", ["lenet", "lenet5", "resnet20", "vgg9"])
+def test_each_net_gives_the_same_logits_in_other_programs(trained, computed, difference, network, to):
+    model, x = trained(build_model(Config(network=network, gradient="bp"), (32, 32, 3), 10))
+    x = x[:4]
+    assert difference(computed(model, x, to)["logits"], model.network.predict(x)) <= 1e-4
+
+
+def test_plain_arrays_say_what_is_inside_of_a_residual_block(trained, tmp_path):
+    shape, layers = NETS["residual blocks of images, one in another"]
+    model, _ = trained(assemble(Config(gradient="bp").resolve(), Sequential(layers(), shape)))
+    export_model(model, tmp_path / "net.npz", to="npz")
+    arrays = np.load(tmp_path / "net.npz")
+    assert arrays["layers"].tolist()[:2] == ["residual1", "residual2"]
+    assert arrays["residual1.branch"].tolist()[-1] == "residual1.residual1"
+    assert arrays["residual1.residual1.branch"].tolist() == ["residual1.residual1.tanh1", "residual1.residual1.conv1"]
+    assert arrays["residual1.shortcut"].tolist() == []
+    assert arrays["residual2.shortcut"].tolist() == ["residual2.shortcut1"]
+    assert arrays["residual2.shortcut1.channels"] == 6
+    np.testing.assert_array_equal(arrays["residual4.conv2.W"], model.network["residual4.conv2"].W)
