@@ -54,7 +54,7 @@ class NonLinearity(Layer):
 
     def push_forward(self, da: Array) -> Array:
         """Return ``da`` times the slope: the Jacobian is diagonal, and its own transpose."""
-        dy = self.buffer("tangent", self.y.shape)
+        dy = self.backend.lend(self.y.shape)
         self.backend.elementwise(self.through_slope, (da, self.kept), (dy,), **self.constants())
         return dy  # (N, ...)
 

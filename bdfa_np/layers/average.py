@@ -55,7 +55,7 @@ class AvgPool2d(Layer):
 
     def push_forward(self, dx: Array) -> Array:
         """Return the mean of each window's tangents."""
-        out = self.buffer("tangent", (len(dx), *self.output_shape))
+        out = self.backend.lend((len(dx), *self.output_shape))
         return self.backend.average_pool(dx, self.size, self.stride, out)  # (N, Ho, Wo, C)
 
 

@@ -108,7 +108,7 @@ class BatchNorm(Layer):
 
         The Jacobian is its own transpose: so this is what ``backward`` does with a gradient.
         """
-        return self._through(dx, *self._sums(dx), self.buffer("tangent", dx.shape))  # (N, ..., C)
+        return self._through(dx, *self._sums(dx), self.backend.lend(dx.shape))  # (N, ..., C)
 
     def _sums(self, signal: Array) -> tuple[Array, Array]:
         """Return the sums of a signal and of ``signal ⊙ x̂`` over all rows: (C,) each."""

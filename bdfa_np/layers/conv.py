@@ -115,7 +115,7 @@ class Conv2d(Layer):
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx ⋆ W``."""
-        dy = self.buffer("tangent", (len(dx), *self.output_shape))
+        dy = self.backend.lend((len(dx), *self.output_shape))
         return self.backend.convolve(dx, self.W, dy, self.stride, self.padding)  # (N, Ho, Wo, C_out)
 
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:

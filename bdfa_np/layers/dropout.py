@@ -54,4 +54,4 @@ class Dropout(Layer):
         """Return ``dx ⊙ m``; ``dx`` itself in use."""
         if self.mask is None:
             return dx
-        return self.xp.multiply(dx, self.mask, out=self.buffer("tangent", dx.shape))  # (N, ...)
+        return self.xp.multiply(dx, self.mask, out=self.backend.lend(dx.shape))  # (N, ...)

@@ -94,7 +94,7 @@ class Linear(Layer):
 
     def push_forward(self, dx: Array) -> Array:
         """Return ``dx W``."""
-        return self._product(dx, self.W, self.buffer("tangent", (len(dx), *self.output_shape)))
+        return self._product(dx, self.W, self.backend.lend((len(dx), *self.output_shape)))
 
     def weight_gradient(self, x: Array, grad_y: Array, out: Array, accumulate: bool = False) -> Array:
         """Write (or add) what ``W`` would have to change for ``y`` to follow ``grad_y``, given ``x``: ``xᵀ grad_y``."""

@@ -56,7 +56,7 @@ class MaxPool2d(Layer):
 
     def push_forward(self, dx: Array) -> Array:
         """Return of each window the tangent of the entry that was its maximum."""
-        dy = self.buffer("tangent", (len(dx), *self.output_shape))
+        dy = self.backend.lend((len(dx), *self.output_shape))
         return self.backend.max_pool_tangent(dx, self.chosen, self.size, self.stride, dy)  # (N, Ho, Wo, C)
 
     def unpool(self, y: Array) -> Array:

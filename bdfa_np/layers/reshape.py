@@ -120,7 +120,7 @@ class Transpose(Layer):
 
     def push_forward(self, dx: Array) -> Array:
         """Return the tangent of each sample, transposed."""
-        return self._turned(dx, self.buffer("tangent", (len(dx), *self.output_shape)))  # (N, C, T)
+        return self._turned(dx, self.backend.lend((len(dx), *self.output_shape)))  # (N, C, T)
 
     def _turned(self, x: Array, out: Array) -> Array:
         out[...] = x.swapaxes(1, 2)  # in the order of memory that kernels need

@@ -161,3 +161,11 @@ def test_a_container_that_does_not_say_how_tangents_pass_is_named(backend):
     network.forward(np.ones((1, 3)))
     with pytest.raises(ExtensionError, match=r"^summed1: Silent has no carry_forward\(tangent, walk\), which a rule"):
         network.push_forward(np.ones((1, 3)))
+
+
+def test_tangents_of_a_deep_net_take_turns_in_the_same_memory(backend):
+    layers = [Linear(9) if place % 2 else Tanh() for place in range(12)]
+    network = Sequential(layers, (9,), backend=backend)
+    network.forward(np.ones((4, 9)))
+    network.push_forward(np.ones((4, 9)))
+    assert len(backend._lender.bytes_held()) == 2
