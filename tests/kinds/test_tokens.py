@@ -20,6 +20,11 @@ def test_patches_are_cut_from_left_to_right_then_down_and_flatten_row_by_row():
     np.testing.assert_array_equal(network.forward(image)[0], expected)
 
 
+def test_a_transposed_sample_has_its_entries_across():
+    x = RNG.normal(size=(2, 5, 3))
+    np.testing.assert_array_equal(Sequential([Transpose()], (5, 3), backend=BACKEND).forward(x), x.swapaxes(1, 2))
+
+
 def test_each_token_goes_through_the_same_weights():
     network = Sequential([Linear(4)], (5, 3), backend=BACKEND)
     layer, x = network["linear1"], RNG.normal(size=(2, 5, 3))
