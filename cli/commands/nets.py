@@ -81,8 +81,8 @@ def _of_dataset(dataset: str, resize: int | None) -> tuple[tuple[int, ...], int]
     from bdfa_np.options.config import Config
 
     recipe = Config(dataset=dataset, resize=resize).resolve().recipe()
-    _, shape, classes = source_of(recipe).describe(recipe)
-    return shape, classes
+    described = source_of(recipe).describe(recipe)
+    return described.input_shape, described.classes
 
 
 def _resized(shape: tuple[int, ...], resize: int | None) -> tuple[int, ...]:
