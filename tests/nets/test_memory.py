@@ -56,7 +56,7 @@ def test_a_checkpoint_takes_copies_of_weights_and_feedback_and_the_file():
 )
 def test_buffers_of_a_whole_batch_follow_from_those_of_few_samples(options, shape, monkeypatch):
     _, whole = trial_steps(model_of(shape, batch_size=64, **options))
-    monkeypatch.setattr(memory, "LARGEST_TRIAL", whole[-1] // 2)
+    monkeypatch.setattr(memory, "LARGEST_TRIAL", 0.4 * whole[-1])
     sizes, _ = trial_steps(model_of(shape, batch_size=64, **options))
     assert sizes[-1] < 64
     told = training_memory(model_of(shape, batch_size=64, **options), data=0, program=0).step
