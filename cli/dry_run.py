@@ -15,6 +15,7 @@ from bdfa_np.options.usual import differing_first, lines_of
 from bdfa_np.runs.data import check_augment
 from bdfa_np.runs.lines import net_line
 from bdfa_np.runs.loading import load_weights
+from bdfa_np.runs.memory import memory_lines, program_memory
 from bdfa_np.system.text import counted
 
 if TYPE_CHECKING:
@@ -36,14 +37,17 @@ def _show(chosen: Chosen, load: Path | None) -> None:
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
     recipe = chosen.config.recipe()
-    name, input_shape, classes = source_of(recipe).describe(recipe)
+    name, input_shape, classes, nbytes = source_of(recipe).describe(recipe)
     check_augment(chosen.config, input_shape)
+    program = program_memory()
     model = build_model(chosen.config, input_shape, classes)
     console.print(layer_table(model.rule, f"{chosen.config.network} for {name}"))
     for line in summary(model):
         console.print(line)
     if load is not None:
         console.print(load_weights(model, load), soft_wrap=True)
+    for line in memory_lines(model, data=nbytes, program=program):  # the last: it trains the model on nothing
+        console.print(line, soft_wrap=True)
 
 
 def summary(model: Model) -> list[str]:

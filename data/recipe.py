@@ -111,6 +111,22 @@ class Recipe:
         """Whether images of bytes are kept as they are, to be normalised batch by batch."""
         return self.format == "rgb" and not self.whiten
 
+    def nbytes(self, input_shape: tuple[int, ...], train: int, test: int, *, in_bytes: bool) -> int:
+        """Return what prepared samples take in memory, with their labels.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of one, prepared.
+        train, test : int
+            How many there are.
+        in_bytes : bool
+            Whether they are of bytes before they are prepared.
+        """
+        kept = train if self.train_limit is None else min(train, self.train_limit)
+        value = 1 if in_bytes and self.keeps_bytes else 4
+        return (kept + test) * (math.prod(input_shape) * value + 8)
+
     def check(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Refuse preprocessing that samples of a shape cannot have.
 

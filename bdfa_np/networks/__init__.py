@@ -30,7 +30,7 @@ from bdfa_np.system.paths import storable, user_path
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-NETWORKS = ("mlp", "conv", "lenet", "lenet5", "resnet20", "resnet56", "vgg9")
+NETWORKS = ("mlp", "conv", "lenet", "lenet5", "resnet20", "resnet56", "vgg9", "mlp-mixer")
 """The built-in nets; each is built by a module of this package, called so unless `_MODULES` says otherwise, which has
 
 - ``SUMMARY``: what it is made of, in a line; ``SOURCE``: where it is from;

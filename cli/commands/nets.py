@@ -1,14 +1,17 @@
 """``bdfa nets``: the nets that there are, and what one of them is made of."""
 
 import re
+import shutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.declared import options_table
+from bdfa_np.cli.declared import options_table, wrapped
 from bdfa_np.cli.options import Command, DatasetName, NetworkName, config_options, debug_option
-from bdfa_np.errors import ConfigError
-from bdfa_np.networks import FLAG, GROUP, NETWORKS, build_network, find_network
+from bdfa_np.errors import ConfigError, ExtensionError
+from bdfa_np.extensions import held, offered
+from bdfa_np.networks import FLAG, GROUP, NETWORKS, build_network, find_network, network_file
 
 if TYPE_CHECKING:
     from bdfa_np.network import Sequential
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 INPUT = (32, 32, 3)
 CLASSES = 10
 """What figures are for, unless something else is asked for: CIFAR-10's."""
+WIDEST = 100
+"""Columns beyond which lines are hard to read, however wide the terminal is."""
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
@@ -39,9 +44,10 @@ class Shape(click.ParamType[tuple[int, ...]]):
 Examples:
   bdfa nets
   bdfa nets --input 28x28x1
-  bdfa nets lenet --dataset mnist --resize 32""",
+  bdfa nets lenet --dataset mnist --resize 32
+  bdfa nets ./my_net.py""",
 )
-@click.argument("name", required=False, type=NetworkName(), metavar="[NAME]")
+@click.argument("name", required=False, type=NetworkName(), metavar="[NAME|PATH]")
 @click.option("--input", "shape", type=Shape(), metavar="HxWxC", help="Shape of a sample.  [default: 32x32x3]")
 @click.option("--classes", type=click.IntRange(1, 1_000_000), help="Number of classes.  [default: 10]")
 @click.option("--dataset", type=DatasetName(), help="A data set, whose samples are the input.")
@@ -56,8 +62,8 @@ def nets(
 ) -> None:
     """List the nets, with parameters and multiply-adds (of one sample's forward pass), all for the same input.
 
-    Of one NAME: what it is made of, where it is from, its options, its file and its layers. The input is what --input
-    and --classes say, or the samples of --dataset.
+    Of one, by its NAME or the PATH of a file of your own, which is run: what it is made of, its options, its file and
+    its layers. The input is what --input and --classes say, or the samples of --dataset.
     """
     if dataset is None:
         shape, classes = _resized(shape or INPUT, resize), classes or CLASSES
@@ -65,13 +71,12 @@ def nets(
         raise ConfigError("--dataset says itself what its samples and classes are: leave out --input and --classes")
     else:
         shape, classes = _of_dataset(dataset, resize)
+    width = min(shutil.get_terminal_size().columns, WIDEST)
     if name is None:
-        click.echo(listing(shape, classes))
-        click.echo(_below())
+        click.echo(listing(shape, classes).to_text(width))
+        click.echo(wrapped(f"bdfa nets NAME shows one; bdfa train {FLAG} takes a file of your own too", width))
         return
-    if name not in NETWORKS:
-        raise ConfigError(f"there is no net {name!r} in the package: choose from {', '.join(NETWORKS)}")
-    for line in described(name, shape, classes):
+    for line in shown(name, shape, classes, width):
         click.echo(line)
 
 
@@ -81,8 +86,8 @@ def _of_dataset(dataset: str, resize: int | None) -> tuple[tuple[int, ...], int]
     from bdfa_np.options.config import Config
 
     recipe = Config(dataset=dataset, resize=resize).resolve().recipe()
-    _, shape, classes = source_of(recipe).describe(recipe)
-    return shape, classes
+    described = source_of(recipe).describe(recipe)
+    return described.input_shape, described.classes
 
 
 def _resized(shape: tuple[int, ...], resize: int | None) -> tuple[int, ...]:
@@ -94,12 +99,14 @@ def _resized(shape: tuple[int, ...], resize: int | None) -> tuple[int, ...]:
 
 
 def built(name: str, shape: tuple[int, ...], classes: int) -> "Sequential":
-    """Build a net of the package with its defaults; its weights are zeros, which take no time.
+    """Build a net with its defaults; weights that are zeros take no time.
 
     Raises
     ------
     ConfigError
         If it does not fit.
+    ExtensionError
+        If there is no such net, or it is from outside and broken.
     """
     from bdfa_np.backend.cpu.backend import NumpyBackend
     from bdfa_np.options.config import Config
@@ -115,32 +122,49 @@ def listing(shape: tuple[int, ...], classes: int) -> "Table":
     from bdfa_np.system.text import counted
     from bdfa_np.tables import Table
 
-    rows: list[list[str | int | None]] = []
-    for name in NETWORKS:
+    rows: list[list[object]] = []
+    for name in (*NETWORKS, *(name for name in offered(GROUP) if name not in NETWORKS)):
+        layers = find_network(name).SUMMARY if name in NETWORKS else "of another distribution"
         try:
             sums = built(name, shape, classes).table().footer
             assert sums is not None
-            rows.append([name, find_network(name).SUMMARY, *sums[2:]])  # type: ignore[list-item]
+            rows.append([name, layers, *sums[2:]])
         except ConfigError as error:
-            rows.append([name, f"does not fit: {error.__cause__}", None, None])
+            rows.append([name, f"does not fit: {error.__cause__ or error}", None, None])
+        except ExtensionError as error:
+            rows.append([name, str(error), None, None])
     title = f"nets for {shape_text(shape)} and {counted(classes, 'class', 'classes')}"
     columns = ["net", "layers", "parameters", "multiply-adds"]
     return Table(columns, rows, title=title, right=("parameters", "multiply-adds"), whole=("net",))
 
 
-def _below() -> str:
-    """Return what stands below the list."""
-    from bdfa_np.extensions import offered
+def shown(name: str, shape: tuple[int, ...], classes: int, width: int) -> Iterator[str]:
+    """Yield what there is to say of one net, in lines of at most a width where they are not a path.
 
-    others = offered(GROUP)
-    lines = [f"from other distributions: {', '.join(others)}"] if others else []
-    lines.append(f"bdfa nets NAME shows one; bdfa train {FLAG} takes a file of your own too")
-    return "\n".join(lines)
+    Raises
+    ------
+    ConfigError, ExtensionError
+        As `built`.
+    """
+    from bdfa_np.options.config import Config
+    from bdfa_np.trust.gate import named
+
+    config = Config(network=name)
+    with held(named(config)):  # what is typed may be run, and is read once
+        network = built(name, shape, classes)
+        if name in NETWORKS:
+            yield from _of_package(name, width)
+        else:
+            yield from (name, f"file: {network_file(name, config.models_folder)}", "options: all are handed to it")
+    yield from ("", repr(network))
 
 
-def described(name: str, shape: tuple[int, ...], classes: int) -> list[str]:
-    """Return what there is to say of a net of the package."""
+def _of_package(name: str, width: int) -> Iterator[str]:
     module = find_network(name)
-    lines = [f"{name}: {module.SUMMARY}", f"source: {module.SOURCE}", f"file: {module.__file__}"]
-    lines += ["", str(options_table(module.OPTIONS, name)) if module.OPTIONS else "options: none of its own", ""]
-    return [*lines, built(name, shape, classes).__repr__()]
+    yield wrapped(f"{name}: {module.SUMMARY}", width)
+    yield wrapped(f"source: {module.SOURCE}", width)
+    yield f"file: {module.__file__}"
+    if not module.OPTIONS:
+        yield "options: none of its own"
+        return
+    yield from ("", options_table(module.OPTIONS, name).to_text(width))

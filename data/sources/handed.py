@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from bdfa_np.data.recipe import Recipe
+from bdfa_np.data.sources.kinds import Described
 from bdfa_np.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ class HandedOver:
         """Its name in a run's options."""
         return PREFIX + self.name
 
-    def describe(self, recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
+    def describe(self, recipe: Recipe) -> Described:
         """Refuse, as `read` does."""
-        dataset = self.read(recipe.resize)
-        return dataset.name, dataset.input_shape, len(dataset.class_names)
+        raise DataError(self._advice())
 
     def locate(self) -> str:
         """Refuse, as `read` does."""

@@ -1,13 +1,24 @@
 """What can be said of a data set before any of it is read: its ways of publication, files, checksums and addresses."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from bdfa_np.errors import ConfigError
 
 
 class DownloadError(Exception):
     """Why a file could not be downloaded, in a few words."""
+
+
+class Described(NamedTuple):
+    """What can be said of a data set's prepared samples before they are prepared."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    """Of a prepared sample."""
+    classes: int
+    nbytes: int
+    """What the prepared samples take in memory, of all parts."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bdfa_np.data.recipe import Recipe
+from bdfa_np.data.sources.kinds import Described
 from bdfa_np.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class Own:
         """What finds it again from anywhere: its whole path."""
         return os.path.realpath(self.path)
 
-    def describe(self, recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
-        """Return the name, the shape of a prepared sample, and the number of classes; all of it is read for that.
+    def describe(self, recipe: Recipe) -> Described:
+        """Return what its prepared samples are like; all of it is read for that.
 
         Raises
         ------
@@ -88,7 +89,10 @@ class Own:
             As `read`.
         """
         dataset = self.read(recipe.resize)
-        return dataset.name, recipe.check(dataset.input_shape), len(dataset.class_names)
+        shape = recipe.check(dataset.input_shape)
+        counts = len(dataset.train_labels), len(dataset.test_labels)
+        nbytes = recipe.nbytes(shape, *counts, in_bytes=dataset.train_images.dtype == "uint8")
+        return Described(dataset.name, shape, len(dataset.class_names), nbytes)
 
     def locate(self) -> "Path | ImageListing":
         """Return the file's path, or the images in the folder.

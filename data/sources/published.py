@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.data.sources.kinds import BundledFile, Entry, File
+from bdfa_np.data.sources.kinds import BundledFile, Described, Entry, File
 
 if TYPE_CHECKING:
     from bdfa_np.data.arrays import Whole
@@ -78,15 +78,17 @@ class Published:
         """What `checksums` will be if its usual files are read; None where not all of them are published."""
         return self.entry.known_checksums(self.extra)
 
-    def describe(self, recipe: Recipe) -> tuple[str, tuple[int, ...], int]:
-        """Return the name, the shape of a prepared sample, and the number of classes; nothing is read.
+    def describe(self, recipe: Recipe) -> Described:
+        """Return what its prepared samples are like; nothing is read. Extra images are counted, wanted or not.
 
         Raises
         ------
         ConfigError
             If its images cannot be prepared so.
         """
-        return self.name, recipe.check(self.entry.image_shape), len(self.entry.class_names)
+        shape = recipe.check(self.entry.image_shape)
+        nbytes = recipe.nbytes(shape, self.entry.train_images, self.entry.test_images, in_bytes=True)
+        return Described(self.name, shape, len(self.entry.class_names), nbytes)
 
     def locate(self) -> "Located":
         """Return its files and which publication they are of, after downloading those that are not there.

@@ -147,7 +147,7 @@ def test_a_file_that_is_none_is_refused(bdfa, name, message):
 
 @pytest.mark.parametrize("dataset", ["mnist", "mnist-5k"])
 def test_a_dry_run_reads_no_data_trains_nothing_and_writes_nothing(bdfa, monkeypatch, dataset):
-    for name in ("bdfa_np.data.load_dataset", "bdfa_np.trainer.Trainer.step"):
+    for name in ("bdfa_np.data.load_dataset", "bdfa_np.trainer.Trainer.run"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("a dry run did something"))
     outcome = bdfa("train", "--dataset", dataset, "--dry-run", "--save", "run")
     assert (outcome.code, outcome.err) == (0, "")

@@ -47,10 +47,12 @@ def test_a_dry_run_without_an_option_names_none_that_differs(bdfa):
 def test_a_dry_run_ends_with_a_summary_and_fits_80_columns(bdfa):
     options = "--dataset mnist-5k --num-hidden 20 --optimization adamw --gradient dfa --epochs -1 --seed 3"
     lines = bdfa("train", *options.split(), "--dry-run").out.splitlines()
-    assert lines[-2:] == [
+    summary = lines.index("mlp 2x20 tanh, dfa, bce; 16,330 parameters")
+    assert lines[summary : summary + 2] == [
         "mlp 2x20 tanh, dfa, bce; 16,330 parameters",  # 784·20 + 20 + 20·20 + 20 + 20·10 + 10
         "adamw lr 0.0001, batch 64, no bound of epochs, seed 3",
     ]
+    assert lines[summary + 2].startswith("memory: about ")
     assert max(map(len, lines)) <= 80
 
 

@@ -83,6 +83,23 @@ def test_resnet20_has_a_site_after_each_block_and_halves_images_twice():
     assert shapes == 3 * [(32, 32, 16)] + 3 * [(16, 16, 32)] + 3 * [(8, 8, 64)]
 
 
+def test_the_mixer_has_the_layers_of_the_papers_figure():
+    network = made("mlp-mixer", (32, 32, 3))
+    tokens = 64 * 32 + 32 + 32 * 64 + 64
+    channels = 64 * 128 + 128 + 128 * 64 + 64
+    norm = 2 * 64
+    assert counts(network) == [
+        4 * 4 * 3 * 64 + 64,
+        *4 * [norm, 64 * 32 + 32, 32 * 64 + 64, norm, 64 * 128 + 128, 128 * 64 + 64],
+        norm,
+        64 * 10 + 10,
+    ]
+    assert network.weights.values.size == 3_136 + 4 * (2 * norm + tokens + channels) + norm + 650
+    over_tokens, over_channels = "layernorm transpose linear gelu linear transpose", "layernorm linear gelu linear"
+    block = f"residual {over_tokens} residual {over_channels} feedback "
+    assert kinds(network) == "patches linear " + 4 * block + "layernorm globalavgpool linear"
+
+
 def test_vgg9_has_batch_normalisation_in_the_place_of_biases():
     network = made("vgg9", (32, 32, 3))
     convolutions = [9 * a * b for a, b in [(3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256)]]
@@ -102,6 +119,8 @@ def test_vgg9_has_batch_normalisation_in_the_place_of_biases():
         ("lenet5", (11, 28, 1), "images of 12x12 pixels or more are wanted: give --resize 12"),
         ("resnet20", (7,), "it takes images (H, W, C): --network mlp takes samples of any shape"),
         ("conv", (15, 14, 1), "images of 15x15 pixels or more are wanted: give --resize 15"),
+        ("mlp-mixer", (28, 30, 1), "images of whole 4x4 patches are wanted: give --resize 32"),
+        ("mlp-mixer", (3, 4, 1), "images of 4x4 pixels or more are wanted: give --resize 4"),
         ("vgg9", (7, 9, 3), "images of 8x8 pixels or more are wanted: give --resize 8"),
     ],
 )
@@ -111,7 +130,9 @@ def test_what_does_not_fit_is_refused_with_the_cure(name, shape, cure):
     assert str(caught.value) == f"--network {name} does not fit samples of shape {shape}: {cure}"
 
 
-@pytest.mark.parametrize(("name", "side"), [("lenet", 32), ("lenet5", 12), ("resnet20", 1), ("vgg9", 8)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("lenet", 32), ("lenet5", 12), ("resnet20", 1), ("mlp-mixer", 4), ("vgg9", 8)]
+)
 def test_the_smallest_images_that_fit_go_through(name, side):
     logits = made(name, (side, side, 1)).forward(np.ones((2, side, side, 1), np.float32))
     assert logits.shape == (2, 10)

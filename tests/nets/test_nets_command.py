@@ -1,7 +1,13 @@
 """``bdfa nets``: which nets there are, how large they are, and what one is made of."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import bdfa_np
+from bdfa_np.cli.commands import nets
+from bdfa_np.errors import ExtensionError
 from bdfa_np.networks import NETWORKS, find_network
 
 
@@ -54,7 +60,8 @@ def test_one_net_shows_its_source_file_options_and_layers(name, bdfa):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["lent"], "there is no net 'lent' in the package: choose from mlp, conv, lenet"),
+        (["lent"], "--network lent: there is no built-in net of this name, and no file"),
+        (["./lent.py"], "--network ./lent.py: there is no built-in net of this name, and no file"),
         (["lenet", "--input", "28x28x1"], "are wanted: give --resize 32"),
         (["--input", "28x28"], "write rows x columns x channels, as in 32x32x3, or a number of columns"),
         (["--input", "0x28x1"], "write rows x columns x channels"),
@@ -64,6 +71,42 @@ def test_one_net_shows_its_source_file_options_and_layers(name, bdfa):
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(arguments, line, bdfa):
     assert line in bdfa.refused("nets", *arguments)
+
+
+NET = """
+from bdfa_np import Flatten, Linear, Sequential
+def build(config, input_shape, num_classes, rng, backend):
+    return Sequential([Flatten(), Linear(num_classes)], input_shape, backend=backend, rng=rng)
+"""
+
+
+def test_a_net_of_ones_own_is_shown_with_its_layers(bdfa):
+    Path("mine.py").write_text(NET)
+    outcome = bdfa("nets", "./mine.py", "--input", "4x5x1", "--classes", 3)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "file: mine.py\n" in outcome.out
+    assert "Sequential(4x5x1 → 3, 63 parameters, numpy float32)" in outcome.out
+    Path("mine.py").write_text(NET.replace("num_classes)]", "1 / 0)]"))
+    assert "mine.py, line 4" in bdfa.refused("nets", "./mine.py")
+
+
+def test_nets_of_other_distributions_have_rows_too_and_a_broken_one_says_why(bdfa, monkeypatch):
+    def build_model(name, *_):
+        raise ExtensionError(f"{name}: it cannot be imported")
+
+    monkeypatch.setattr("bdfa_np.cli.commands.nets.offered", lambda _: ["theirs"])
+    built = nets.built
+    monkeypatch.setattr(nets, "built", lambda name, *rest: (built if name in NETWORKS else build_model)(name, *rest))
+    assert "\ntheirs    theirs: it cannot be imported\n" in bdfa("nets").out
+
+
+def test_the_page_on_nets_has_a_row_for_each(bdfa):
+    page = (Path(bdfa_np.__file__).parents[1] / "docs" / "nets.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \|.* (\S+) \|$", page, re.MULTILINE))
+    assert list(rows) == list(NETWORKS)
+    lines = bdfa("nets").out.splitlines()
+    for name, parameters in rows.items():
+        assert next(line for line in lines if line.startswith(f"{name} ")).split()[-2] == parameters
 
 
 def test_names_of_nets_are_completed(bdfa):

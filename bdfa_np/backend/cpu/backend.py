@@ -81,6 +81,11 @@ class NumpyBackend(Backend):
         """Return an array whose memory comes back once nobody holds it."""
         return self._lender.lend(shape, self.dtype)
 
+    def pages_held(self) -> int:
+        """Return the bytes of lent memory and of the kernels' work space, which no allocator of NumPy's knows of."""
+        work_space = sum(array.nbytes for name, array in self._scratch.items() if name != "ones")
+        return sum(self._lender.bytes_held()) + work_space
+
     def matmul(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> Array:
         """Write the matrix product ``a b`` into ``out``, or add it where ``accumulate`` is true; return ``out``."""
         if accumulate:

@@ -6,14 +6,19 @@ compiled loop has a form in NumPy beside it that gives the same numbers, so a ru
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any
 
 COMPILE_AFTER = 100
 """Uses of a loop before it is compiled, which takes about a second: a short run is over by then."""
+COMPILER_BYTES = 145 * 10**6
+"""What Numba keeps in memory once it has compiled a run's loops: measured, and much the same for every net."""
 
 _uses: Counter[Hashable] = Counter()
+_paused = ContextVar("paused", default=False)
 
 
 @functools.cache
@@ -22,8 +27,20 @@ def can_compile() -> bool:
     return find_spec("numba") is not None
 
 
+@contextmanager
+def compiling_nothing() -> Iterator[None]:
+    """Have all loops done by NumPy, and count no uses."""
+    token = _paused.set(True)
+    try:
+        yield
+    finally:
+        _paused.reset(token)
+
+
 def worth_compiling(loop: Hashable) -> bool:
     """Count one more use of a loop, and return whether it is to be the compiled one."""
+    if _paused.get():
+        return False
     _uses[loop] += 1
     return _uses[loop] > COMPILE_AFTER and can_compile()
 
