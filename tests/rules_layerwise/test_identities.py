@@ -1,4 +1,4 @@
-"""The identities that the layerwise rules satisfy, on nets of vectors, of images and with residual blocks."""
+"""The identities of the layerwise rules, on nets of vectors, of images, of tokens and with residual blocks."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from bdfa_np import (
     BRSF,
     FA,
     FRSF,
+    GELU,
     KP,
     PFA,
     SGD,
@@ -18,12 +19,15 @@ from bdfa_np import (
     CrossEntropy,
     ErrorFeedback,
     Flatten,
+    LayerNorm,
     Linear,
     MaxPool2d,
+    Patches,
     ReLU,
     Residual,
     Sequential,
     Tanh,
+    Transpose,
 )
 from bdfa_np.layers.base import fans
 from bdfa_np.optim import OPTIMIZERS
@@ -50,7 +54,13 @@ def residual(initial):
     return [first, ReLU(), block, Tanh(), last, Tanh(), ErrorFeedback(), Flatten(), Linear(4, initial=initial)]
 
 
-NETS = [vectors, images, residual]
+def tokens(initial):
+    into, mix, back, up = (Linear(units, initial=initial) for units in (5, 4, 9, 6))
+    block = Residual([LayerNorm(), Transpose(), mix, GELU(), back, Transpose()])
+    return [Patches(2), into, block, up, Tanh(), ErrorFeedback(), Flatten(), Linear(4, initial=initial)]
+
+
+NETS = [vectors, images, residual, tokens]
 over_nets = pytest.mark.parametrize("layers", NETS)
 
 
@@ -78,6 +88,10 @@ def train(rule, optimizer, steps):
 
 def close(actual, expected, tolerance=1e-12):
     assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def rows(a):
+    return a.reshape(-1, a.shape[-1])
 
 
 def weights_under(rule):
@@ -217,7 +231,8 @@ def test_pfa_sends_a_signal_through_both_of_its_matrices_and_trains_the_second_o
         layer, R, dR = network[name], rule.feedback[f"{name}.R"], rule.feedback.gradient(f"{name}.R")
         expanded = deltas[name] @ M
         if isinstance(layer, Linear):
-            close(dR, expanded.T @ layer.x)
+            close(dR, rows(expanded).T @ rows(layer.x))
+            close(layer.project_feedback(deltas[name], rule.matrix(layer)), expanded @ R)
             continue
         wide = Sequential(
             [Conv2d(R.shape[-1], layer.kernel_size, padding=layer.padding)], layer.input_shape, backend=backend

@@ -45,7 +45,7 @@ class WM(FA):
     """``δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)``, with weight mirrors: ``B`` learns W (Akrout et al., arXiv 1904.05391).
 
     After each training step, and before the first for as many steps as an epoch has, a mirror phase: each layer with a
-    ``B`` is given noise ``x``, uniform within ±0.05, for a batch of the size of the last, and ::
+    ``B`` is given noise ``x``, uniform within ±0.05, as a batch of the size of the last::
 
         y = f(x W_l + b_l);   B_l ← (1 - λ_m) B_l + η_m xᵀ y
 
