@@ -12,9 +12,10 @@ ROWS = [line for line in PAGE.split("## Rules by example")[0].splitlines() if li
 
 
 def row(name):
-    """Return a rule's row; in a table of Markdown a bar ends a cell, and a star or an underscore may begin a style."""
+    """Return a rule's row; in a table of Markdown a bar ends a cell, and ``<`` begins what is not shown."""
     of = describe_rule(name)
-    cells = [f"`{name}`", f"`{of.formula}`", of.trains, of.errors_from, of.source]
+    words = [text.replace("<", "\\<") for text in (of.trains, of.errors_from, of.source)]
+    cells = [f"`{name}`", f"`{of.formula}`", *words]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
