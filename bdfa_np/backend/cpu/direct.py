@@ -144,6 +144,25 @@ def weight_windows(
     return Windows(at, rows, Wo // count, places((size * wide * C,), (count * K,)))
 
 
+def shares_gradients(size: int, stride: int, K: int, itemsize: int) -> bool:
+    """Return whether the gradients of outputs side by side are best multiplied with an entry of x at once."""
+    from bdfa_np.backend.cpu.tiles import vector_bytes
+
+    whole = vector_bytes() == 64 == K * itemsize and size % 3 == 0
+    return stride == 1 and whole
+
+
+@functools.lru_cache(256)
+def shared_weight_windows(padded: tuple[int, int, int], size: int, y_shape: tuple[int, int, int]) -> Windows:
+    """Return a window for the weights of a row of W that belong to one channel, of all inputs in as many rows.
+
+    An input is met by ``size`` outputs side by side, whose gradients lie side by side, where zeros are around them.
+    """
+    (H, W, C), (Ho, Wo, K) = padded, y_shape
+    rows = places((images_at_once(padded), Ho), (H * W * C, W * C))
+    return Windows(places((size, C), (W * C, 1)), rows, Wo + size - 1, places((size * C,), (size * K,)))
+
+
 @functools.lru_cache(256)
 def input_margins(size: int, stride: int, padding: int, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> Margins:
     """Return the zeros around the outputs' gradient (Ho, Wo, K) for the windows of inputs (H, W, C) to lie inside."""
@@ -182,30 +201,76 @@ def input_windows(
     return found
 
 
-def product(x: Array, windows: Windows, step: int, w: Array, out: Array, group: int | None = None) -> None:
+def product(
+    x: Array,
+    windows: Windows,
+    step: int,
+    w: Array,
+    out: Array,
+    *,
+    columns: int,
+    w_step: int,
+    w_row: int | None = None,
+    taps: int = 1,
+    group: int | None = None,
+) -> None:
     """Write the product of a matrix of windows with w (entries of a window, columns) to the windows' places in ``out``.
 
-    Where ``group`` is given, add it up: over so many rows of windows at a time.
+    Parameters
+    ----------
+    x, w, out : array
+        Images, the other factor, and where the product goes; contiguous.
+    windows : Windows
+        The windows in x.
+    step : int
+        From one entry of a window's row to the next.
+    columns : int
+        Of w, and of the result.
+    w_step, w_row : int
+        From one row of w to the next, and from those of one row of windows to those of the next.
+    taps : int
+        See `tiles.Shape`.
+    group : int, optional
+        Add the product up, over so many rows of windows at a time.
     """
     from bdfa_np.backend.cpu.tiles import compiled, shape_of
 
     at, rows, length, to = windows
     if at.size:
-        columns = w.shape[-1]
-        loop = compiled(shape_of(at.size, columns, x.itemsize))
-        loop(
-            x.reshape(-1),
-            at,
-            rows,
-            length,
-            step,
-            w.reshape(-1),
-            columns,
-            to,
-            out.reshape(-1),
-            group or rows.size,
-            group is not None,
-        )
+        loop = compiled(shape_of(at.size, columns, x.itemsize, taps))
+        factor = (w.reshape(-1), length * w_step if w_row is None else w_row, w_step, columns)
+        end = (to, out.reshape(-1), group or rows.size, group is not None)
+        loop(x.reshape(-1), at, rows, length, step, x.shape[-1], *factor, *end)
+
+
+class Weights:
+    """Weights (k, k', C, K) as `product` takes them; in order, or with those that a row of windows shares side by side.
+
+    Entries of windows side by side overlap. Where a tile is a stretch of one row of windows, each entry is read once
+    and multiplied with the weights of all the windows that it is in: reading is what holds up tiles of one vector.
+
+    Parameters
+    ----------
+    W : array
+        The weights.
+    width : int
+        How many windows a row has, if each begins a pixel after the one before, else 0.
+    """
+
+    def __init__(self, W: Array, width: int) -> None:
+        from bdfa_np.backend.cpu.tiles import shares_entries
+
+        _, wide, self.channels, self.columns = W.shape
+        shared = shares_entries(width, self.columns, wide, W.itemsize) if width else False
+        self.taps = wide if shared else 1
+        self.values = np.ascontiguousarray(W.swapaxes(1, 2) if shared else W)
+
+    def times(self, windows: Windows, images: Array, out: Array) -> None:
+        """Write the product of the windows in padded images with these weights."""
+        if self.taps > 1:
+            windows = windows._replace(length=self.channels)
+        columns = self.columns
+        product(images, windows, 1, self.values, out, columns=columns, w_step=self.taps * columns, taps=self.taps)
 
 
 class PaddedImages:
@@ -249,13 +314,13 @@ def convolve(x: Array, W: Array, out: Array, stride: int, padding: int, workspac
     """See `Backend.convolve`."""
     size, (Ho, Wo, K) = len(W), out.shape[1:]
     count = together(K, Wo, size, stride, x.itemsize)
-    weights = widened(W, count, stride)
+    weights = Weights(widened(W, count, stride), Wo if stride == count == 1 else 0)
 
     def task(number: int, share: slice) -> None:
         images = PaddedImages(f"direct_padded_{number}", x.shape[1:], Margins(*[padding] * 4), workspace)
         windows = output_windows(images.shape, size, stride, (Ho, Wo, K), count)
         for block in blocks(share, images.shape):
-            product(images.of(x[block]), windows.first(block, Ho * Wo // count), 1, weights, out[block])
+            weights.times(windows.first(block, Ho * Wo // count), images.of(x[block]), out[block])
 
     work(task, shares(len(x)))
     return out
@@ -267,26 +332,41 @@ def convolve_weight_gradient(
     """See `Backend.convolve_weight_gradient`."""
     size, _, C, K = out.shape
     _, Ho, Wo, _ = grad_y.shape
-    count = together(K, Wo, size, stride, x.itemsize)
+    beside = shares_gradients(size, stride, K, x.itemsize)
+    count = 1 if beside else together(K, Wo, size, stride, x.itemsize)
     parts = shares(len(x))
-    totals = workspace("direct_totals", (len(parts), size, size + (count - 1) * stride, C, count * K))
+    shape = (size, C, size, K) if beside else (size, size + (count - 1) * stride, C, count * K)
+    totals = workspace("direct_totals", (len(parts), *shape))
 
     def task(number: int, share: slice) -> None:
         images = PaddedImages(f"direct_padded_{number}", x.shape[1:], Margins(*[padding] * 4), workspace)
-        windows = weight_windows(images.shape, size, stride, (Ho, Wo, K), count)
-        total, step = totals[number], count * stride * C
+        total, group = totals[number], max(1, PIXELS // Wo)
         total.fill(0)
-        for block in blocks(share, images.shape):
-            rows = windows.rows[: (block.stop - block.start) * Ho]
-            few = np.ascontiguousarray(grad_y[block]).reshape(-1, count * K)
-            product(images.of(x[block]), windows._replace(rows=rows), step, few, total, max(1, PIXELS // Wo))
+        if beside:
+            margins = Margins(0, size - 1, 0, size - 1)
+            gradients = PaddedImages(f"direct_gradients_{number}", grad_y.shape[1:], margins, workspace)
+            windows = shared_weight_windows(images.shape, size, (Ho, Wo, K))
+            most = min(images_at_once(images.shape), images_at_once(gradients.shape))
+            row = gradients.shape[1] * K
+        else:
+            windows = weight_windows(images.shape, size, stride, (Ho, Wo, K), count)
+            most, row = images_at_once(images.shape), Wo * K
+        for block in image_blocks(share, 1, most):
+            few = windows._replace(rows=windows.rows[: (block.stop - block.start) * Ho])
+            w = gradients.of(grad_y[block]) if beside else np.ascontiguousarray(grad_y[block])
+            columns, w_step = (size * K, K) if beside else (count * K, count * K)
+            step = count * stride * C
+            product(images.of(x[block]), few, step, w, total, columns=columns, w_step=w_step, w_row=row, group=group)
 
     work(task, parts)
     for total in totals[1:]:
         totals[0] += total
-    gradient = totals[0][:, :size, :, :K]
-    for number in range(1, count):
-        gradient += totals[0][:, number * stride : number * stride + size, :, number * K : (number + 1) * K]
+    if beside:
+        gradient = totals[0].swapaxes(1, 2)[:, ::-1]
+    else:
+        gradient = totals[0][:, :size, :, :K]
+        for number in range(1, count):
+            gradient += totals[0][:, number * stride : number * stride + size, :, number * K : (number + 1) * K]
     if accumulate:
         out += gradient
     else:
@@ -302,9 +382,10 @@ def convolve_input_gradient(
     count = together(x_shape[2], x_shape[1], size, 1, out.itemsize) if stride == 1 else 1
     margins = input_margins(size, stride, padding, x_shape, y_shape)
     all_windows = input_windows(margins.around(y_shape), margins.top, size, stride, padding, x_shape, count)
-    weights = {  # (rows, columns, K, C), mirrored in both directions
-        (i, j): widened(W[i::stride, j::stride][::-1, ::-1].swapaxes(2, 3), count, 1) for i, j in all_windows
-    }
+    width, weights = x_shape[1] if stride == count == 1 else 0, {}
+    for i, j in all_windows:
+        mirrored = W[i::stride, j::stride][::-1, ::-1].swapaxes(2, 3)  # (rows, columns, K, C)
+        weights[i, j] = Weights(widened(mirrored, count, 1), width)
 
     def task(number: int, share: slice) -> None:
         images = PaddedImages(f"direct_padded_{number}", y_shape, margins, workspace)
@@ -314,7 +395,7 @@ def convolve_input_gradient(
             padded = images.of(grad_y[block])
             for first, windows in all_windows.items():
                 each = windows.at.size // images_at_once(images.shape)
-                product(padded, windows.first(block, each), 1, weights[first], out[block])
+                weights[first].times(windows.first(block, each), padded, out[block])
 
     work(task, shares(len(out)))
     return out

@@ -22,6 +22,9 @@ from numba.extending import intrinsic
 
 LONG = ir.IntType(64)
 
+TAPPED = 8
+"""How many p tiles with taps have."""
+
 
 class Shape(NamedTuple):
     """The shape of a tile."""
@@ -32,6 +35,8 @@ class Shape(NamedTuple):
     """How many vectors hold its columns."""
     lanes: int
     """How many numbers a vector holds."""
+    taps: int
+    """How many entries beside one another go into one sum: those of w lie side by side."""
     masked: int
     """Whether (0 or 1) the last vectors of a row of w and of the result may reach beyond it."""
 
@@ -44,18 +49,30 @@ def vector_bytes() -> int:
 
 
 @functools.cache
-def shape_of(count: int, columns: int, itemsize: int) -> Shape:
-    """Return the shape of the tiles for ``count`` p and a number of columns.
+def shape_of(count: int, columns: int, itemsize: int, taps: int = 1) -> Shape:
+    """Return the shape of the tiles for ``count`` p, a number of columns and of taps.
 
-    Sums take at most 20 of the 32 registers that AVX-512 has, or 12 of 16; a tile of one vector has as many p as there
-    are registers for addresses, and fewer where that leaves less of the last tile unused.
+    Sums take at most 24 of the 32 registers that AVX-512 has, or 12 of 16; a tile of one vector has as many p as there
+    are registers for addresses, and one fewer where that leaves less of the last tile unused.
     """
-    lanes = vector_bytes() // itemsize
+    lanes, many = vector_bytes() // itemsize, vector_bytes() == 64
     vectors = 1 if columns <= lanes else 2
-    height = 12 if vectors == 1 else 10 if vector_bytes() == 64 else 6
-    if vectors == 1:
-        height = min((12, 9), key=lambda height: -(-count // height) * (height + 2))
-    return Shape(height, vectors, lanes, int(columns % (vectors * lanes) != 0))
+    if taps == 1 and many and columns % (3 * lanes) == 0:
+        return Shape(8, 3, lanes, 1, 0)
+    height = TAPPED if taps > 1 else 12 if vectors == 1 else 10 if many else 6
+    if vectors == 1 and taps == 1:
+        height = min((10, 9), key=lambda height: -(-count // height) * (height + 2))
+    return Shape(height, vectors, lanes, taps, int(columns % (vectors * lanes) != 0))
+
+
+def shares_entries(width: int, columns: int, taps: int, itemsize: int) -> bool:
+    """Return whether tiles with taps suit rows of ``width`` p.
+
+    Rows must be whole tiles. There is a sum for each tap, for one alone would wait for itself, so only tiles of one
+    vector and few taps find registers enough.
+    """
+    registers = taps * (TAPPED + 1) + 2
+    return vector_bytes() == 64 and columns * itemsize <= 64 and width % TAPPED == 0 and taps > 1 and registers <= 32
 
 
 class Vectors:
@@ -81,6 +98,13 @@ class Vectors:
         first = self.builder.insert_element(undefined, number, ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.shape.lanes), None)
         return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def sums(self) -> list[list[Any]]:
+        """Return a place for each vector of a tile, which will be a register."""
+        shape = self.shape
+        return [
+            [cgutils.alloca_once(self.builder, self.type) for _ in range(shape.vectors)] for _ in range(shape.height)
+        ]
 
     def load(self, pointer: Any) -> list[Any]:
         """Return the row that begins at a pointer."""
@@ -150,37 +174,37 @@ def write_tiles(module: Any, name: str, number: Any, shape: Shape) -> Any:
     It is a function of its own, not inlined, so that nothing around it takes registers away.
     """
     numbers, longs = number.as_pointer(), LONG.as_pointer()
-    kinds = [numbers, longs, LONG, longs, LONG, LONG, LONG, LONG, numbers, LONG, longs, numbers, ir.IntType(1)]
+    kinds = [numbers, longs, LONG, longs, *[LONG] * 5, numbers, *[LONG] * 3, longs, numbers, ir.IntType(1)]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
-    x, at, count, rows, first, last, length, step, w, columns, to, out, accumulate = function.args
+    x, at, count, rows, first, last, length, step, beside, w, w_row, w_step, columns, to, out, accumulate = (
+        function.args
+    )
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     width = LONG(shape.vectors * shape.lanes)
     with cgutils.for_range_slice(builder, LONG(0), columns, width, LONG) as (column, _):
         vectors = Vectors(builder, number, shape)
         vectors.limit(builder.sub(columns, column))
-        sums = [[cgutils.alloca_once(builder, vectors.type) for _ in range(shape.vectors)] for _ in range(shape.height)]
-        w_row, x_entry = cgutils.alloca_once(builder, numbers), cgutils.alloca_once(builder, numbers)
+        by_tap = [vectors.sums() for _ in range(shape.taps)]
+        w_entry, x_entry = cgutils.alloca_once(builder, numbers), cgutils.alloca_once(builder, numbers)
         with cgutils.for_range_slice(builder, LONG(0), count, LONG(shape.height), LONG) as (block, _):
             places = places_of(builder, block, count, shape.height)
             starts = [builder.load(builder.gep(at, [place])) for place in places]
-            for sum_ in (sum_ for row in sums for sum_ in row):
+            for _ in range(shape.taps - 1):
+                starts.append(builder.add(starts[-1], beside))
+            for sum_ in (sum_ for sums in by_tap for row in sums for sum_ in row):
                 builder.store(vectors.zero, sum_)
-            start = builder.mul(builder.mul(first, length), columns)
-            builder.store(builder.gep(w, [builder.add(start, column)]), w_row)
             with cgutils.for_range(builder, last, start=first) as row:
                 builder.store(builder.gep(x, [builder.load(builder.gep(rows, [row.index]))]), x_entry)
-                end = builder.gep(builder.load(w_row), [builder.mul(length, columns)])
-                with loop_below(builder, w_row, end):
-                    here, there = builder.load(x_entry), builder.load(w_row)
-                    weights = vectors.load(there)
-                    for start, row_of_sums in zip(starts, sums, strict=True):
-                        entry = vectors.spread(builder.load(builder.gep(here, [start])))
-                        for weight, sum_ in zip(weights, row_of_sums, strict=True):
-                            builder.store(vectors.multiply_add(entry, weight, builder.load(sum_)), sum_)
+                builder.store(builder.gep(w, [builder.add(builder.mul(row.index, w_row), column)]), w_entry)
+                end = builder.gep(builder.load(w_entry), [builder.mul(length, w_step)])
+                with loop_below(builder, w_entry, end):
+                    here, there = builder.load(x_entry), builder.load(w_entry)
+                    multiply(vectors, [builder.gep(here, [start]) for start in starts], there, columns, by_tap)
                     builder.store(builder.gep(here, [step]), x_entry)
-                    builder.store(builder.gep(there, [columns]), w_row)
+                    builder.store(builder.gep(there, [w_step]), w_entry)
+            sums = added_up(vectors, by_tap)
             results = [builder.gep(out, [builder.add(builder.load(builder.gep(to, [p])), column)]) for p in places]
             with builder.if_then(accumulate):
                 for result, row_of_sums in zip(results, sums, strict=True):
@@ -192,6 +216,28 @@ def write_tiles(module: Any, name: str, number: Any, shape: Shape) -> Any:
     return function
 
 
+def multiply(vectors: Vectors, entries: list[Any], weights: Any, columns: Any, by_tap: list[list[list[Any]]]) -> None:
+    """Add the products of entries of x, given by pointers, with rows of w to the sums that they are part of."""
+    builder, taps = vectors.builder, len(by_tap)
+    rows = [vectors.load(builder.gep(weights, [builder.mul(columns, LONG(tap))])) for tap in range(taps)]
+    for place, pointer in enumerate(entries):
+        entry = vectors.spread(builder.load(pointer))
+        for tap, sums in enumerate(by_tap):
+            if 0 <= place - tap < len(sums):
+                for weight, sum_ in zip(rows[tap], sums[place - tap], strict=True):
+                    builder.store(vectors.multiply_add(entry, weight, builder.load(sum_)), sum_)
+
+
+def added_up(vectors: Vectors, by_tap: list[list[list[Any]]]) -> list[list[Any]]:
+    """Add the sums of all taps to those of the first, and return these."""
+    builder = vectors.builder
+    for others in by_tap[1:]:
+        for row_of_sums, other in zip(by_tap[0], others, strict=True):
+            for sum_, more in zip(row_of_sums, other, strict=True):
+                builder.store(builder.fadd(builder.load(sum_), builder.load(more)), sum_)
+    return by_tap[0]
+
+
 def places_of(builder: Any, block: Any, count: Any, height: int) -> list[Any]:
     """Return the p of a tile; where it reaches beyond the last p, that one is computed, and stored, several times."""
     last = builder.sub(count, LONG(1))
@@ -201,69 +247,51 @@ def places_of(builder: Any, block: Any, count: Any, height: int) -> list[Any]:
 
 @intrinsic(prefer_literal=True)
 def product(
-    typingctx,
-    height,
-    vectors,
-    lanes,
-    masked,
-    x,
-    at,
-    rows,
-    first,
-    last,
-    length,
-    step,
-    w,
-    columns,
-    to,
-    out,
-    accumulate,
-):
-    """Write, or add, ``Σ x[at[p] + rows[r] + l step] w[r length + l]`` to ``out[to[p]:to[p] + columns]`` for every p.
+    typingctx, height, vectors, lanes, taps, masked, x, at, rows, first, last, length, step, beside, w, w_row, w_step,
+    columns, to, out, accumulate,
+):  # fmt: skip
+    """Write, or add, a sum to ``out[to[p]:to[p] + columns]`` for every p. All arrays are flat.
 
-    The sum is over the r from ``first`` to ``last`` and over all l < ``length``. All arrays are flat.
+    It is ``Σ x[at[p] + rows[r] + l step + t beside] w[r w_row + l w_step + t columns:][:columns]`` over the r from
+    ``first`` to ``last``, all l < ``length`` and all taps t.
     """
-    given = (height, vectors, lanes, masked)
-    signature = types.void(*given, x, at, rows, first, last, length, step, w, columns, to, out, accumulate)
+    given = (height, vectors, lanes, taps, masked)
+    rest = (x, at, rows, first, last, length, step, beside, w, w_row, w_step, columns, to, out, accumulate)
 
     def write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arrays = {
-            i: context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (4, 5, 6, 11, 13, 14)
-        }
-        x, at, rows, w, to, out = (array.data for array in arrays.values())
-        count = builder.extract_value(arrays[5].shape, 0)
-        shape, number = Shape(*(kind.literal_value for kind in given)), x.type.pointee
+        kinds, values = signature.args[len(given) :], list(arguments[len(given) :])
+        for i, kind in enumerate(kinds):
+            if isinstance(kind, types.Array):
+                values[i] = context.make_array(kind)(context, builder, values[i])
+        count = builder.extract_value(values[1].shape, 0)
+        values = [
+            value.data if isinstance(kind, types.Array) else value for value, kind in zip(values, kinds, strict=True)
+        ]
+        shape, number = Shape(*(kind.literal_value for kind in given)), values[0].type.pointee
         name = "_".join(["tiles", *map(str, shape), str(number)])
         tiles = builder.module.globals.get(name) or write_tiles(builder.module, name, number, shape)
-        first, last, length, step = arguments[7:11]
-        builder.call(tiles, [x, at, count, rows, first, last, length, step, w, arguments[12], to, out, arguments[15]])
+        builder.call(tiles, [*values[:2], count, *values[2:]])
         return context.get_dummy_value()
 
-    return signature, write
+    return types.void(*given, *rest), write
 
 
 @functools.cache
 def compiled(shape: Shape) -> Callable[..., None]:
     """Return the function that makes a product by tiles of one shape, ``group`` rows of windows at a time."""
-    height, vectors, lanes, masked = shape
+    height, vectors, lanes, taps, masked = shape
     make: Any = product
 
     def products(
-        x: Any,
-        at: Any,
-        rows: Any,
-        length: Any,
-        step: Any,
-        w: Any,
-        columns: Any,
-        to: Any,
-        out: Any,
-        group: Any,
-        add: Any,
-    ) -> None:
+        x: Any, at: Any, rows: Any, length: Any, step: Any, beside: Any,
+        w: Any, w_row: Any, w_step: Any, columns: Any, to: Any, out: Any, group: Any, add: Any,
+    ) -> None:  # fmt: skip
         for first in range(0, rows.size, group):
             last = min(first + group, rows.size)
-            make(height, vectors, lanes, masked, x, at, rows, first, last, length, step, w, columns, to, out, add)
+            make(
+                height, vectors, lanes, taps, masked, x, at, rows, first, last, length, step, beside,
+                w, w_row, w_step, columns, to, out, add,
+            )  # fmt: skip
 
     function: Callable[..., None] = njit(products, nogil=True, error_model="numpy")
     return function
