@@ -15,13 +15,13 @@ class NonLinearity(Layer):
     y: Array
 
     @staticmethod
-    def activated(a: Any) -> Any:
-        """Return ``y``, as a formula."""
+    def activated(*entries: Any, **constants: Any) -> Any:
+        """Return ``y`` for an entry ``a``, as a formula."""
         raise NotImplementedError
 
     @staticmethod
-    def through_slope(grad_y: Any, y: Any) -> Any:
-        """Return ``∂E/∂a``, as a formula."""
+    def through_slope(*entries: Any, **constants: Any) -> Any:
+        """Return ``∂E/∂a`` for entries ``grad_y`` and what is `kept`, as a formula."""
         raise NotImplementedError
 
     def constants(self) -> dict[str, float]:

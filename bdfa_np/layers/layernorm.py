@@ -71,7 +71,7 @@ class LayerNorm(Layer):
         """Return ``γ ⊙ (dx - mean(dx) - x̂ ⊙ mean(dx ⊙ x̂)) / √(v + ε)``."""
         dy = self.buffer("tangent", dx.shape)
         dy[...] = dx
-        return self.xp.multiply(self._through_statistics(dy), self.gamma, out=dy)  # type: ignore[no-any-return]
+        return self.xp.multiply(self._through_statistics(dy), self.gamma, out=dy)
 
     def _through_statistics(self, g: Array) -> Array:
         """Make ``(g - mean(g) - x̂ ⊙ mean(g ⊙ x̂)) / √(v + ε)`` of ``g``, in place."""
