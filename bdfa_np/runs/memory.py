@@ -62,8 +62,8 @@ class TrainingMemory:
             "saving": self.saving,
         }
         text = ", ".join(f"{name} {megabytes(size)}" for name, size in parts.items() if size)
-        indented = {"initial_indent": "  ", "subsequent_indent": "  "}
-        lines = [f"memory: about {megabytes(self.total)} for training:", *textwrap.wrap(text, 80, **indented)]
+        of_parts = (f"  {line}" for line in textwrap.wrap(text, 78))
+        lines = [f"memory: about {megabytes(self.total)} for training:", *of_parts]
         problem = beyond_memory(self.total)
         if problem:
             lines.append(f"note: training would {problem}: choose a smaller --batch-size or net")
@@ -179,4 +179,5 @@ def pages_held(backend: Backend) -> int:
 def traced_arrays() -> int:
     """Return the bytes of NumPy's arrays that were made since tracing began."""
     in_arrays = tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)
-    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([in_arrays]).traces)
+    found: int = sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([in_arrays]).traces)
+    return found

@@ -129,10 +129,10 @@ def listing(shape: tuple[int, ...], classes: int) -> "Table":
             sums = built(name, shape, classes).table().footer
             assert sums is not None
             rows.append([name, layers, *sums[2:]])
-        except ConfigError as error:
-            rows.append([name, f"does not fit: {error.__cause__ or error}", None, None])
         except ExtensionError as error:
             rows.append([name, str(error), None, None])
+        except ConfigError as error:
+            rows.append([name, f"does not fit: {error.__cause__}", None, None])
     title = f"nets for {shape_text(shape)} and {counted(classes, 'class', 'classes')}"
     columns = ["net", "layers", "parameters", "multiply-adds"]
     return Table(columns, rows, title=title, right=("parameters", "multiply-adds"), whole=("net",))

@@ -49,7 +49,6 @@ def test_a_checkpoint_takes_copies_of_weights_and_feedback_and_the_file():
     ("options", "shape"),
     [
         ({"network": "lenet", "gradient": "dfa"}, (32, 32, 1)),
-        ({"network": "resnet20", "gradient": "fa"}, (8, 8, 3)),
         ({"network": "mlp", "gradient": "bp", "eps": 0.1, **SMALL}, (40, 40, 1)),
     ],
     ids=str,

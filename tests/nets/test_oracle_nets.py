@@ -22,13 +22,12 @@ class Flat(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def lenet(channels):
-    widths = {1: (6, 16, 120), 3: (32, 64, 128)}[channels]
+def lenet():
     return nn.Sequential(
-        *(nn.Conv2d(channels, widths[0], 5), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(widths[0], widths[1], 5), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(widths[1], widths[2], 5), nn.ReLU(), Flat()),
-        *(nn.Linear(widths[2], 84), nn.Linear(84, 10)),
+        *(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 120, 5), nn.ReLU(), Flat()),
+        *(nn.Linear(120, 84), nn.Linear(84, 10)),
     )
 
 
@@ -73,10 +72,10 @@ class Block(nn.Module):
         return F.relu(x + y)
 
 
-def resnet(channels, blocks, projected=False):
+def resnet20(channels, projected=False):
     layers, before = [nn.Conv2d(channels, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
     for width in (16, 32, 64):
-        for _ in range(blocks):
+        for _ in range(3):
             layers.append(Block(before, width, projected))
             before = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
@@ -120,16 +119,14 @@ def mlp_mixer(channels, tokens):
 
 
 CASES = {
-    "lenet": ("lenet", {}, (32, 32, 1), lambda: lenet(1)),
-    "lenet, colours": ("lenet", {}, (34, 32, 3), lambda: lenet(3)),
+    "lenet": ("lenet", {}, (32, 32, 1), lenet),
     "lenet5, padded": ("lenet5", {}, (28, 28, 1), lambda: lenet5(2)),
     "lenet5": ("lenet5", {}, (32, 32, 1), lambda: lenet5(0)),
     "vgg9": ("vgg9", {}, (8, 12, 3), lambda: vgg9(3)),
-    "resnet20": ("resnet20", {}, (8, 8, 3), lambda: resnet(3, 3)),
-    "resnet20, odd sides": ("resnet20", {}, (9, 7, 1), lambda: resnet(1, 3)),
-    "resnet20, projection": ("resnet20", {"shortcut": "projection"}, (8, 8, 3), lambda: resnet(3, 3, projected=True)),
+    "resnet20": ("resnet20", {}, (8, 8, 3), lambda: resnet20(3)),
+    "resnet20, odd sides": ("resnet20", {}, (9, 7, 1), lambda: resnet20(1)),
+    "resnet20, projection": ("resnet20", {"shortcut": "projection"}, (8, 8, 3), lambda: resnet20(3, projected=True)),
     "mlp-mixer": ("mlp-mixer", {}, (8, 12, 3), lambda: mlp_mixer(3, 6)),
-    "resnet56": ("resnet56", {}, (8, 8, 3), lambda: resnet(3, 9)),
 }
 
 

@@ -22,14 +22,18 @@ _paused = ContextVar("paused", default=False)
 
 
 @functools.cache
-def can_compile() -> bool:
-    """Return whether Numba is installed."""
+def _installed() -> bool:
     return find_spec("numba") is not None
+
+
+def can_compile() -> bool:
+    """Return whether Numba is installed, and may compile."""
+    return _installed() and not _paused.get()
 
 
 @contextmanager
 def compiling_nothing() -> Iterator[None]:
-    """Have all loops done by NumPy, and count no uses."""
+    """Have everything done by NumPy, and count no uses."""
     token = _paused.set(True)
     try:
         yield
