@@ -115,7 +115,7 @@ def layers():
 def plain():
     """Of what every rule can train, the kind whose non-linearities stand on layers that give their output away."""
     blocks = [Conv2d(4, 3, padding=1), Tanh(), MaxPool2d(2), ErrorFeedback(), Flatten(), Linear(6), Tanh()]
-    return [*blocks, ErrorFeedback(), Linear(3)]
+    return [*blocks, ErrorFeedback(), Tanh(), Linear(3)]
 
 
 def branched():
@@ -124,18 +124,9 @@ def branched():
 
 
 def probed():
-    return [
-        Conv2d(4, 3),
-        Probe(),
-        Tanh(),
-        Probe(),
-        Conv2d(4, 3),
-        Tanh(),
-        Flatten(),
-        Probe(),
-        ErrorFeedback(),
-        Linear(3),
-    ]
+    """Probes, and layers that could write over what another still reads but for `hand_over`."""
+    blocks = [Conv2d(4, 3), Probe(), Tanh(), Probe(), Conv2d(4, 3), Tanh(), Flatten(), Sigmoid(), Probe()]
+    return [*blocks, Linear(6), ErrorFeedback(), Sigmoid(), Linear(3)]
 
 
 NETS = {"layers": layers, "plain": plain, "branched": branched, "probed": probed}
