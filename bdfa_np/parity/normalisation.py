@@ -29,12 +29,12 @@ def moments(backend: Backend) -> Results:
 
 def normalise(backend: Backend) -> Results:
     """Shift and scale each column by its own numbers."""
-    return {
-        f"{M}x{C}": backend.normalise(
-            backend.asarray(normal((M, C))), *_vectors(backend, C, 3), _unwritten(backend, M, C)
-        )
-        for M, C in SHAPES
-    }
+    found: Results = {}
+    for M, C in SHAPES:
+        mean, scale, shift = _vectors(backend, C, 3)
+        x, y = backend.asarray(normal((M, C))), _unwritten(backend, M, C)
+        found[f"{M}x{C}"] = backend.normalise(x, mean, scale, shift, y)
+    return found
 
 
 def centred_sums(backend: Backend) -> Results:
@@ -42,9 +42,9 @@ def centred_sums(backend: Backend) -> Results:
     found: Results = {}
     for M, C in SHAPES:
         x, g = backend.asarray(normal((M, C))), backend.asarray(normal((M, C), 1))
-        sums = _unwritten(backend, C), _unwritten(backend, C)
-        backend.centred_sums(g, x, *_vectors(backend, C, 1), *sums)
-        found |= {f"Σ g of {M}x{C}": sums[0], f"Σ g (x - mean) of {M}x{C}": sums[1]}
+        (mean,), sum_g, sum_gx = _vectors(backend, C, 1), _unwritten(backend, C), _unwritten(backend, C)
+        backend.centred_sums(g, x, mean, sum_g, sum_gx)
+        found |= {f"Σ g of {M}x{C}": sum_g, f"Σ g (x - mean) of {M}x{C}": sum_gx}
     return found
 
 
@@ -52,9 +52,11 @@ def normalise_gradient(backend: Backend) -> Results:
     """Carry a gradient back, into memory of its own and in its own place."""
     found: Results = {}
     for M, C in SHAPES:
-        x, g, vectors = backend.asarray(normal((M, C))), backend.asarray(normal((M, C), 1)), _vectors(backend, C, 4)
-        found[f"{M}x{C}"] = backend.normalise_gradient(g, x, *vectors, _unwritten(backend, M, C))
-        found[f"{M}x{C} in place"] = backend.normalise_gradient(g, x, *vectors, g)
+        x, g = backend.asarray(normal((M, C))), backend.asarray(normal((M, C), 1))
+        mean, along, common, scale = _vectors(backend, C, 4)
+        out = _unwritten(backend, M, C)
+        found[f"{M}x{C}"] = backend.normalise_gradient(g, x, mean, along, common, scale, out)
+        found[f"{M}x{C} in place"] = backend.normalise_gradient(g, x, mean, along, common, scale, g)
     return found
 
 
