@@ -1,7 +1,8 @@
 """Which loops Numba compiles, where it is installed (the extra ``fast``), and when.
 
 NumPy makes one pass over its arrays an operation; a compiled loop reads every entry once and is done with it. Every
-compiled loop has a form in NumPy beside it that gives the same numbers, so a run may go from one to the other.
+compiled loop of this kind has a form in NumPy beside it that gives the same numbers, so a run may go from one to the
+other. The convolutions of `direct` have none: where Numba is installed they are compiled from the first one on.
 """
 
 import functools
