@@ -103,6 +103,16 @@ def test_a_sum_needs_memory_of_its_own_only_where_somebody_reads_what_its_branch
         assert np.shares_memory(y, layer.forward(X)) == (kind not in ("relu", "feedback")), kind
 
 
+def test_a_loss_keeps_its_error_under_a_block_that_hands_on(backend):
+    network = Sequential([Linear(3), Residual([ErrorFeedback()])], (4,), backend=backend)
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    result = CrossEntropy(backend)(network.forward(x), LABELS[:6])
+    error = result.error.copy()
+    RULES["bp"](network).backward(result)
+    assert (result.error == error).all()
+    np.testing.assert_allclose(network["linear1"].dW, x.T @ (2 * error), rtol=1e-12)
+
+
 def passes():
     """Yield each rule outside of a graph and in one, most as slow ones: the doctor trains such a net by all of them."""
     for rule in RULES:

@@ -109,6 +109,7 @@ class Bound:
                 array[...] = backend.asarray(1 + generator.random(array.shape))
         self.x, self.dx = (generator.normal(size=(6, *shape)) for _ in range(2))
         self.du = generator.normal(size=(6, *self.layer.output_shape))
+        self.given = self.x.copy()
 
     def forward(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return a copy of what the layer makes of a batch."""
@@ -161,6 +162,7 @@ def check_nothing_is_disturbed(bound: Bound) -> None:
     assert first is not None
     first, gradients = first.copy(), bound.network.weights.gradients.copy()
     given = bound.dx.copy(), bound.du.copy()
+    assert (bound.x == bound.given).all()
     pushed = bound.layer.push_forward(bound.dx)
     before = pushed.copy()
     bound.network.forget_gradients()
