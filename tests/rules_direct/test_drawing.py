@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from bdfa_np import BDFA, DFA, DRTP, SDFA, Config, ErrorFeedback, Linear, Sequential, Tanh, build_model
+from bdfa_np.backend.cuda.backend import CupyBackend
 from bdfa_np.errors import ConfigError
 from bdfa_np.losses import LOSSES, CrossEntropy
 from bdfa_np.random_streams import Streams
 from bdfa_np.rules.direct.feedback import of_rank
+
+pytest_plugins = ["cuda_fixtures"]
 
 K, WIDTHS = 10, (900, 400)
 DIRECT = [DFA, SDFA, DRTP, BDFA]
@@ -237,3 +240,15 @@ def test_a_run_with_each_way_of_drawing_is_resumed_bit_for_bit(bdfa, result, tmp
         bdfa.train(f"parts{number}", *options, *rate, "--epochs", 1)
         bdfa.resume(f"parts{number}", "--epochs", 2)
         assert result(tmp_path / f"parts{number}") == result(tmp_path / f"whole{number}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_product_on_cuda_takes_the_first_columns_of_a_matrix_and_no_others(stand_in, dtype):
+    cuda = CupyBackend(dtype)
+    generator = np.random.default_rng(3)
+    e, B = generator.normal(size=(6, 4)).astype(dtype), generator.normal(size=(4, 9)).astype(dtype)
+    left, right = cuda.asarray(e), cuda.asarray(B)
+    out = cuda.matmul(left, right[:, :5], out=cuda.empty((6, 5)))
+    np.testing.assert_allclose(cuda.to_host(out), e @ B[:, :5], rtol=1e-5)
+    with pytest.raises(ValueError, match="contiguous matrices, their transposes, and the first columns"):
+        cuda.matmul(left, right[:, :8:2], out=cuda.empty((6, 4)))

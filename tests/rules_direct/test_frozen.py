@@ -13,6 +13,7 @@ from bdfa_np.optim import OPTIMIZERS
 RNG = np.random.default_rng(11)
 X = RNG.random((10, 15, 16, 2))
 LABELS = np.arange(10) % 4
+BATCHES = Batches(X, LABELS, 4, dtype="float64")
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +28,7 @@ def trained(network="mlp", epochs=2, **options):
     config = Config(network=network, gradient="frozen", **{"lr": 0.01, **options})
     model = built(config, X.shape[1:], 4, dtype="float64")
     before = model.network.weights.state(), model.network.state()
-    batches = Batches(X, LABELS, 4, dtype="float64")
-    for _ in model.trainer(batches, batches).run(epochs):
+    for _ in model.trainer(BATCHES, BATCHES).run(epochs):
         pass
     return model, *before
 
@@ -61,6 +61,17 @@ def test_hidden_weights_stay_bit_for_bit_and_the_output_layer_learns(network, op
     assert statistics
     for name, after in statistics.items():
         assert (after != carried[name]).any(), name  # of batch normalisation, from pass to pass
+
+
+def test_the_norm_that_is_bounded_is_that_of_the_output_layers_gradient_alone():
+    found = []
+    config = Config(gradient="frozen", num_hidden=9, clip_norm=0.1, optimization="sgd", lr=0.1)
+    for left_over in (0.0, 1e6):  # as a pass of --eps may leave it in hidden layers
+        model = built(config, X.shape[1:], 4, dtype="float64")
+        model.network.weights.gradients[...] = left_over
+        model.trainer(BATCHES, BATCHES).step(X, LABELS)
+        found.append(model.network.weights.values.copy())
+    assert (found[0] == found[1]).all()
 
 
 def test_the_bounds_on_norms_hold_for_the_output_layer():

@@ -8,6 +8,7 @@ from bdfa_np.rules.direct.dfa import DFA
 class DRTP(DFA):
     """``δ_l = (-t B_l) ⊙ f'(a_l)``: every block gets the target itself, which is known before the outputs are.
 
+    The signal does not end as the error falls, so that units want a bound, as tanh and sigm have: ReLU's run away.
     Under ``ce`` and ``mse``, whose ``e`` is divided by N, it is ``-t / N``. The output layer learns from ``e``
     (Frenkel, Lefebvre and Bol, 2021, arXiv 1909.01311; their code projects ``+t``, which is the same in distribution
     where ``B`` is drawn evenly around 0).

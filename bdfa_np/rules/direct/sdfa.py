@@ -12,7 +12,8 @@ class SDFA(DFA):
 
     Under ``ce`` and ``mse``, whose ``e`` is divided by N, it is ``sign(e) / N``. Outputs that do not saturate have
     ``sign(e) = 1 - 2t``, whatever they are; where ``e`` is exactly 0, as it may be in float32, its sign is 0. The
-    output layer learns from ``e`` itself (Frenkel, Lefebvre and Bol, 2021, arXiv 1909.01311).
+    output layer learns from ``e`` itself (Frenkel, Lefebvre and Bol, 2021, arXiv 1909.01311). The signal does not end
+    as the error falls, so that units want a bound, as tanh and sigm have: ReLU's run away.
 
     Parameters
     ----------
