@@ -255,6 +255,17 @@ def test_pfa_starts_from_an_expansion_that_nearly_keeps_lengths(backend):
     assert 0.999 * 40**-0.5 < np.abs(R).max() <= 40**-0.5
 
 
+def test_what_pfa_and_frsf_drew_once_is_part_of_their_state(backend):
+    for make in (PFA, FRSF):
+        rule = make(make_network(backend, vectors))
+        other = make(Sequential(vectors("uniform"), X.shape[1:], backend=backend, rng=4))
+        assert (gradients(rule) != gradients(other)).any()
+        other.network.weights.load_state(rule.network.weights.state())
+        other.feedback.load_state(rule.feedback.state())
+        other.load_state(rule.state(), rule.counters())
+        assert (gradients(rule) == gradients(other)).all()
+
+
 def test_gradients_that_a_pass_adds_to_are_no_part_of_pfas(backend):
     network = make_network(backend, images)
     rule = PFA(network, expansion=2)

@@ -25,8 +25,9 @@ from bdfa_np import (
 from bdfa_np.data import Batches
 from bdfa_np.layers.base import ParameterSpec
 from bdfa_np.rules import RULES
-from bdfa_np.rules.layerwise.wm import NOISE, followed
+from bdfa_np.rules.layerwise.wm import followed
 
+NOISE = 0.05  # as the authors draw it
 RNG = np.random.default_rng(2)
 
 
