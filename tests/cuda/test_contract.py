@@ -378,6 +378,8 @@ def test_every_kernel_that_is_met_is_among_those_that_are_compiled_and_checked(s
     for optimizer, nonlin in zip(OPTIMIZERS, itertools.cycle(NON_LINEARITIES)):  # which bfa generates through
         options = {"optimization": optimizer, "nonlin": nonlin, **needed(optimizer)}
         train(monkeypatch, CupyBackend(), gradient="bfa", **options)
+    for rule in RULES:
+        train(monkeypatch, CupyBackend(), gradient=rule, epochs=1)
     for options in OPTIONS:
         train(monkeypatch, CupyBackend(), **{"network": "conv", **options})
     known = {case.source("float32"): name for name, case in FORMULAS.items()} | {named_source("float32"): "named"}

@@ -89,6 +89,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
     "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
+    "frsf": FormulaCase(brsf.with_sign, (0, 1), (2,)),
     "scaled sign": FormulaCase(sdfa.scaled_sign, (0,), (1,), {"scale": 0.25}),
     "wm": FormulaCase(wm.mirrored, (0, 1), (0,), {"rate": 0.01, "keep": 0.999}),
     "kept": FormulaCase(feedback.where_kept, (0, 1), (0,)),
