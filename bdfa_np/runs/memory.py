@@ -146,7 +146,8 @@ def saving_memory(model: Model) -> int:
     rule = model.rule
     copied = [model.network.weights.values, rule.feedback.values, *rule.buffers().values()]
     copied += [array for optimizer in rule.optimizers for array in state_of(optimizer)]
-    return sum(2 * array.nbytes for array in copied) + sum(array.nbytes for array in state_of(model.optimizer))
+    total: int = sum(2 * array.nbytes for array in copied) + sum(array.nbytes for array in state_of(model.optimizer))
+    return total
 
 
 def trial_steps(model: Model) -> tuple[list[int], list[int]]:
