@@ -72,7 +72,7 @@ def test_the_documented_net_with_a_container_learns_by_every_rule(bdfa, tmp_path
     assert bdfa("train", *LEARNS[:2], *LEARNS[4:], *options).code == 0
     assert load_run("run").network["damped1.linear2"].W.shape == (100, 100)
     assert "error " in bdfa("evaluate", "run").out
-    assert read_checkpoint(Path("run/checkpoint.h5")).history[-1].test_error < 0.15
+    assert read_checkpoint(Path("run/checkpoint.h5")).history[-1].test_error < 0.2
 
 
 def test_the_documented_net_with_a_container_is_refused_by_bfa_which_needs_a_chain(bdfa, tmp_path, documented):

@@ -145,12 +145,11 @@ def test_a_float32_training_step_makes_no_float64_array(rule, optimization, crit
 
 @pytest.mark.parametrize(("rule", "network"), [(rule, network) for rule in RULES for network in trained_nets(rule)])
 def test_a_float32_step_with_every_layer_and_option_makes_no_float64_array(rule, network, monkeypatch):
-    if (network, rule) == ("conv", "ifa"):
-        pytest.skip("ifa is for fully connected nets")
     monkeypatch.setattr("bdfa_np.networks.conv.CHANNELS", (4, 5, 6))
     monkeypatch.setattr("bdfa_np.networks.conv.UNITS", (11, 10))
     made = spy_on_results(monkeypatch)
-    model = build_model(Config(gradient=rule, network=network, dropout=1, batchnorm=1), (15, 16, 2), 4)
+    options = {} if network == "resnet20" else {"dropout": 1, "batchnorm": 1}
+    model = build_model(Config(gradient=rule, network=network, **options), (15, 16, 2), 4)
     parts = {"network": model.network, "rule": model.rule, "loss": model.loss, "optimizer": model.optimizer}
     bounds = MaxNorm(model.network, incoming=0.1, outgoing=0.1)
     trainer = Trainer(**parts, train=[], test=[], eps=0.1, acc_gradient=True, constraint=bounds)

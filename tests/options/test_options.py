@@ -21,6 +21,7 @@ from bdfa_np.trainer import Trainer
 COMMON = "--dataset mnist-5k --train-limit 300 --test-limit 100 --threads 1 --epochs 1 --lr 1e-3"
 MLP = f"{COMMON} --num-hidden 20"
 CONV = f"{COMMON} --network conv --train-limit 130 --test-limit 20"
+RESNET = f"{COMMON} --network resnet20 --train-limit 70 --test-limit 20"
 SGD = f"{MLP} --optimization sgd"
 ONE_STEP = f"{SGD} --train-limit 60"
 STARTED = f"{SGD} --gradient bp --lr 1e-6"  # from weights that are not zero, which then hardly move
@@ -349,6 +350,9 @@ TABLE = [
     Row("sign_scale", f"{MLP} --gradient usf", "weights", differ),
     Row("mirror_lr", f"{MLP} --gradient wm", 0.1, feedback_differs),
     Row("mirror_decay", f"{MLP} --gradient wm", 0.1, feedback_differs),
+    Row("ebd_lambda", f"{MLP} --gradient ebd", 0.999, feedback_differs),
+    Row("shortcut", f"{RESNET} --resize 8", "pad", same),
+    Row("shortcut", f"{RESNET} --resize 8", "projection", lambda _, changed: "residual4.conv3.W" in changed.weights),
     Row("feedback_expansion", f"{MLP} --gradient pfa", 2, shape("linear1.W", (784, 20), (784, 20))),
     Row("max_in_norm", STARTED, 400, same),
     Row("max_out_norm", STARTED, 0.05, bounded(1)),

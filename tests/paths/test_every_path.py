@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "export RUN": ("RUN", ["export", "{}", "--to", "npz"]),
     "export --output": ("--output", ["export", "run", "--to", "npz", "--force", "--output", "{}"]),
     "runs FOLDER": ("FOLDER", ["runs", "{}"]),
+    "nets --dataset": ("--dataset", ["nets", "--dataset", "{}"]),
     "data list --datapath": ("--datapath", ["data", "list", "--datapath", "{}"]),
     "data list --cache-dir": ("--cache-dir", ["data", "list", "--cache-dir", "{}"]),
     "data info NAME": ("NAME", ["data", "info", "{}"]),

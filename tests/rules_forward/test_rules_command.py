@@ -119,8 +119,8 @@ def test_a_rule_in_a_file_shows_its_own_words_and_how_its_options_are_given(bdfa
 def test_what_a_rule_in_a_file_says_of_itself_is_shown(bdfa, tmp_path):
     said = '    formula = "δ_l = ½ (e B_l) ⊙ f\'(a_l)"\n    summary = "half of dfa"\n\n    options'
     (tmp_path / "halved.py").write_text(OWN.replace("    options", said, 1))
-    text = one_line(bdfa("rules", tmp_path / "halved.py").out)
-    assert "halved.py: half of dfa signal: δ_l = ½ (e B_l) ⊙ f'(a_l) weights: " in text
+    text = bdfa("rules", tmp_path / "halved.py").out  # where a long path is broken hangs on its length
+    assert "halved.py:halfofdfasignal:δ_l=½(eB_l)⊙f'(a_l)weights:" in "".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ WORK = {
     "evaluate": "evaluate run",
     "predict": "predict run --dataset mnist-5k --top 2",
     "export": "export run --to npz --force net.npz",
+    "rules": "rules",
+    "nets": "nets",
     "info": "info",
     "doctor": "doctor",
     "completion": "completion bash",
