@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bdfa_np.backend.base import Array
+from bdfa_np.backend.formula import formula
 from bdfa_np.layers.base import Layer, Shape, TangentWalk, Walk
 from bdfa_np.layers.container import Container
 from bdfa_np.representation import shape_text
@@ -98,5 +99,11 @@ class Residual(Container):
         return self._added(below, beside, below if free else self.backend.lend(below.shape))
 
     def _added(self, one: Array, other: Array, out: Array) -> Array:
-        self.xp.add(one, other, out=out)
+        self.backend.elementwise(added, (one, other), (out,))
         return out
+
+
+@formula
+def added(one, other):
+    """``one + other``."""
+    return one + other

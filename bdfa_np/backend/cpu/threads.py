@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 
 MAX_THREADS = 64
 
-LARGE = 2**20
+LARGE = 2**19
 """Entries from which an elementwise operation is shared among threads: below, waking them takes as long."""
 
 Task = Callable[[int, slice], object]

@@ -10,7 +10,7 @@ import numpy as np
 
 from bdfa_np.backend.base import Array
 
-BLOCK_BYTES = 2**18
+BLOCK_BYTES = 2**19
 """How many images are padded at a time: a fraction of a core's second-level cache, which holds the results too."""
 
 

@@ -8,6 +8,7 @@ from bdfa_np.backend.cuda.formula import kernel_source
 from bdfa_np.backend.formula import Formula
 from bdfa_np.layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from bdfa_np.layers.base import ParameterSpec
+from bdfa_np.layers.residual import added
 from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
@@ -87,6 +88,7 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "target mixed": FormulaCase(bdfa.with_share, (0, 1), (2,), {"alpha": 0.25}),
     "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
+    "added": FormulaCase(added, (0, 1), (0,)),
     "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
     "frsf": FormulaCase(brsf.with_sign, (0, 1), (2,)),
