@@ -8,7 +8,7 @@ from bdfa_np.rules import GROUPS, RULES
 from bdfa_np.rules.description import describe_rule
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-ROWS = [line for line in PAGE.split("## Rules by example")[0].splitlines() if line.startswith("| `")]
+ROWS = [line for line in PAGE.split("## What they come to")[0].splitlines() if line.startswith("| `")]
 
 
 def row(name):
@@ -27,3 +27,8 @@ def test_each_rule_has_its_row(name):
 def test_the_rows_are_all_rules_in_the_order_of_their_groups():
     wanted = [name for group in GROUPS for name, rule in RULES.items() if rule.group == group]
     assert [line.split("`")[1] for line in ROWS] == wanted
+
+
+def test_what_they_come_to_is_said_of_all_rules_in_the_same_order():
+    results = PAGE.split("## What they come to")[1].split("## Rules of your own")[0].splitlines()
+    assert [line.split("`")[1] for line in results if line.startswith("| `")] == [line.split("`")[1] for line in ROWS]
