@@ -1,10 +1,9 @@
 """Error-sign direct feedback alignment."""
 
-from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
-from bdfa_np.backend.formula import formula
 from bdfa_np.losses import LossResult
 from bdfa_np.rules.direct.dfa import DFA
+from bdfa_np.rules.signs import scaled_sign
 
 
 class SDFA(DFA):
@@ -39,9 +38,3 @@ class SDFA(DFA):
         signs: Array = self.backend.xp.empty_like(e)
         self.backend.elementwise(scaled_sign, (e,), (signs,), scale=result.scale)
         return signs
-
-
-@formula
-def scaled_sign(e, *, scale):
-    """``scale · sign(e)``."""
-    return scale * maths.sign(e)

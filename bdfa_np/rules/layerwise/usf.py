@@ -1,10 +1,9 @@
 """Uniform sign-concordant feedback."""
 
-from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
-from bdfa_np.backend.formula import formula
 from bdfa_np.layers.base import Layer
 from bdfa_np.rules.layerwise.signs import SignConcordant
+from bdfa_np.rules.signs import scaled_sign
 
 
 class USF(SignConcordant):
@@ -25,11 +24,5 @@ class USF(SignConcordant):
         """Return ``s · sign(W)``."""
         W = self.network.weights[f"{layer.name}.W"]
         V = self.backend.lend(W.shape)
-        self.backend.elementwise(scaled_sign, (W,), (V,), s=self.s[layer.name])
+        self.backend.elementwise(scaled_sign, (W,), (V,), scale=self.s[layer.name])
         return V
-
-
-@formula
-def scaled_sign(W, *, s):
-    """``s · sign(W)``, and 0 where ``W`` is 0."""
-    return s * maths.sign(W)

@@ -14,8 +14,9 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
-from bdfa_np.rules.direct import bdfa, feedback, sdfa
-from bdfa_np.rules.layerwise import brsf, usf, wm
+from bdfa_np.rules.direct import bdfa, feedback
+from bdfa_np.rules.layerwise import brsf, wm
+from bdfa_np.rules.signs import scaled_sign
 from bdfa_np.trainer import moved_by_sign
 
 
@@ -89,10 +90,9 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
     "added": FormulaCase(added, (0, 1), (0,)),
-    "usf": FormulaCase(usf.scaled_sign, (0,), (1,), {"s": 0.05}),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
     "frsf": FormulaCase(brsf.with_sign, (0, 1), (2,)),
-    "scaled sign": FormulaCase(sdfa.scaled_sign, (0,), (1,), {"scale": 0.25}),
+    "scaled sign": FormulaCase(scaled_sign, (0,), (1,), {"scale": 0.25}),
     "wm": FormulaCase(wm.mirrored, (0, 1), (0,), {"rate": 0.01, "keep": 0.999}),
     "kept": FormulaCase(feedback.where_kept, (0, 1), (0,)),
     "adversarial": FormulaCase(moved_by_sign, (0, 1), (2,), {"eps": 0.08}),
