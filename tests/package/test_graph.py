@@ -27,7 +27,7 @@ ORDER = (
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),
     *("rules", "trust", "trainer", "predictions", "options", "model"),
-    *("parity", "export", "sklearn", "runs", "cli", "__main__"),
+    *("parity", "export", "sklearn", "runs", "study", "cli", "__main__"),
 )
 """Each may import those before it, and no other."""
 

@@ -1,0 +1,1 @@
+"""Published tables as studies that come with the package."""
