@@ -15,7 +15,7 @@ from bdfa_np.extensions import held
 from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import read_text
+from bdfa_np.runs.files import problems_told, read_text
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store.document import as_begun, check_document, check_same_code, described
@@ -31,6 +31,7 @@ from bdfa_np.runs.store.figures import (
 )
 from bdfa_np.runs.store.log import mended
 from bdfa_np.runs.store.place import HeldFolder
+from bdfa_np.runs.store.result import RESULT, RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text
 from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
 from bdfa_np.trainer import EpochRecord
@@ -47,6 +48,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "preprocessing.h5",
     "best.h5",
     HISTORY,
+    RESULT,
     *COPIES,
 )
 
@@ -58,7 +60,8 @@ class RunFolder(HeldFolder):
 
     The checkpoint is the truth, with the figures of its epochs in ``history.bin``; ``metrics.csv``, ``ErrorRate.log``
     and ``confusion.csv`` follow from the two. Where a kill comes between two writes, `go_on_from` makes that good.
-    ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on.
+    ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on. ``result.toml`` is there
+    once all epochs are done, and goes when more are asked for.
 
     Parameters
     ----------
@@ -348,6 +351,33 @@ class RunFolder(HeldFolder):
         keep_text(self.file(METRICS), metrics_header(config.tested_on) + metrics_rows(history))
         keep_text(self.file(ERROR_RATE), ERROR_RATE_HEADER + error_rate_rows(history))
         keep_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it says what the run has come to; runs of earlier versions do not."""
+        return self.file(RESULT).exists()
+
+    def write_result(self, result: RunResult) -> None:
+        """Write what the run has come to."""
+        replace_text(self.file(RESULT), result.to_toml())
+
+    def remove_result(self) -> None:
+        """Forget what the run had come to: it goes on."""
+        self.file(RESULT).unlink(missing_ok=True)
+
+    def read_result(self) -> RunResult | None:
+        """Return what the run has come to; None where its epochs are not done, or an earlier version did them.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        path = self.file(RESULT)
+        if not path.exists():
+            return None
+        with problems_told(path, missing="try again", damaged="remove it, and --resume writes it anew"):
+            return RunResult.from_mapping(parsed_toml(read_text(path)))
 
     def log(self, lines: Sequence[str]) -> None:
         """Add lines to ``Log.txt``."""

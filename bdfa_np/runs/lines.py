@@ -4,7 +4,6 @@ import itertools
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bdfa_np import __version__
@@ -16,30 +15,11 @@ from bdfa_np.options.config import Config
 from bdfa_np.options.usual import differing_first, lines_of
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.history import lowest
+from bdfa_np.runs.store.result import FinalTest
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
 CHOSEN_ON_TEST = "chosen on test images"
-
-
-@dataclass(frozen=True)
-class FinalTest:
-    """What the net that a run with ``validate`` keeps comes to on the data set's own test images.
-
-    Attributes
-    ----------
-    epoch : int
-        After which epoch that net is: the best one's with ``keep_best``, else the last.
-    error, loss : float
-        The error as a fraction, and the mean loss.
-    images : int
-        How many test images there are.
-    """
-
-    epoch: int
-    error: float
-    loss: float
-    images: int
 
 
 def opening(model: Model) -> list[str]:

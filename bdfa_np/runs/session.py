@@ -17,7 +17,6 @@ from bdfa_np.runs.folder import CURVES, RunFolder
 from bdfa_np.runs.history import Standing
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
-    FinalTest,
     ending,
     epoch_heading,
     epoch_line,
@@ -29,6 +28,7 @@ from bdfa_np.runs.lines import (
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
+from bdfa_np.runs.store.result import FinalTest, RunResult
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
@@ -118,10 +118,9 @@ class Session:
             raise RunError(f"the checkpoint in {self.folder.path} is not that of its data: it has other classes")
         counts[...] = checkpoint.confusion
         self.history = checkpoint.history
-        share = counts.sum(axis=1).max() / max(counts.sum(), 1)
         for record in self.history:
             self._standing.add(record)
-            self._said_to_learn_nothing |= self._standing.learns_nothing(share)
+            self._said_to_learn_nothing |= self._standing.learns_nothing(self._largest_share)
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
         config = self.model.config
@@ -150,10 +149,13 @@ class Session:
         try:
             with self._interrupts_told():
                 if self.trainer.goes_on(config.epochs):
+                    self.folder.remove_result()
                     self._lines(epoch_heading(config.tested_on, config.epochs))
                     self._train()
                     self._draw(at_once=True)
-                    self._test_what_is_kept()
+                    self._conclude()
+                elif self.history and not self.folder.has_result:
+                    self._conclude()  # which a run stopped after its last epoch has not come to
         finally:
             listener.ends()
         self._lines(self._ending(done_before))
@@ -204,9 +206,7 @@ class Session:
         after = self.trainer.optimizer.learning_rate
         if after == rate / 2:  # a schedule leaves it alone: what it multiplies by is no part of it
             yield halved_line(rate, after)
-        counts = self.trainer.confusion.counts
-        share = counts.sum(axis=1).max() / counts.sum()
-        if not self._said_to_learn_nothing and self._standing.learns_nothing(share):
+        if not self._said_to_learn_nothing and self._standing.learns_nothing(self._largest_share):
             self._said_to_learn_nothing = True
             yield from learns_nothing_lines(self.history[-1].test_error, self.model.config.tested_on)
         self._seconds.append(self.history[-1].seconds)
@@ -235,6 +235,35 @@ class Session:
         with in_place, blamed():
             loss, confusion = evaluate(network, self.model.loss, data.test_batches(config.batch_size))
         self.final_test = FinalTest(kept, confusion.error_rate, loss, confusion.total)
+
+    def _conclude(self) -> None:
+        """Write what the run has come to."""
+        self._test_what_is_kept()
+        config, standing = self.model.config, self._standing
+        last, best = standing.last, standing.lowest
+        assert last is not None and best is not None
+        self.folder.write_result(
+            RunResult(
+                epochs=last.epoch,
+                seconds=sum(record.seconds for record in self.history),
+                threads=config.threads if self.model.backend.name == "numpy" else 1,
+                backend=self.model.backend.name,
+                tested_on=config.tested_on,
+                last_error=last.test_error,
+                lowest_error=best.test_error,
+                lowest_epoch=best.epoch,
+                stop_reason=self.trainer.progress.stop_reason,
+                learns_nothing=standing.learns_nothing(self._largest_share),
+                test=self.final_test,
+            )
+        )
+
+    @property
+    def _largest_share(self) -> float:
+        """The share of the largest class among the samples tested on."""
+        counts = self.trainer.confusion.counts
+        share: float = counts.sum(axis=1).max() / max(counts.sum(), 1)
+        return share
 
     def _lines(self, lines: Iterable[str]) -> None:
         self._tell(self._noted(lines))

@@ -19,7 +19,7 @@ from bdfa_np.options.config import Config
 from bdfa_np.random_streams import Streams
 
 TEXTS = {"config.toml", "metrics.csv", "ErrorRate.log", "confusion.csv", "Log.txt"}
-FILES = {*TEXTS, "checkpoint.h5", "history.bin", "preprocessing.h5"}
+FILES = {*TEXTS, "checkpoint.h5", "history.bin", "preprocessing.h5", "result.toml"}
 COLUMNS = "epoch,lr,train_loss,train_error,train_error_mean,test_loss,test_error,seconds"
 NOTE = "note: dfa keeps its feedback fixed"
 

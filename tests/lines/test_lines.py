@@ -8,7 +8,8 @@ import pytest
 
 from bdfa_np import Config, __version__
 from bdfa_np.options.catalogue import OPTIONS
-from bdfa_np.runs.lines import FinalTest, choices, ending, epoch_heading, epoch_line, learns_nothing_lines
+from bdfa_np.runs.lines import choices, ending, epoch_heading, epoch_line, learns_nothing_lines
+from bdfa_np.runs.store.result import FinalTest
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 

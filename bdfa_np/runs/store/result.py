@@ -1,0 +1,86 @@
+"""What a run has come to once all its epochs are done, as ``result.toml`` has it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import tomli_w
+
+RESULT = "result.toml"
+
+
+@dataclass(frozen=True)
+class FinalTest:
+    """What the net that a run with ``validate`` keeps comes to on the data set's own test images.
+
+    Attributes
+    ----------
+    epoch : int
+        After which epoch that net is: the best one's with ``keep_best``, else the last.
+    error, loss : float
+        The error as a fraction, and the mean loss.
+    images : int
+        How many test images there are.
+    """
+
+    epoch: int
+    error: float
+    loss: float
+    images: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    epochs : int
+        How many were done.
+    seconds : float
+        What they took in all.
+    threads : int
+        With how many the last of them were trained; 1 on a GPU.
+    backend : {"numpy", "cupy"}
+        On what.
+    tested_on : {"test", "validation"}
+        What the errors after each epoch were measured on.
+    last_error, lowest_error : float
+        After the last epoch and after the best one, as fractions.
+    lowest_epoch : int
+        The best epoch.
+    stop_reason : str
+        Why it ended by itself; empty where all epochs were done.
+    learns_nothing : bool
+        Whether its net was no better than a constant answer at the end, and no longer on its way to be.
+    test : FinalTest or None
+        With ``validate``, what the net that was kept comes to on the data set's own test images.
+    """
+
+    epochs: int
+    seconds: float
+    threads: int
+    backend: str
+    tested_on: str
+    last_error: float
+    lowest_error: float
+    lowest_epoch: int
+    stop_reason: str = ""
+    learns_nothing: bool = False
+    test: FinalTest | None = None
+
+    def to_toml(self) -> str:
+        """Return the text of the file."""
+        return tomli_w.dumps({name: value for name, value in asdict(self).items() if value is not None})
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "RunResult":
+        """Return what a file says.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it says something else.
+        """
+        test = mapping.get("test")
+        return cls(**{**mapping, "test": None if test is None else FinalTest(**test)})

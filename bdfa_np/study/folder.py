@@ -1,0 +1,177 @@
+"""A study's folder: which of its runs are there, how far they are, and why one has failed."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bdfa_np.data.sources.find import is_own
+from bdfa_np.errors import RunError
+from bdfa_np.extensions import held
+from bdfa_np.options.catalogue import OPTIONS
+from bdfa_np.options.changes import check_unedited
+from bdfa_np.options.config import Config
+from bdfa_np.options.precedence import whole
+from bdfa_np.runs.checkpoint import read_history
+from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
+from bdfa_np.runs.listing import NOT_COMPARED
+from bdfa_np.runs.store.lock import is_held
+from bdfa_np.runs.store.result import RunResult
+from bdfa_np.study.claims import holder
+from bdfa_np.study.events import State
+from bdfa_np.study.plan import PlannedRun
+from bdfa_np.system.files import replace_text
+from bdfa_np.trainer import EpochRecord
+from bdfa_np.trust.gate import named
+
+NOT_STUDIED = NOT_COMPARED - {"rule_options"}
+"""Options in which a run may differ from what is planned: those of the machine and of its paths, and the epochs."""
+
+
+class StudyFolder:
+    """The folder of a study, in which each run has a folder of its own as `PlannedRun.folder` names it.
+
+    Parameters
+    ----------
+    path : path
+        The folder, there or not.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def run(self, run: PlannedRun) -> Path:
+        """Return where a run is, or is to be."""
+        return self.path.joinpath(*run.folder.split("/"))
+
+    def state(self, run: PlannedRun) -> State:
+        """Return how far a run has come.
+
+        Raises
+        ------
+        RunError
+            If what is there is damaged.
+        """
+        path = self.run(run)
+        if self.is_finished(run):
+            return "finished"
+        if holder(path) is not None or is_held(path):
+            return "running"
+        if self.failure(run):
+            return "failed"
+        return "missing" if RunFolder(path).is_vacant else "unfinished"
+
+    def is_finished(self, run: PlannedRun) -> bool:
+        """Return whether a run has all that is wanted of it; raises as `state` does."""
+        folder = RunFolder(self.run(run))
+        if folder.is_vacant:
+            return False
+        config, _ = folder.read_document()
+        progress, _, _ = read_history(folder.path / CHECKPOINT)
+        epochs = _epochs(run)
+        over = bool(progress.stop_reason) or 0 <= epochs <= progress.epoch
+        return over and (folder.has_result or not config.validate)
+
+    def config(self, run: PlannedRun) -> Config:
+        """Return a run's options as its ``config.toml`` has them; raises `RunError` where there is none."""
+        return RunFolder(self.run(run)).read_document()[0]
+
+    def history(self, run: PlannedRun) -> list[EpochRecord]:
+        """Return the figures of the epochs that a run has done; raises as `state` does."""
+        folder = RunFolder(self.run(run))
+        if folder.is_vacant:
+            return []
+        folder.finish()
+        return read_history(folder.path / CHECKPOINT)[1]
+
+    def result(self, run: PlannedRun) -> RunResult | None:
+        """Return what a run has come to; None where it is not finished, or was by an earlier version."""
+        return RunFolder(self.run(run)).read_result()
+
+    def failure(self, run: PlannedRun) -> str:
+        """Return why a run failed when it was last tried, in one line; empty where it did not."""
+        try:
+            return self.failure_file(run).read_text(errors="replace").partition("\n")[0]
+        except OSError:
+            return ""
+
+    def failure_file(self, run: PlannedRun) -> Path:
+        """Return the file that says why a run has failed, and where: its first line, and what Python traced."""
+        path = self.run(run)
+        return path.with_name(f"{path.name}.failed")
+
+    def keep_failure(self, run: PlannedRun, reason: str, traced: str = "") -> None:
+        """Keep why a run has failed, where that can be written."""
+        with contextlib.suppress(OSError):
+            path = self.failure_file(run)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, f"{reason}\n" + (f"\n{traced}" if traced else ""))
+
+    def forget_failure(self, run: PlannedRun) -> None:
+        """Forget that a run had failed."""
+        with contextlib.suppress(OSError):
+            self.failure_file(run).unlink(missing_ok=True)
+
+    def check_same(self, runs: Iterable[PlannedRun]) -> None:
+        """Raise `RunError` where a run was begun with other settings than are planned, is damaged, or was edited."""
+        for run in runs:
+            self.check_run(run)
+
+    def check_run(self, run: PlannedRun) -> None:
+        """Do for one run what `check_same` does for all."""
+        folder = RunFolder(self.run(run))
+        if folder.is_vacant:
+            return
+        before, document = folder.read_document()
+        progress, _, record = read_history(folder.path / CHECKPOINT)
+        check_unedited(before, document, record, folder.path / CONFIG)
+        planned = planned_config(run)
+        with held(named(planned)):
+            before = before.resolve() if before.gradient == planned.gradient else before
+        changes = [f"{_said(name, was)}, now {_said('', now)}" for name, was, now in _differences(before, planned)]
+        epochs = _epochs(run)
+        if before.schedule == "cosine" and before.epochs != epochs:
+            changes.append(f"epochs {before.epochs}, now {epochs}, and its schedule has come to 0 by the last one")
+        elif 0 <= epochs < progress.epoch:
+            changes.append(f"epochs {progress.epoch}, now {epochs}")
+        if changes:
+            raise RunError(
+                f"{folder.path} was trained with other settings ({'; '.join(changes)}): name another folder with "
+                "--save, or put the setting back"
+            )
+
+
+def planned_config(run: PlannedRun) -> Config:
+    """Return a planned run's options, resolved.
+
+    Raises
+    ------
+    ConfigError
+        If they cannot be used.
+    """
+    config = Config.from_mapping(run.options)
+    with held(named(config)):
+        return whole(config.resolve())
+
+
+def _epochs(run: PlannedRun) -> int:
+    epochs: int = run.options.get("epochs", OPTIONS["epochs"].default)
+    return epochs
+
+
+def _differences(before: Config, planned: Config) -> list[tuple[str, Any, Any]]:
+    """Return the options that are studied in which two configurations differ, with both values."""
+    found = []
+    for name in OPTIONS:
+        was, now = getattr(before, name), getattr(planned, name)
+        if name in NOT_STUDIED or was == now or (name == "dataset" and is_own(was) and is_own(now)):
+            continue
+        found.append((name, was, now))
+    return found
+
+
+def _said(name: str, value: Any) -> str:
+    """Return an option and its value as a message has them."""
+    shown = "not given" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{name} {shown}".strip()
