@@ -14,7 +14,7 @@ from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder
-from bdfa_np.runs.history import Standing
+from bdfa_np.runs.history import Standing, lowest
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
     ending,
@@ -239,9 +239,7 @@ class Session:
     def _conclude(self) -> None:
         """Write what the run has come to."""
         self._test_what_is_kept()
-        config, standing = self.model.config, self._standing
-        last, best = standing.last, standing.lowest
-        assert last is not None and best is not None
+        config, last, best = self.model.config, self.history[-1], lowest(self.history)
         self.folder.write_result(
             RunResult(
                 epochs=last.epoch,
@@ -253,7 +251,7 @@ class Session:
                 lowest_error=best.test_error,
                 lowest_epoch=best.epoch,
                 stop_reason=self.trainer.progress.stop_reason,
-                learns_nothing=standing.learns_nothing(self._largest_share),
+                learns_nothing=self._standing.learns_nothing(self._largest_share),
                 test=self.final_test,
             )
         )

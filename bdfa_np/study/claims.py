@@ -33,12 +33,12 @@ SIZE = 600
 """Bytes of a claim, padded: one that is rewritten is never shorter or longer while somebody reads it."""
 
 
-class ClaimHeld(RunError):
+class ClaimHeldError(RunError):
     """Somebody else is at work on a run."""
 
 
-class ClaimLost(RunError):
-    """This process was still for so long that its claim on a run is another's by now, or was removed."""
+class ClaimLostError(RunError):
+    """Stood still for so long that the claim on a run is another process's by now, or found that it was removed."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ class Claim:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise `ClaimLost` unless this process holds the claim still."""
+        """Raise `ClaimLostError` unless this process holds the claim still."""
         with contextlib.suppress(OSError):
             if _last(self.path.parent) == int(self.path.name) and _holder_in(self.path.read_bytes()) == self._holder:
                 return
-        raise ClaimLost(
+        raise ClaimLostError(
             f"the claim on {_run_of(self.path.parent)} is no longer this process's, which stood still for a while: "
             "whoever has it now goes on with the run"
         )
@@ -146,7 +146,7 @@ def claimed(run: Path) -> Iterator[Claim]:
 
     Raises
     ------
-    ClaimHeld
+    ClaimHeldError
         If somebody else holds it.
     RunError
         If no file can be written there.
@@ -158,7 +158,7 @@ def claimed(run: Path) -> Iterator[Claim]:
         if last:
             there = holder(run)
             if there is not None:
-                raise ClaimHeld(f"{there} is at work on {run}")
+                raise ClaimHeldError(f"{there} is at work on {run}")
         claim = _create(folder / str(last + 1), run)
     except OSError as error:
         raise RunError(refusal(folder, error, "cannot be written")) from error
@@ -173,16 +173,16 @@ def _create(path: Path, run: Path) -> Claim:
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except FileExistsError:
-        raise ClaimHeld(f"another process has just begun to work on {run}") from None
+        raise ClaimHeldError(f"another process has just begun to work on {run}") from None
     claim = Claim(path, file)
     try:
         claim.begin()
         claim.check()
     except BaseException as error:
         claim.release()
-        if isinstance(error, ClaimLost):  # an old one: others have come and gone since its number was the next
+        if isinstance(error, ClaimLostError):  # an old one: others have come and gone since its number was the next
             path.unlink(missing_ok=True)
-            raise ClaimHeld(f"another process has just begun to work on {run}") from None
+            raise ClaimHeldError(f"another process has just begun to work on {run}") from None
         raise
     for number in _numbers(path.parent):
         if number < int(path.name):

@@ -16,7 +16,7 @@ from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.runs.store.lock import is_held
-from bdfa_np.study.claims import Claim, ClaimHeld, claimed
+from bdfa_np.study.claims import Claim, ClaimHeldError, claimed
 from bdfa_np.study.events import Outcome, Progress
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun
@@ -56,12 +56,12 @@ def carry_out(run: PlannedRun, root: Path, machine: Mapping[str, Any], report: C
             with claimed(path) as claim:
                 telling.claim = claim
                 if is_held(path):
-                    raise ClaimHeld(f"another process is training in {path}")
+                    raise ClaimHeldError(f"another process is training in {path}")
                 if not folder.is_finished(run):  # which another may have done meanwhile
                     folder.check_run(run)
                     _train(run, folder, machine, telling)
         folder.check_run(run)
-    except ClaimHeld as error:
+    except ClaimHeldError as error:
         return Outcome(run.folder, "running", str(error), telling.trained)
     except Exception as error:
         reason, traced = _told(error, folder.failure_file(run))
