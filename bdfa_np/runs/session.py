@@ -53,16 +53,22 @@ class Session:
         What it trains and tests on.
     listener : Listener
         Who hears of it.
+    final_test : bool, default True
+        Whether a run with ``validate`` is tested on the test images once all epochs are done. A trial of a search is
+        not: what is chosen by validation must not have seen them.
 
     Attributes
     ----------
     history : list of EpochRecord
         One for each epoch done.
     final_test : FinalTest or None
-        With ``validate``, what the net that is kept comes to on the test images, once all epochs are done.
+        With ``validate``, what the net that is kept comes to on the test images, once all epochs are done, unless
+        that is not to be known.
     """
 
-    def __init__(self, folder: RunFolder, model: Model, data: RunData, listener: Listener) -> None:
+    def __init__(
+        self, folder: RunFolder, model: Model, data: RunData, listener: Listener, *, final_test: bool = True
+    ) -> None:
         self.folder = folder
         self.model = model
         self.data = data
@@ -77,6 +83,7 @@ class Session:
         self._standing = Standing()
         self._curves = Curves(f"{config.dataset}, {Path(config.network).stem}, {config.gradient}", config.tested_on)
         self.final_test: FinalTest | None = None
+        self._tests_at_the_end = final_test and bool(config.validate)
         self._epochs_saved = 0
         self._preprocessing = ""
         self._record = recorded(config, data.description())
@@ -226,7 +233,7 @@ class Session:
     def _test_what_is_kept(self) -> None:
         """Test on the data set's own test images, once, where the epochs were tested on others."""
         config, network = self.model.config, self.model.network
-        if not config.validate:
+        if not self._tests_at_the_end:
             return
         data = self.data.with_real_test_set()
         kept = self._lowest_epoch if config.keep_best else self.history[-1].epoch

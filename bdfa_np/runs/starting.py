@@ -46,6 +46,7 @@ def start_run(
     files: Files | None = None,
     listener: Listener | None = None,
     dataset: Dataset | None = None,
+    final_test: bool = True,
 ) -> Session:
     """Train a new run in a folder, with as many threads as the options say.
 
@@ -70,6 +71,8 @@ def start_run(
         Who hears of it.
     dataset : Dataset, optional
         What it trains on where that is in memory; else the data set that the options name.
+    final_test : bool, default True
+        Whether a run with ``validate`` is tested on the test images once all epochs are done.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def start_run(
             if load is not None:
                 lines.append(load_weights(model, load))
             with folder.new(force=force), blamed():
-                session = Session(folder, model, data, listener)
+                session = Session(folder, model, data, listener, final_test=final_test)
                 session.begin(lines, noted)
                 session.run()
     return session
@@ -122,6 +125,7 @@ def resume_run(
     trust: bool = False,
     listener: Listener | None = None,
     dataset: Dataset | None = None,
+    final_test: bool = True,
 ) -> Session:
     """Go on with the run in a folder.
 
@@ -143,6 +147,8 @@ def resume_run(
         Who hears of it.
     dataset : Dataset, optional
         What it trains on where that is in memory; else the data set that the options name.
+    final_test : bool, default True
+        Whether a run with ``validate`` is tested on the test images once all epochs are done.
 
     Returns
     -------
@@ -188,7 +194,7 @@ def resume_run(
                 then = document.get("versions", {}).get(package)
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
-            session = Session(folder, model, data, listener)
+            session = Session(folder, model, data, listener, final_test=final_test)
             session.go_on_from(checkpoint, lines, noted)
             session.run()
     return session

@@ -23,6 +23,8 @@ class PlannedRun:
         Its run folder as seen from the study's, with slashes: ``1x400/bdfa/seed-1``.
     whole_epochs : int or None
         How many epochs the study asks for, where this run is a shortened one.
+    final_test : bool
+        Whether a run with ``validate`` is tested on the test images at its end; a trial of a search is not.
     """
 
     study: str
@@ -31,6 +33,7 @@ class PlannedRun:
     options: Mapping[str, Any]
     folder: str
     whole_epochs: int | None = None
+    final_test: bool = True
 
     @property
     def is_shortened(self) -> bool:
