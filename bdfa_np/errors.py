@@ -24,6 +24,10 @@ class UntrustedError(UserError):
     """A rule's or a net's file would be run that nobody here has named; it was not."""
 
 
+class StudyError(UserError):
+    """A study's file is missing or malformed, or has not what is asked for; the message names file and cell."""
+
+
 class DataError(UserError):
     """A data set is missing, damaged, or not what it should be."""
 

@@ -94,7 +94,7 @@ def left_of(
         return {}, [], own
     from_file = read_options(file)
     configs = [Config.from_mapping(options) for options in (from_file, {**from_file, **given})]
-    files, said = of_file(file, configs, own, trust=trust)
+    files, said = of_file(f"--config {file}", configs, own, trust=trust)
     notes = [f"note: {text}" for text in said]
     with held(files):
         left_out = meaningless(given, from_file)
@@ -126,7 +126,7 @@ def read_options(path: Path) -> dict[str, Any]:
     """
     document = read_toml(path, ConfigError, f"--config {path}")
     try:
-        options = _by_name(_table_of_options(document))
+        options = by_name(_table_of_options(document))
         Config.from_mapping(options)
     except ConfigError as error:
         raise ConfigError(f"--config {path}: {error}") from error
@@ -156,7 +156,7 @@ def _table_of_options(document: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _by_name(written: dict[str, Any]) -> dict[str, Any]:
+def by_name(written: dict[str, Any]) -> dict[str, Any]:
     """Return a file's options by their names, in which hyphens may have stood.
 
     Raises

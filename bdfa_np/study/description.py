@@ -1,45 +1,29 @@
-"""What a study is: cells, each a configuration of a run with what was published for it, and seeds."""
+"""What a study is: cells, each a configuration of a run with what was published for it, and seeds; and its file."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-FIGURES = ("last", "best", "test")
-"""What a run's error can be taken from: the last epoch, the epoch of the lowest error on the part tested on, or
-the data set's own test images, of a run with ``validate`` by the net that it keeps."""
-MEASURES = ("error", "accuracy")
-"""As what figures are published, in percent, and shown beside them."""
+import tomli_w
 
+from bdfa_np.errors import StudyError
+from bdfa_np.study import document as parts
+from bdfa_np.study.cell import Cell
+from bdfa_np.study.checking import checked
+from bdfa_np.study.document import FIGURES, MEASURES
+from bdfa_np.study.grid import expanded
+from bdfa_np.system.files import replace_text
+from bdfa_np.system.paths import user_path
+from bdfa_np.system.reading import read_toml
 
-@dataclass(frozen=True)
-class Cell:
-    """One configuration of a study.
+__all__ = ["FIGURES", "MEASURES", "Cell", "Study", "load_study", "published_names", "write_study"]
 
-    Attributes
-    ----------
-    labels : tuple of str
-        What it is called along each of the study's axes, for example ``("1x400", "bdfa")``.
-    options : dict
-        All its options that are given, those of the base among them, by their names as in a ``config.toml``, but for
-        the seed.
-    published : float or None
-        The published mean, in percent, as the source prints it.
-    published_sd : float or None
-        Its standard deviation, where the source has one.
-    note : str
-        What is to be said of this cell alone.
-    """
-
-    labels: tuple[str, ...]
-    options: Mapping[str, Any]
-    published: float | None = None
-    published_sd: float | None = None
-    note: str = ""
-
-    @property
-    def name(self) -> str:
-        """The labels, joined by slashes."""
-        return "/".join(self.labels)
+SUFFIX = ".toml"
+COPY = "study.toml"
+"""What a study's folder calls the study as it was last run."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +62,144 @@ class Study:
     report: tuple[str, ...] = ("last",)
     measure: str = "error"
     search: Mapping[str, Any] = field(default_factory=dict)
+
+
+def published_names() -> list[str]:
+    """Return the names of the studies that come with the package."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in _PUBLISHED.glob(f"*{SUFFIX}"))
+
+
+_PUBLISHED = Path(__file__).with_name("published")
+
+
+def load_study(name_or_path: str | os.PathLike[str], *, trust: bool = False) -> Study:
+    """Read a study, and check whether every cell of it can be trained.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A published study's name, or a TOML file. Paths in it, of data, nets and rules, are read as if typed where the
+        command is given, as ``bdfa train --config`` has it.
+    trust : bool, default False
+        Whether a net or a rule may be run that the file names and the user never did.
+
+    Returns
+    -------
+    Study
+        With whole paths in its cells' options.
+
+    Raises
+    ------
+    StudyError
+        If there is no such study, or it is malformed; naming the file and the cell.
+    UntrustedError
+        If a net or a rule would be run that the user never named.
+    """
+    path, place = study_file(name_or_path)
+    document = read_toml(path, StudyError, place)
+    try:
+        return _study(document, path.name.removesuffix(SUFFIX), place, trust=trust)
+    except StudyError as error:
+        raise StudyError(f"{place}: {error}") from error
+
+
+def study_file(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """Return a study's file, and what messages call it.
+
+    Raises
+    ------
+    StudyError
+        If there is none.
+    """
+    text = os.fspath(name_or_path)
+    names = published_names()
+    if text in names:
+        return _PUBLISHED / f"{text}{SUFFIX}", f"study {text}"
+    path = user_path(text, "a study")
+    if path.is_dir():
+        copy = path / COPY
+        advice = f"the study that was run in it is {copy}" if copy.is_file() else f"name a file such as {path}{SUFFIX}"
+        raise StudyError(f"{path} is a folder, and a study is a TOML file: {advice}")
+    if not path.exists() and not path.is_symlink():
+        near = get_close_matches(text.removesuffix(SUFFIX), names, n=2)
+        meant = f"did you mean {' or '.join(near)}?" if near else "bdfa study list has the published ones"
+        raise StudyError(f"{path}: there is no such file, and no published study of this name: {meant}")
+    return path, str(path)
+
+
+def _study(document: Mapping[str, Any], name: str, place: str, *, trust: bool) -> Study:
+    parts.check_keys(document, parts.KEYS, "")
+    axes, cells = expanded(document)
+    return Study(
+        name=parts.one_text(document, "name") or name,
+        axes=axes,
+        cells=tuple(checked(place, cells, trust=trust)),
+        seeds=parts.seeds_of(document.get("seeds", 1)),
+        title=parts.one_text(document, "title"),
+        source=parts.one_text(document, "source"),
+        notes=parts.texts(document, "notes"),
+        report=parts.report_of(document.get("report", ["last"])),
+        measure=parts.chosen(document.get("measure", "error"), MEASURES, "measure"),
+        search=dict(parts.table(document, "search")),
+    )
+
+
+def write_study(study: Study, path: str | os.PathLike[str]) -> None:
+    """Write a study to a TOML file, from which `load_study` makes the same study, its name included.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    path : str or path
+        The file, which is replaced in one step.
+
+    Raises
+    ------
+    OSError
+        Where the system refuses it.
+    """
+    replace_text(Path(path), study_text(study))
+
+
+def study_text(study: Study) -> str:
+    """Return a study as TOML: what all cells have in common as ``[base]``, and a list of cells."""
+    base = common_options(study)
+    document: dict[str, Any] = {"name": study.name}
+    document |= {key: getattr(study, key) for key in ("title", "source") if getattr(study, key)}
+    document |= {
+        "notes": list(study.notes),
+        "seeds": list(study.seeds),
+        "report": list(study.report),
+        "measure": study.measure,
+        "axes": list(study.axes),
+        "base": base,
+        "search": dict(study.search),
+        "cells": [_cell_table(cell, base) for cell in study.cells],
+    }
+    return tomli_w.dumps({key: value for key, value in document.items() if value not in ([], {})})
+
+
+def _cell_table(cell: Cell, base: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"labels": list(cell.labels)}
+    found |= {name: value for name, value in cell.options.items() if name not in base}
+    if cell.published is not None:
+        found["published"] = {"mean": cell.published}
+        if cell.published_sd is not None:
+            found["published"]["sd"] = cell.published_sd
+    return found | ({"note": cell.note} if cell.note else {})
+
+
+def common_options(study: Study) -> dict[str, Any]:
+    """Return the options that all cells have with one value."""
+    first, *others = (cell.options for cell in study.cells)
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in options and _same(options[name], value) for options in others)
+    }
+
+
+def _same(a: object, b: object) -> bool:
+    """Return whether two values are equal and of one type: 1 and true are two values of a flag."""
+    return type(a) is type(b) and a == b

@@ -124,13 +124,13 @@ def of_run(
     return files, notes + list(_allowed(str(run), files, said, given, trust=trust))
 
 
-def of_file(source: Path, configs: Iterable[Settings], given: Files, *, trust: bool) -> tuple[Files, list[str]]:
-    """Return the files that a ``--config`` names, if they may be run; see `of_run` for parameters and errors.
+def of_file(who: str, configs: Iterable[Settings], given: Files, *, trust: bool) -> tuple[Files, list[str]]:
+    """Return the files that a ``--config`` or a study names, if they may be run; see `of_run` for the rest.
 
     Parameters
     ----------
-    source : Path
-        The file of options.
+    who : str
+        The file of options, for messages: ``--config rule.toml``.
     configs : iterable of Config
         What it says, and what comes of it with other options given: a file is read once for all of them.
     """
@@ -140,7 +140,7 @@ def of_file(source: Path, configs: Iterable[Settings], given: Files, *, trust: b
         if code is not None:
             files[own.whole] = code
     said = {path: path for path in files}
-    return files, list(_allowed(f"--config {source}", files, said, given, trust=trust))
+    return files, list(_allowed(who, files, said, given, trust=trust))
 
 
 def remember(files: Files) -> Iterator[str]:
