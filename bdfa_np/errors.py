@@ -36,6 +36,10 @@ class RunError(UserError):
     """A run folder is in use, is missing, or holds something other than a usable run."""
 
 
+class InUseError(RunError):
+    """Another process is at work on a run; it is to be waited for, and nothing is wrong."""
+
+
 class TrainingError(UserError):
     """Training cannot go on, for example because the loss is not a number."""
 

@@ -72,7 +72,7 @@ class RunData:
 
     def check_same(self, document: Mapping[str, Any], run: object) -> None:
         """Raise `DataError` unless the data are, byte for byte, those that the run was started with."""
-        _check_same(self.prepared.checksums, document, run)
+        check_same_data(self.prepared.checksums, document, run)
 
     def with_classes(self, class_names: Sequence[str], run: object) -> "RunData":
         """Return the same with the classes that a run was started with.
@@ -194,7 +194,7 @@ def load_data_of_run(
         if not Path(config.dataset).exists():
             raise DataError(f"the data of {run} are not in {config.dataset}: say where they are with --dataset PATH")
         if config.dataset != document["options"].get("dataset"):  # other data need not be prepared to be refused
-            _check_same(find_source(config.dataset).checksums(), document, run)
+            check_same_data(find_source(config.dataset).checksums(), document, run)
     data = load_run_data(config, dataset, progress=progress, note=note)
     data.check_same(document, run)
     if config.whiten:
@@ -229,7 +229,7 @@ def _whitened_as_before(
     return RunData(prepared, prepared.split(test_limit=config.test_limit, seed=config.seed))
 
 
-def _check_same(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:
+def check_same_data(checksums: Mapping[str, str], document: Mapping[str, Any], run: object) -> None:
     """Raise `DataError` unless these are a run's data; the name of a single file or folder may be another one."""
     before = document["data"]["checksums"]
     if len(checksums) == 1 and list(checksums.values()) == list(before.values()):

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bdfa_np.errors import RunError
+from bdfa_np.errors import InUseError, RunError
 from bdfa_np.system.files import refusal
 from bdfa_np.system.processes import Process
 
@@ -31,10 +31,7 @@ STALE_SECONDS = 60.0
 """After how long without a change a claim is nobody's."""
 SIZE = 600
 """Bytes of a claim, padded: one that is rewritten is never shorter or longer while somebody reads it."""
-
-
-class ClaimHeldError(RunError):
-    """Somebody else is at work on a run."""
+RELEASED = "released"
 
 
 class ClaimLostError(RunError):
@@ -71,7 +68,7 @@ class Holder:
 
 NOBODY_YET = Holder("", Process("", "", 0, ""), "")
 """Of a claim that is just being written."""
-_SEEN: dict[Path, tuple[bytes, float]] = {}
+_SEEN: dict[Path, tuple[bytes | None, float]] = {}
 """What each claim said when this process last saw it change, and when that was by its own watch."""
 
 
@@ -83,7 +80,7 @@ class Claim:
     path : Path
         Its file.
     file : int
-        The file's number, open for writing.
+        The number under which this process has the file open for writing.
     """
 
     def __init__(self, path: Path, file: int) -> None:
@@ -92,7 +89,7 @@ class Claim:
         self._holder = Holder.here()
         self._beats = 0
         self._released = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"claim {path.parent.name}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"claim {path}", daemon=True)
 
     def begin(self) -> None:
         """Write who holds it, and begin to rewrite it every few seconds."""
@@ -100,31 +97,47 @@ class Claim:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise `ClaimLostError` unless this process holds the claim still."""
-        with contextlib.suppress(OSError):
-            if _last(self.path.parent) == int(self.path.name) and _holder_in(self.path.read_bytes()) == self._holder:
-                return
-        raise ClaimLostError(
-            f"the claim on {_run_of(self.path.parent)} is no longer this process's, which stood still for a while: "
-            "whoever has it now goes on with the run"
-        )
+        """See that this process holds it still, which is to be done before anything is saved.
+
+        Raises
+        ------
+        ClaimLostError
+            If it does not.
+        RunError
+            If that cannot be found out.
+        """
+        folder = self.path.parent
+        try:
+            held = str(_last(folder)) == self.path.name and _holder_in(self.path.read_bytes()) == self._holder
+        except FileNotFoundError:
+            held = False
+        except OSError as error:
+            raise RunError(refusal(self.path, error)) from error
+        if not held:
+            raise ClaimLostError(
+                f"{_run_of(folder)} is no longer this process's to go on with, which stood still for a while or whose "
+                f"claim {self.path} was removed: this epoch was not saved"
+            )
 
     def release(self) -> None:
-        """Let others have the run."""
+        """Let others have the run; where that cannot be written, they find the claim stale in a minute."""
         self._released.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         with contextlib.suppress(OSError):
             self._write()
-        os.close(self._file)
+        with contextlib.suppress(OSError):
+            os.close(self._file)
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # whether it is still ours is asked before anything is saved
+            with contextlib.suppress(OSError):  # whether it is still held is asked before anything is saved
                 self._write()
 
     def _write(self) -> None:
+        """Write the claim in the place of what it said; whoever reads it meanwhile sees other digits, and no others."""
         self._beats += 1
-        said = {**asdict(self._holder), "released": self._released.is_set(), "beat": self._beats}
+        said = {"beat": f"{self._beats:012}", **asdict(self._holder), RELEASED: self._released.is_set()}
         os.lseek(self._file, 0, os.SEEK_SET)
         os.write(self._file, json.dumps(said).ljust(SIZE).encode())
         os.fsync(self._file)
@@ -146,7 +159,7 @@ def claimed(run: Path) -> Iterator[Claim]:
 
     Raises
     ------
-    ClaimHeldError
+    InUseError
         If somebody else holds it.
     RunError
         If no file can be written there.
@@ -154,12 +167,10 @@ def claimed(run: Path) -> Iterator[Claim]:
     folder = _folder(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        last = _last(folder)
-        if last:
-            there = holder(run)
-            if there is not None:
-                raise ClaimHeldError(f"{there} is at work on {run}")
-        claim = _create(folder / str(last + 1), run)
+        number, there = _latest(folder)
+        if there is not None:
+            raise InUseError(f"{there} is at work on {run}")
+        claim = _create(folder / str(number + 1), run)
     except OSError as error:
         raise RunError(refusal(folder, error, "cannot be written")) from error
     try:
@@ -168,21 +179,40 @@ def claimed(run: Path) -> Iterator[Claim]:
         claim.release()
 
 
+def holder(run: Path) -> Holder | None:
+    """Return who is at work on a run; None where nobody is, as far as can be known by now.
+
+    A claim that is not rewritten is somebody's until this process has seen it unchanged for a minute: it is to be asked
+    for again.
+
+    Raises
+    ------
+    RunError
+        If it cannot be read.
+    """
+    folder = _folder(run)
+    try:
+        return _latest(folder)[1]
+    except OSError as error:
+        raise RunError(refusal(folder, error)) from error
+
+
 def _create(path: Path, run: Path) -> Claim:
     """Create a claim that nobody else has created, and see that there is none after it."""
+    busy = InUseError(f"another process has just begun to work on {run}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        claim = Claim(path, os.open(path, flags, 0o666))
     except FileExistsError:
-        raise ClaimHeldError(f"another process has just begun to work on {run}") from None
-    claim = Claim(path, file)
+        raise busy from None
     try:
         claim.begin()
         claim.check()
     except BaseException as error:
         claim.release()
-        if isinstance(error, ClaimLostError):  # an old one: others have come and gone since its number was the next
-            path.unlink(missing_ok=True)
-            raise ClaimHeldError(f"another process has just begun to work on {run}") from None
+        path.unlink(missing_ok=True)  # there is one before it or after it, as there has to be
+        if isinstance(error, ClaimLostError):  # others have come and gone since its number was the next
+            raise busy from None
         raise
     for number in _numbers(path.parent):
         if number < int(path.name):
@@ -190,31 +220,30 @@ def _create(path: Path, run: Path) -> Claim:
     return claim
 
 
-def holder(run: Path) -> Holder | None:
-    """Return who is at work on a run; None where nobody is, as far as can be known by now.
-
-    A claim that is not rewritten is somebody's until this process has seen it unchanged for a minute: it is to be asked
-    for again.
-    """
-    folder = _folder(run)
-    last = _last(folder)
-    if not last:
-        return None
-    path = folder / str(last)
+def _latest(folder: Path) -> tuple[int, Holder | None]:
+    """Return the number of the latest claim, 0 where there was none, and who holds it, if anybody does."""
+    number = _last(folder)
+    if number == 0:
+        return 0, None
+    path = folder / str(number)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return holder(run)  # another one has come after it
+        return number, NOBODY_YET  # another one has come after it
     found = _holder_in(content)
-    if found is not None and (_is_released(content) or found.process.is_gone()):
-        return None
-    before, since = _SEEN.get(path, (b"", 0.0))
+    if found is not None and (json.loads(content).get(RELEASED) is True or found.process.is_gone()):
+        return number, None
+    return number, None if _is_still(path, content) else found or NOBODY_YET
+
+
+def _is_still(path: Path, content: bytes) -> bool:
+    """Return whether this process has seen nothing else in a claim for a minute."""
+    before, since = _SEEN.get(path, (None, 0.0))
     now = time.monotonic()
-    if content != before or path not in _SEEN:
+    if content != before:
         _SEEN[path] = content, now
-    elif now - since > STALE_SECONDS:
-        return None
-    return found or NOBODY_YET
+        return False
+    return now - since > STALE_SECONDS
 
 
 def _folder(run: Path) -> Path:
@@ -244,7 +273,3 @@ def _holder_in(content: bytes) -> Holder | None:
         return Holder(said["host"], Process(**said["process"]), said["token"])
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _is_released(content: bytes) -> bool:
-    return json.loads(content).get("released") is True

@@ -50,12 +50,15 @@ class Outcome:
         Of a failed one the error in one line; of a running one who is at work on it.
     trained : int
         How many epochs were trained for this by whoever tells.
+    note : str
+        Of a finished one what is out of the ordinary, in one line: that its net has learnt nothing.
     """
 
     folder: str
     state: State
     reason: str = ""
     trained: int = 0
+    note: str = ""
 
 
 class Watcher:

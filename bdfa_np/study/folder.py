@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.data.sources.find import is_own
+from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import RunError
 from bdfa_np.extensions import held
 from bdfa_np.options.catalogue import OPTIONS
@@ -14,8 +14,10 @@ from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.options.precedence import whole
 from bdfa_np.runs.checkpoint import read_history
+from bdfa_np.runs.data import check_same_data
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
 from bdfa_np.runs.listing import NOT_COMPARED
+from bdfa_np.runs.store.document import check_same_code
 from bdfa_np.runs.store.lock import is_held
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.study.claims import holder
@@ -27,6 +29,8 @@ from bdfa_np.trust.gate import named
 
 NOT_STUDIED = NOT_COMPARED - {"rule_options"}
 """Options in which a run may differ from what is planned: those of the machine and of its paths, and the epochs."""
+MOST_NAMED = 3
+"""How many settings a message names that differ."""
 
 
 class StudyFolder:
@@ -69,9 +73,10 @@ class StudyFolder:
             return False
         config, _ = folder.read_document()
         progress, _, _ = read_history(folder.path / CHECKPOINT)
-        epochs = _epochs(run)
+        epochs = planned_epochs(run)
         over = bool(progress.stop_reason) or 0 <= epochs <= progress.epoch
-        return over and (folder.has_result or not config.validate)
+        untested = run.final_test and config.validate and not folder.has_result
+        return over and not untested
 
     def config(self, run: PlannedRun) -> Config:
         """Return a run's options as its ``config.toml`` has them; raises `RunError` where there is none."""
@@ -114,12 +119,26 @@ class StudyFolder:
             self.failure_file(run).unlink(missing_ok=True)
 
     def check_same(self, runs: Iterable[PlannedRun]) -> None:
-        """Raise `RunError` where a run was begun with other settings than are planned, is damaged, or was edited."""
-        for run in runs:
-            self.check_run(run)
+        """See that what is there of some runs was trained with the settings that are planned.
 
-    def check_run(self, run: PlannedRun) -> None:
-        """Do for one run what `check_same` does for all."""
+        Where a run computes and where its data lie may change, and it may get more epochs, but for a rate that comes to
+        0 at the last one.
+
+        Raises
+        ------
+        RunError
+            If a run was begun with other settings, is damaged, or was edited by hand.
+        DataError
+            If a data set of the user's own is another one by now.
+        ConfigError
+            If what is planned cannot be used.
+        """
+        checksums: dict[str, dict[str, str]] = {}
+        for run in runs:
+            self._check_run(run, checksums)
+
+    def _check_run(self, run: PlannedRun, checksums: dict[str, dict[str, str]]) -> None:
+        """Check one run; ``checksums`` are those of data sets that were looked at before."""
         folder = RunFolder(self.run(run))
         if folder.is_vacant:
             return
@@ -127,19 +146,24 @@ class StudyFolder:
         progress, _, record = read_history(folder.path / CHECKPOINT)
         check_unedited(before, document, record, folder.path / CONFIG)
         planned = planned_config(run)
-        with held(named(planned)):
-            before = before.resolve() if before.gradient == planned.gradient else before
-        changes = [f"{_said(name, was)}, now {_said('', now)}" for name, was, now in _differences(before, planned)]
-        epochs = _epochs(run)
+        changes = _changes(before, planned)
+        epochs = planned_epochs(run)
         if before.schedule == "cosine" and before.epochs != epochs:
-            changes.append(f"epochs {before.epochs}, now {epochs}, and its schedule has come to 0 by the last one")
+            changes.append(f"epochs {before.epochs}, now {epochs}, by the last of which its rate comes to 0")
         elif 0 <= epochs < progress.epoch:
             changes.append(f"epochs {progress.epoch}, now {epochs}")
         if changes:
             raise RunError(
-                f"{folder.path} was trained with other settings ({'; '.join(changes)}): name another folder with "
+                f"{folder.path} was trained with other settings ({', '.join(changes)}): name another folder with "
                 "--save, or put the setting back"
             )
+        with held(named(planned)):
+            check_same_code(planned, document, folder.path)
+        dataset = planned.dataset
+        if is_own(dataset):
+            if dataset not in checksums:
+                checksums[dataset] = find_source(dataset).checksums()
+            check_same_data(checksums[dataset], document, folder.path)
 
 
 def planned_config(run: PlannedRun) -> Config:
@@ -155,23 +179,25 @@ def planned_config(run: PlannedRun) -> Config:
         return whole(config.resolve())
 
 
-def _epochs(run: PlannedRun) -> int:
+def planned_epochs(run: PlannedRun) -> int:
+    """Return how many epochs are planned, -1 for no bound."""
     epochs: int = run.options.get("epochs", OPTIONS["epochs"].default)
     return epochs
 
 
-def _differences(before: Config, planned: Config) -> list[tuple[str, Any, Any]]:
-    """Return the options that are studied in which two configurations differ, with both values."""
+def _changes(before: Config, planned: Config) -> list[str]:
+    """Return the settings in which a run differs from what is planned, the first few of them."""
+    if before.gradient == planned.gradient:  # else what follows from another rule differs, too, and need not be named
+        with held(named(planned)):
+            before = before.resolve()
     found = []
     for name in OPTIONS:
         was, now = getattr(before, name), getattr(planned, name)
-        if name in NOT_STUDIED or was == now or (name == "dataset" and is_own(was) and is_own(now)):
-            continue
-        found.append((name, was, now))
-    return found
+        if name not in NOT_STUDIED and was != now and not (name == "dataset" and is_own(was) and is_own(now)):
+            found.append(f"{name} {_said(was)}, now {_said(now)}")
+    return [*found[:MOST_NAMED], f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else found
 
 
-def _said(name: str, value: Any) -> str:
-    """Return an option and its value as a message has them."""
-    shown = "not given" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{name} {shown}".strip()
+def _said(value: Any) -> str:
+    """Return an option's value as a message has it."""
+    return "not given" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

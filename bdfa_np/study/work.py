@@ -1,6 +1,5 @@
 """One run of a study carried out: claimed, begun or gone on with, and its failure kept in one line."""
 
-import errno
 import socket
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -8,18 +7,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from bdfa_np.errors import UserError, plain_line
-from bdfa_np.options.catalogue import OPTIONS
-from bdfa_np.options.changes import CHANGEABLE
+from bdfa_np.data.sources.find import is_own
+from bdfa_np.errors import ConfigError, InUseError, UserError, plain_line
 from bdfa_np.options.config import Config
+from bdfa_np.options.machine import AUTO
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.runs.store.lock import is_held
-from bdfa_np.study.claims import Claim, ClaimHeldError, claimed
+from bdfa_np.study.claims import Claim, ClaimLostError, claimed
 from bdfa_np.study.events import Outcome, Progress
-from bdfa_np.study.folder import StudyFolder
+from bdfa_np.study.folder import StudyFolder, planned_epochs
 from bdfa_np.study.plan import PlannedRun
+from bdfa_np.system.files import refusal
 from bdfa_np.trainer import EpochRecord
 from bdfa_np.trust.gate import named
 
@@ -49,57 +49,88 @@ def carry_out(run: PlannedRun, root: Path, machine: Mapping[str, Any], report: C
         ``"running"`` where somebody else is at work on the run: nothing was done here.
     """
     folder = StudyFolder(root)
-    path = folder.run(run)
     telling = Telling(run, report)
     try:
         if not folder.is_finished(run):
-            with claimed(path) as claim:
-                telling.claim = claim
-                if is_held(path):
-                    raise ClaimHeldError(f"another process is training in {path}")
-                if not folder.is_finished(run):  # which another may have done meanwhile
-                    folder.check_run(run)
-                    _train(run, folder, machine, telling)
-        folder.check_run(run)
-    except ClaimHeldError as error:
+            _claim_and_train(run, folder, machine, telling)
+        folder.check_same([run])
+        note = _note(folder, run)
+    except (InUseError, ClaimLostError) as error:
         return Outcome(run.folder, "running", str(error), telling.trained)
-    except Exception as error:
+    except Exception as error:  # whatever it is, the other runs go on
         reason, traced = _told(error, folder.failure_file(run))
         folder.keep_failure(run, reason, traced)
         return Outcome(run.folder, "failed", reason, telling.trained)
     folder.forget_failure(run)
-    return Outcome(run.folder, "finished", trained=telling.trained)
+    return Outcome(run.folder, "finished", trained=telling.trained, note=note)
 
 
 def shard(runs: Sequence[PlannedRun], number: int, count: int) -> list[PlannedRun]:
     """Return the runs of one of several jobs that share a study between them.
 
-    Every run is one job's, and each cell's are spread over all of them.
+    Every run is one job's, and each cell's are spread over as many jobs as can be.
 
     Parameters
     ----------
     runs : sequence of PlannedRun
-        All runs of the study.
+        All runs of the study, in any order.
     number : int
         Which job this is, counted from 1.
     count : int
         How many there are.
+
+    Returns
+    -------
+    list of PlannedRun
+        In the order in which they were given; none for some jobs where there are more jobs than runs.
+
+    Raises
+    ------
+    ConfigError
+        If there is no job of that number.
     """
-    return list(runs[number - 1 :: count])
+    if not 1 <= number <= count:
+        raise ConfigError(f"--shard {number}/{count} is none of {count} parts: they are counted from 1 to {count}")
+    cells = {cell: place for place, cell in enumerate(sorted({run.cell for run in runs}))}
+    by_cell = sorted(runs, key=lambda run: (cells[run.cell], run.seed, run.folder))
+    chosen = {run.folder for run in by_cell[number - 1 :: count]}
+    return [run for run in runs if run.folder in chosen]
+
+
+def _claim_and_train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str, Any], telling: "Telling") -> None:
+    path = folder.run(run)
+    if is_held(path):  # by somebody who claims nothing, such as bdfa train, or who stood still and lost the claim
+        raise InUseError(f"another process is training in {path}")
+    with claimed(path) as claim:
+        telling.claim = claim
+        if not folder.is_finished(run):  # which it may be meanwhile
+            folder.check_same([run])
+            _train(run, folder, machine, telling)
 
 
 def _train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str, Any], telling: "Telling") -> None:
-    """Begin a run, or go on with it."""
+    """Begin a run, or go on with it, with as many threads as before unless this machine's are given."""
     path = folder.run(run)
-    options = {**run.options, **machine}
-    config = Config.from_mapping(options)
+    config = Config.from_mapping({**run.options, **machine})
     if RunFolder(path).is_vacant:
-        start_run(config, path, listener=telling)
+        start_run(config, path, listener=telling, final_test=run.final_test)
         return
     history = folder.history(run)
     telling.last = history[-1] if history else None
-    changes = {name: value for name, value in options.items() if name in (*CHANGEABLE, "dataset")}
-    resume_run(path, changes, files=named(config), listener=telling)
+    given = {"epochs": telling.epochs, **machine}
+    if given.get("threads") == AUTO:
+        del given["threads"]
+    if is_own(config.dataset):
+        given["dataset"] = config.dataset
+    resume_run(path, given, files=named(config), listener=telling, final_test=run.final_test)
+
+
+def _note(folder: StudyFolder, run: PlannedRun) -> str:
+    """Return what is out of the ordinary about a finished run."""
+    result = folder.result(run)
+    if result is None or not result.learns_nothing:
+        return ""
+    return f"it has learnt nothing: {result.tested_on} error {result.last_error:.2%}, as of a constant answer"
 
 
 class Telling(Listener):
@@ -118,8 +149,10 @@ class Telling(Listener):
         The claim on the run.
     last : EpochRecord or None
         The last epoch done.
+    epochs : int
+        How many are planned.
     trained : int
-        How many epochs were done here.
+        How many were done here.
     """
 
     def __init__(self, run: PlannedRun, report: Callable[[Progress], None]) -> None:
@@ -128,7 +161,7 @@ class Telling(Listener):
         self.trained = 0
         self._run = run
         self._report = report
-        self._epochs: int = run.options.get("epochs", OPTIONS["epochs"].default)
+        self.epochs = planned_epochs(run)
         self._done, self._steps = 0, 1
         self._told = 0.0
         self._where = socket.gethostname()
@@ -154,18 +187,18 @@ class Telling(Listener):
     def _tell(self, share: float) -> None:
         self._told = monotonic()
         error, seconds = (None, None) if self.last is None else (self.last.test_error, self.last.seconds)
-        progress = Progress(self._run.folder, self._done, self._epochs, share, error, seconds, self._where)
+        progress = Progress(self._run.folder, self._done, self.epochs, share, error, seconds, self._where)
         self._report(progress)
 
 
 def _told(error: Exception, file: Path) -> tuple[str, str]:
-    """Return why a run has failed, in one line, and Python's traceback of what is no user's error."""
+    """Return why a run has failed, in one line, and Python's traceback of what no user can mend."""
     if isinstance(error, UserError):
         return str(error), ""
     if isinstance(error, MemoryError):
-        return plain_line(f"not enough memory ({error})" if str(error) else "out of memory"), ""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-        place = f"{error.filename}: " if error.filename else ""
-        return plain_line(f"{place}{error.strerror}: make room or check its permissions, and run the study again"), ""
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return plain_line(f"{what} (the traceback is in {file})"), traceback.format_exc()
+        what = f"not enough memory ({error})" if str(error) else "out of memory"
+        return plain_line(f"{what}: choose a smaller net or data set, or fewer runs at once"), ""
+    if isinstance(error, OSError) and error.strerror:
+        return plain_line(refusal(error.filename or file.with_suffix(""), error, "cannot be used")), ""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return plain_line(f"{said} (the traceback is in {file})"), traceback.format_exc()

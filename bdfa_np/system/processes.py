@@ -47,10 +47,21 @@ class Process:
         try:
             state, started = _state(self.pid)
         except (FileNotFoundError, ProcessLookupError):
-            return True
+            return not _exists(self.pid)
         except OSError:
             return False
         return state in "ZX" or started != self.started
+
+
+def _exists(pid: int) -> bool:
+    """Return whether there is a process, also where those of other users are hidden (``hidepid``)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _state(pid: int) -> tuple[str, str]:

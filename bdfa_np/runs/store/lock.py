@@ -7,7 +7,7 @@ from pathlib import Path
 
 import filelock
 
-from bdfa_np.errors import RunError
+from bdfa_np.errors import InUseError, RunError
 from bdfa_np.system.files import refusal
 
 LOCK = ".lock"
@@ -19,15 +19,17 @@ def alone(folder: Path) -> Iterator[None]:
 
     Raises
     ------
+    InUseError
+        If another process is in it.
     RunError
-        If another process is in it, or the file system has no locks.
+        If the file system has no locks.
     OSError
         If the folder cannot be written to.
     """
     try:
         lock = filelock.FileLock(folder / LOCK, blocking=False).acquire()
     except filelock.Timeout:
-        raise RunError(f"another process is training in {folder}: wait for it, or name another folder") from None
+        raise InUseError(f"another process is training in {folder}: wait for it, or name another folder") from None
     except OSError as error:
         if error.errno == errno.ENOLCK:
             raise RunError(refusal(folder, error, "cannot be kept to one process")) from error
