@@ -9,11 +9,12 @@ from bdfa_np.data.preprocess.pipeline import prepare
 from bdfa_np.data.sources.find import source_of
 from bdfa_np.extensions import held
 from bdfa_np.model import configured_backend
+from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.study.description import Study
 from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
-from bdfa_np.study.events import Outcome, State, Watcher
+from bdfa_np.study.events import Outcome, Progress, Watcher
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, plan
 from bdfa_np.study.work import shard
@@ -82,6 +83,7 @@ def run_study(
     look_over([run for run in runs if states[run.folder] != "finished"], machine, data_here=data_here, watcher=watcher)
     folder.begin(study)
     watcher.plans(runs, states)
+    _tell_what_is_there(runs, folder, watcher)
     return (engine or Sequential()).run(runs, folder.path, machine, watcher)
 
 
@@ -93,13 +95,8 @@ def with_seeds(study: Study, seeds: int | None) -> Study:
 def planned(
     study: Study, *, cells: Sequence[str] = (), seeds: int | None = None, epochs: int | None = None
 ) -> list[PlannedRun]:
-    """Return a study's runs in the order in which they are begun: every cell has its first seed before any its second.
-
-    Parameters and errors are those of `bdfa_np.study.plan.plan`.
-    """
+    """Return a study's runs, each with a number of threads; parameters and errors are those of `plan`."""
     runs = plan(study, cells=cells, seeds=seeds, epochs=epochs)
-    order = {seed: number for number, seed in enumerate(dict.fromkeys(run.seed for run in runs))}
-    runs.sort(key=lambda run: order[run.seed])
     return [replace(run, options={"threads": THREADS, **run.options}) for run in runs]
 
 
@@ -126,9 +123,10 @@ def look_over(runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_he
             source_of(recipe, datapath=config.datapath).locate()
 
 
-def counts(states: Mapping[str, State]) -> dict[State, int]:
-    """Return how many runs are in each state."""
-    found: dict[State, int] = {}
-    for state in states.values():
-        found[state] = found.get(state, 0) + 1
-    return found
+def _tell_what_is_there(runs: Iterable[PlannedRun], folder: StudyFolder, watcher: Watcher) -> None:
+    """Tell a watcher how far runs were brought before."""
+    for run in runs:
+        history = folder.history(run)
+        if history:
+            last, epochs = history[-1], run.options.get("epochs", OPTIONS["epochs"].default)
+            watcher.progress(Progress(run.folder, last.epoch, epochs, error=last.test_error, seconds=last.seconds))

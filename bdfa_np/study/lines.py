@@ -22,9 +22,7 @@ class Lines(Standing):
     """
 
     def __init__(self, title: str, measure: str, write: Callable[[str], None], note: Callable[[str], None]) -> None:
-        super().__init__()
-        self.title = title
-        self.measure = measure
+        super().__init__(title, measure)
         self.write = write
         self.note_line = note
 
@@ -46,15 +44,6 @@ class Lines(Standing):
             self.write(f"failed    {outcome.folder}: {outcome.reason}")
         elif outcome.state == "finished" and before != "finished":
             self.write(f"finished  {outcome.folder}{self._came_to(outcome.folder)}")
-
-    def heading(self) -> str:
-        """Return what is carried out, and how much of it is done."""
-        shortened = f", shortened to {self.shortened()}" if self.shortened() else ""
-        return f"{self.title}{shortened}: {self.said()}"
-
-    def shown(self, error: float) -> str:
-        """Return an error as the study's figures are shown, in percent."""
-        return f"{1 - error if self.measure == 'accuracy' else error:.2%}"
 
     def _came_to(self, folder: str) -> str:
         told = self.runs[folder].progress if folder in self.runs else None

@@ -125,9 +125,19 @@ class CellStanding:
 
 
 class Standing(Watcher):
-    """Keeps how far a study is."""
+    """Keeps how far a study is.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    title : str
+        What the study is called.
+    measure : {"error", "accuracy"}
+        As what errors are shown.
+    """
+
+    def __init__(self, title: str, measure: str) -> None:
+        self.title = title
+        self.measure = measure
         self.runs: dict[str, RunStanding] = {}
         self.cells: dict[str, CellStanding] = {}
 
@@ -194,6 +204,18 @@ class Standing(Watcher):
         failed = self.count("failed")
         finished = f"{self.count('finished')} of {counted(len(self.runs), 'run')} finished"
         return f"{finished}, {failed} failed" if failed else finished
+
+    def heading(self) -> str:
+        """Return what is carried out, and how much of it is done."""
+        shortened = f", shortened to {self.shortened()}" if self.shortened() else ""
+        return f"{self.title}{shortened}: {self.said()}"
+
+    def shown(self, error: float) -> str:
+        """Return an error as the study's figures are shown, in percent."""
+        return f"{1 - error if self.measure == 'accuracy' else error:.2%}"
+
+    def ends_showing(self) -> None:
+        """Hear that nothing more is to come."""
 
 
 def _total(seconds: object) -> float | None:

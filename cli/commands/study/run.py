@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option, given_options
+from bdfa_np.cli.options import Command, config_options, debug_option, given_options, trust_option
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.streams import ReaderGone
@@ -89,6 +89,7 @@ again, and what is not goes on from its last whole epoch.""",
 @click.option("--shard", type=Share(), default="1/1", help="Only the I-th of N parts of the runs, for N separate jobs.")
 @click.option("--dry-run", is_flag=True, help="Show all runs, how far they are and what they take; train nothing.")
 @config_options(*MACHINE)
+@trust_option
 @debug_option
 @click.pass_context
 def study_run(
@@ -106,6 +107,7 @@ def study_run(
     scheduler: str | None,
     collect: bool,
     collect_every: int | None,
+    trust: bool,
     **_options: Any,
 ) -> int:
     """Carry out the runs of a study, one of the package's by its NAME or one of your own in a FILE.
@@ -125,7 +127,7 @@ def study_run(
     engine = choose_engine(
         workers=workers, scheduler=scheduler, collect=collect, collect_every=collect_every, gpu_workers=gpu_workers
     )
-    described = load_study(study)
+    described = load_study(study, trust=trust)
     place = save or Path("studies") / described.name
     shown = display(f"{described.name} in {place}", described.measure)
     try:
@@ -145,5 +147,7 @@ def study_run(
     except (KeyboardInterrupt, ReaderGone) as end:
         kind = ReaderGone if isinstance(end, ReaderGone) else KeyboardInterrupt
         raise kind(f"{shown.said()}; go on with: {ctx.meta[__name__]}") from None
+    finally:
+        shown.ends_showing()
     click.echo(f"{shown.said()}; their table: bdfa study table {shlex.quote(str(place))}")
     return FAILED if any(outcome.state == "failed" for outcome in outcomes) else 0
