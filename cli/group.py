@@ -13,6 +13,7 @@ from bdfa_np.options.hints import meant
 COMMANDS = (
     "train",
     "runs",
+    "study",
     "evaluate",
     "predict",
     "export",

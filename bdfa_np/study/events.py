@@ -1,7 +1,10 @@
 """What is heard of a study's runs while they are carried out, wherever that is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from bdfa_np.study.plan import PlannedRun
 
 State: TypeAlias = Literal["missing", "unfinished", "running", "finished", "failed"]
 """How far a run has come: nothing of it, some epochs, somebody at work on it, all epochs, or an error."""
@@ -63,6 +66,9 @@ class Outcome:
 
 class Watcher:
     """Hears of a study's runs; every method does nothing unless a class overrides it."""
+
+    def plans(self, runs: Sequence[PlannedRun], states: Mapping[str, State]) -> None:
+        """Hear which runs are to be carried out, and by their folders how far each has come."""
 
     def note(self, text: str) -> None:
         """Hear of something out of the ordinary."""

@@ -1,0 +1,153 @@
+"""``bdfa study run``: carry out a study's runs."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bdfa_np.cli.options import Command, config_options, debug_option, given_options, trust_option
+from bdfa_np.cli.paths import FolderPath
+from bdfa_np.errors import ConfigError
+from bdfa_np.system.streams import ReaderGone
+
+FAILED = 1
+"""The exit code where a run has failed."""
+MACHINE = ("datapath", "cache_dir", "backend", "device", "threads")
+
+
+class Repeatable(Command):
+    """A command that knows how it was called, so that it can say how to go on."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and keep the arguments as they were typed."""
+        ctx.meta[__name__] = shlex.join([*ctx.command_path.split(), *args])
+        return super().parse_args(ctx, args)
+
+
+class Share(click.ParamType[tuple[int, int]]):
+    """A part of the runs, as ``2/5``: the second of five."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return which part, and of how many."""
+        number, _, count = str(value).partition("/")
+        if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+            return int(number), int(count)
+        return self.fail(f"{value!r} is no part: give I/N, as 1/4 to 4/4 for four jobs", param, ctx)
+
+
+@click.command(
+    "run",
+    cls=Repeatable,
+    epilog="""\b
+Examples:
+  bdfa study run luo-mnist --dry-run
+  bdfa study run luo-mnist --cells 1x400 --seeds 1 --epochs 20
+  bdfa study run sweep.toml --workers 2
+  bdfa study run sweep.toml --scheduler tcp://node7:8786
+
+\b
+Exit codes: 0 all runs are finished, 1 some have failed, 2 an error you can
+mend, 130 interrupted, 141 stopped since nobody reads the output any longer.
+After all but 0, the same command goes on: what is finished is not trained
+again, and what is not goes on from its last whole epoch.""",
+)
+@click.argument("study", metavar="NAME|FILE")
+@click.option("--save", type=FolderPath(new=True), help="The study's folder.  [default: studies/NAME]")
+@click.option(
+    "--cells",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only cells of which the name or a label fits, as in '1x400' or '*/bdfa'; as often as you like.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of each cell.  [default: as the study says]")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Shorten runs to so many epochs: they have folders of their own."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many runs at once here, on a core each; more than one needs the extra 'cluster'.  [default: as many as "
+    "there are cores]",
+)
+@click.option(
+    "--gpu-workers", type=click.IntRange(min=1), metavar="N", help="How many runs at once here, each on its own GPU."
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS|FILE", help="Send runs to a Dask cluster: tcp://HOST:PORT, or a scheduler file."
+)
+@click.option(
+    "--collect", is_flag=True, help="Bring run folders back from a cluster that has no folder in common with this one."
+)
+@click.option(
+    "--collect-every", type=click.IntRange(min=1), metavar="N", help="Do so after every N epochs.  [default: 1]"
+)
+@click.option("--shard", type=Share(), default="1/1", help="Only the I-th of N parts of the runs, for N separate jobs.")
+@click.option("--dry-run", is_flag=True, help="Show all runs, how far they are and what they take; train nothing.")
+@config_options(*MACHINE)
+@trust_option
+@debug_option
+@click.pass_context
+def study_run(
+    ctx: click.Context,
+    /,
+    study: str,
+    save: Path | None,
+    cells: Sequence[str],
+    seeds: int | None,
+    epochs: int | None,
+    shard: tuple[int, int],
+    dry_run: bool,
+    workers: int | None,
+    gpu_workers: int | None,
+    scheduler: str | None,
+    collect: bool,
+    collect_every: int | None,
+    trust: bool,
+    **_options: Any,
+) -> int:
+    """Carry out the runs of a study, one of the package's by its NAME or one of your own in a FILE.
+
+    Every cell is trained with every seed, each run in a run folder of its own under studies/NAME. Runs that are
+    finished are skipped, those that were interrupted go on from their last whole epoch, and those that fail do not
+    stop the others.
+    """
+    from bdfa_np.cli.study_display import display
+    from bdfa_np.study.description import load_study
+    from bdfa_np.study.engine.choosing import choose_engine
+    from bdfa_np.study.laboratory import run_study
+    from bdfa_np.system.interrupts import terminate_like_interrupt
+
+    if gpu_workers is not None and ctx.params.get("backend") == "numpy":
+        raise ConfigError("--gpu-workers and --backend numpy exclude each other: leave one of them out")
+    engine = choose_engine(
+        workers=workers, scheduler=scheduler, collect=collect, collect_every=collect_every, gpu_workers=gpu_workers
+    )
+    described = load_study(study, trust=trust)
+    place = save or Path("studies") / described.name
+    shown = display(f"{described.name} in {place}", described.measure)
+    try:
+        with terminate_like_interrupt():
+            outcomes = run_study(
+                described,
+                place,
+                cells=cells,
+                seeds=seeds,
+                epochs=epochs,
+                share=shard,
+                engine=engine,
+                machine={name: value for name, value in given_options(ctx).items() if name in MACHINE},
+                data_here=scheduler is None,
+                watcher=shown,
+            )
+    except (KeyboardInterrupt, ReaderGone) as end:
+        kind = ReaderGone if isinstance(end, ReaderGone) else KeyboardInterrupt
+        raise kind(f"{shown.said()}; go on with: {ctx.meta[__name__]}") from None
+    finally:
+        shown.ends_showing()
+    click.echo(f"{shown.said()}; their table: bdfa study table {shlex.quote(str(place))}")
+    return FAILED if any(outcome.state == "failed" for outcome in outcomes) else 0
