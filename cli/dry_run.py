@@ -37,7 +37,7 @@ def _show(chosen: Chosen, load: Path | None) -> None:
     for note in chosen.notes:
         console.print(note, soft_wrap=True)
     recipe = chosen.config.recipe()
-    name, input_shape, classes, nbytes = source_of(recipe).describe(recipe)
+    name, input_shape, classes, nbytes, *_ = source_of(recipe).describe(recipe)
     check_augment(chosen.config, input_shape)
     program = program_memory()
     model = build_model(chosen.config, input_shape, classes)

@@ -19,6 +19,10 @@ class Described(NamedTuple):
     classes: int
     nbytes: int
     """What the prepared samples take in memory, of all parts."""
+    train: int
+    """How many there are to train on, before any are held out or left out."""
+    test: int
+    """How many there are to test on."""
 
 
 @dataclass(frozen=True)

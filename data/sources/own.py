@@ -92,7 +92,7 @@ class Own:
         shape = recipe.check(dataset.input_shape)
         counts = len(dataset.train_labels), len(dataset.test_labels)
         nbytes = recipe.nbytes(shape, *counts, in_bytes=dataset.train_images.dtype == "uint8")
-        return Described(dataset.name, shape, len(dataset.class_names), nbytes)
+        return Described(dataset.name, shape, len(dataset.class_names), nbytes, *counts)
 
     def locate(self) -> "Path | ImageListing":
         """Return the file's path, or the images in the folder.

@@ -87,8 +87,9 @@ class Published:
             If its images cannot be prepared so.
         """
         shape = recipe.check(self.entry.image_shape)
-        nbytes = recipe.nbytes(shape, self.entry.train_images, self.entry.test_images, in_bytes=True)
-        return Described(self.name, shape, len(self.entry.class_names), nbytes)
+        counts = self.entry.train_images, self.entry.test_images
+        nbytes = recipe.nbytes(shape, *counts, in_bytes=True)
+        return Described(self.name, shape, len(self.entry.class_names), nbytes, *counts)
 
     def locate(self) -> "Located":
         """Return its files and which publication they are of, after downloading those that are not there.

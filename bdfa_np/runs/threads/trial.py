@@ -32,7 +32,7 @@ def trial(config: Config, data: RunData) -> Iterator[Timer]:
     """
     limits = thread_limits()
     of_package = config.network in NETWORKS and config.gradient in RULES
-    with contextlib.nullcontext() if of_package else _unnoticed(), blamed():
+    with contextlib.nullcontext() if of_package else unnoticed(), blamed():
         model = model_for(config, data)
         source = data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size)
         trainer = model.trainer(source, None)
@@ -50,7 +50,7 @@ def trial(config: Config, data: RunData) -> Iterator[Timer]:
 
 
 @contextlib.contextmanager
-def _unnoticed() -> Iterator[None]:
+def unnoticed() -> Iterator[None]:
     """Drop what somebody's net or rule prints and warns of, and put back what it draws from shared generators."""
     drawn_in_python, drawn_in_numpy = random.getstate(), np.random.get_state()
     try:
