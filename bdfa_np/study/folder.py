@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+import uuid
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from bdfa_np.runs.store.document import check_same_code
 from bdfa_np.runs.store.lock import is_held
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.study.claims import holder
+from bdfa_np.study.description import COPY, Study, study_text, write_study
 from bdfa_np.study.events import State
 from bdfa_np.study.plan import PlannedRun
-from bdfa_np.system.files import replace_text
+from bdfa_np.system.files import encoded, is_plain, replace_text
 from bdfa_np.trainer import EpochRecord
 from bdfa_np.trust.gate import named
 
@@ -49,6 +51,25 @@ class StudyFolder:
         """Return where a run is, or is to be."""
         return self.path.joinpath(*run.folder.split("/"))
 
+    def begin(self, study: Study) -> None:
+        """Make the folder, and write the study into it, unless it is there; several jobs may do so at once.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self.path / COPY
+        if is_plain(path) and path.read_bytes() == encoded(study_text(study)):
+            return
+        own = path.with_name(f".{COPY}.{uuid.uuid4().hex}")  # a name that all jobs had would be written by several
+        try:
+            write_study(study, own)
+            os.replace(own, path)
+        finally:
+            own.unlink(missing_ok=True)
+
     def state(self, run: PlannedRun) -> State:
         """Return how far a run has come.
 
@@ -71,8 +92,9 @@ class StudyFolder:
         folder = RunFolder(self.run(run))
         if folder.is_vacant:
             return False
-        config, _ = folder.read_document()
-        progress, _, _ = read_history(folder.path / CHECKPOINT)
+        with _advised():
+            config, _ = folder.read_document()
+            progress, _, _ = read_history(folder.path / CHECKPOINT)
         epochs = planned_epochs(run)
         over = bool(progress.stop_reason) or 0 <= epochs <= progress.epoch
         untested = run.final_test and config.validate and not folder.has_result
@@ -142,11 +164,14 @@ class StudyFolder:
         folder = RunFolder(self.run(run))
         if folder.is_vacant:
             return
-        before, document = folder.read_document()
-        progress, _, record = read_history(folder.path / CHECKPOINT)
-        check_unedited(before, document, record, folder.path / CONFIG)
+        with _advised():
+            before, document = folder.read_document()
+            progress, _, record = read_history(folder.path / CHECKPOINT)
+            check_unedited(before, document, record, folder.path / CONFIG)
         planned = planned_config(run)
-        changes = _changes(before, planned)
+        if progress.epoch == 0:
+            return  # there is nothing of it to be mixed: it is begun anew
+        changes = _changes(before, planned, run.options)
         epochs = planned_epochs(run)
         if before.schedule == "cosine" and before.epochs != epochs:
             changes.append(f"epochs {before.epochs}, now {epochs}, by the last of which its rate comes to 0")
@@ -154,7 +179,7 @@ class StudyFolder:
             changes.append(f"epochs {progress.epoch}, now {epochs}")
         if changes:
             raise RunError(
-                f"{folder.path} was trained with other settings ({', '.join(changes)}): name another folder with "
+                f"{folder.path} was trained with other settings ({'; '.join(changes)}): name another folder with "
                 "--save, or put the setting back"
             )
         with held(named(planned)):
@@ -185,19 +210,32 @@ def planned_epochs(run: PlannedRun) -> int:
     return epochs
 
 
-def _changes(before: Config, planned: Config) -> list[str]:
-    """Return the settings in which a run differs from what is planned, the first few of them."""
-    if before.gradient == planned.gradient:  # else what follows from another rule differs, too, and need not be named
+def _changes(before: Config, planned: Config, given: Container[str]) -> list[str]:
+    """Return the settings in which a run differs from what is planned, the first few of them.
+
+    Those that follow from others are left out where some differ that are given.
+    """
+    if before.gradient == planned.gradient:
         with held(named(planned)):
             before = before.resolve()
-    found = []
+    found = {}
     for name in OPTIONS:
         was, now = getattr(before, name), getattr(planned, name)
         if name not in NOT_STUDIED and was != now and not (name == "dataset" and is_own(was) and is_own(now)):
-            found.append(f"{name} {_said(was)}, now {_said(now)}")
-    return [*found[:MOST_NAMED], f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else found
+            found[name] = f"{name} {_said(was)}, now {_said(now)}"
+    said = [text for name, text in found.items() if name in given] or list(found.values())
+    return [*said[:MOST_NAMED], *([f"and {len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else [])]
 
 
 def _said(value: Any) -> str:
     """Return an option's value as a message has it."""
     return "not given" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@contextlib.contextmanager
+def _advised() -> Iterator[None]:
+    """Say with what is wrong with a run folder what helps in a study, which has no ``--force``."""
+    try:
+        yield
+    except RunError as error:
+        raise RunError(f"{error} (a run of a study begins anew once its folder is removed)") from error

@@ -11,7 +11,7 @@ from bdfa_np.extensions import held
 from bdfa_np.model import configured_backend
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
-from bdfa_np.study.description import COPY, Study, write_study
+from bdfa_np.study.description import Study
 from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
 from bdfa_np.study.events import Outcome, Progress, Watcher
@@ -81,8 +81,7 @@ def run_study(
     folder.check_same(runs)
     states = {run.folder: folder.state(run) for run in runs}
     look_over([run for run in runs if states[run.folder] != "finished"], machine, data_here=data_here, watcher=watcher)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder.path / COPY)
+    folder.begin(study)
     watcher.plans(runs, states)
     _tell_what_is_there(runs, folder, watcher)
     return (engine or Sequential()).run(runs, folder.path, machine, watcher)

@@ -12,7 +12,6 @@ from bdfa_np.errors import ConfigError, InUseError, UserError, plain_line
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import AUTO
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.runs.store.lock import is_held
 from bdfa_np.study.claims import Claim, ClaimLostError, claimed
@@ -112,11 +111,11 @@ def _train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str, Any], tel
     """Begin a run, or go on with it, with as many threads as before unless this machine's are given."""
     path = folder.run(run)
     config = Config.from_mapping({**run.options, **machine})
-    if RunFolder(path).is_vacant:
-        start_run(config, path, listener=telling, final_test=run.final_test)
-        return
     history = folder.history(run)
-    telling.last = history[-1] if history else None
+    if not history:  # what was begun and has no epoch yet is worth nothing, and its settings may have been changed
+        start_run(config, path, force=True, listener=telling, final_test=run.final_test)
+        return
+    telling.last = history[-1]
     given = {"epochs": telling.epochs, **machine}
     if given.get("threads") == AUTO:
         del given["threads"]

@@ -1,7 +1,7 @@
 """What a run has come to once all its epochs are done, as ``result.toml`` has it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import tomli_w
@@ -79,8 +79,19 @@ class RunResult:
 
         Raises
         ------
-        KeyError, TypeError
+        TypeError
             If it says something else.
         """
         test = mapping.get("test")
-        return cls(**{**mapping, "test": None if test is None else FinalTest(**test)})
+        found = {**mapping, "test": None if test is None else _checked(FinalTest(**test))}
+        made: RunResult = _checked(cls(**found))
+        return made
+
+
+def _checked(made: Any) -> Any:
+    """Return what was made; raise TypeError where a value is none of its field's."""
+    for item in fields(made):
+        value = getattr(made, item.name)
+        if item.type in (int, float, bool, str) and type(value) is not item.type:
+            raise TypeError(f"'{item.name}' has a value of the wrong type")
+    return made
