@@ -1,4 +1,4 @@
-"""The published tables that come with the package: their numbers, copied once more by hand, and that they can be run."""
+"""The published tables of the package: their numbers against a copy typed by hand, and whether they can be run."""
 
 import math
 import re
@@ -18,7 +18,7 @@ SHAPES = {
     "cifar10": (32, 32, 3),
     "cifar100": (32, 32, 3),
 }
-# From the papers and pages, written as they print them: columns are the last axis, rows the first one, if there are two.
+# As the papers and pages print them: columns are the last axis, rows the first one where there are two.
 TABLES = {
     "luo-mnist": """
                bp     fa    dfa    bfa   bdfa
@@ -73,9 +73,17 @@ TABLES = {
 # What the originals print, an error or an accuracy, and how many epochs they train.
 MEASURES = {"ccl-mlp": "accuracy", "akrout-mnist": "accuracy", "ebd-mlp": "accuracy", "dkp-cifar10": "accuracy"}
 EPOCHS = {
-    **{"luo-mnist": 300, "luo-cifar10": 300, "noekland-mnist": 300, "dfa-torch": 300, "frenkel-mnist": 100},
-    **{"biotorch-lenet": 100, "biotorch-lenet-cifar10": 250, "ccl-mlp": 100, "akrout-mnist": 400},
-    **{"ebd-mlp": 120, "dkp-cifar10": 50},
+    "luo-mnist": 300,
+    "luo-cifar10": 300,
+    "noekland-mnist": 300,
+    "dfa-torch": 300,
+    "frenkel-mnist": 100,
+    "biotorch-lenet": 100,
+    "biotorch-lenet-cifar10": 250,
+    "ccl-mlp": 100,
+    "akrout-mnist": 400,
+    "ebd-mlp": 120,
+    "dkp-cifar10": 50,
 }
 
 
