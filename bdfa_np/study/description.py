@@ -15,6 +15,7 @@ from bdfa_np.study.cell import Cell
 from bdfa_np.study.checking import checked
 from bdfa_np.study.document import FIGURES, MEASURES
 from bdfa_np.study.grid import expanded
+from bdfa_np.study.search.settings import check_search
 from bdfa_np.system.files import replace_text
 from bdfa_np.system.paths import user_path
 from bdfa_np.system.reading import read_toml
@@ -129,18 +130,20 @@ def study_file(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
 
 def _study(document: Mapping[str, Any], name: str, place: str, *, trust: bool) -> Study:
     parts.check_keys(document, parts.KEYS, "")
-    axes, cells = expanded(document)
+    axes, found = expanded(document)
+    cells = checked(place, found, trust=trust)
+    search = check_search(document["search"], cells, axes) if "search" in document else {}
     return Study(
         name=parts.one_text(document, "name") or name,
         axes=axes,
-        cells=tuple(checked(place, cells, trust=trust)),
+        cells=tuple(cells),
         seeds=parts.seeds_of(document.get("seeds", 1)),
         title=parts.one_text(document, "title"),
         source=parts.one_text(document, "source"),
         notes=parts.texts(document, "notes"),
         report=parts.report_of(document.get("report", ["last"])),
         measure=parts.chosen(document.get("measure", "error"), MEASURES, "measure"),
-        search=dict(parts.table(document, "search")),
+        search=search,
     )
 
 

@@ -16,12 +16,10 @@ from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
 from bdfa_np.study.events import Outcome, Progress, Watcher
 from bdfa_np.study.folder import StudyFolder
-from bdfa_np.study.plan import PlannedRun, plan
+from bdfa_np.study.plan import THREADS, PlannedRun, plan
+from bdfa_np.study.search.choosing import check_unsearched, searched, with_choices
 from bdfa_np.study.work import shard
 from bdfa_np.trust.gate import named
-
-THREADS = 1
-"""Of a run whose study names no number: the digits may hang on it, and are to be the same wherever runs are."""
 
 
 def run_study(
@@ -77,14 +75,25 @@ def run_study(
     watcher, machine = watcher or Watcher(), machine or {}
     folder = StudyFolder(save)
     study = with_seeds(study, seeds)
-    runs = shard(planned(study, cells=cells, seeds=seeds, epochs=epochs), *share)
+    engine = engine or Sequential()
+    before = with_choices(study, folder, cells=cells, epochs=epochs)
+    runs = shard(planned(before, cells=cells, seeds=seeds, epochs=epochs), *share)
     folder.check_same(runs)
-    states = {run.folder: folder.state(run) for run in runs}
-    look_over([run for run in runs if states[run.folder] != "finished"], machine, data_here=data_here, watcher=watcher)
+    check_unsearched(study, folder, runs, cells=cells, epochs=epochs)
+    look_over([run for run in runs if not folder.is_finished(run)], machine, data_here=data_here, watcher=watcher)
     folder.begin(study)
-    watcher.plans(runs, states)
+    chosen, failed = searched(study, folder, engine, machine, watcher, cells=cells, epochs=epochs)
+    runs = shard(planned(chosen, cells=cells, seeds=seeds, epochs=epochs), *share)
+    watcher.plans(runs, {run.folder: folder.state(run) for run in runs})
     _tell_what_is_there(runs, folder, watcher)
-    return (engine or Sequential()).run(runs, folder.path, machine, watcher)
+    found = engine.run([run for run in runs if run.cell not in failed], folder.path, machine, watcher)
+    outcomes = {outcome.folder: outcome for outcome in found}
+    for run in runs:
+        if run.cell in failed:
+            folder.keep_failure(run, failed[run.cell])
+            outcomes[run.folder] = Outcome(run.folder, "failed", failed[run.cell])
+            watcher.ends(outcomes[run.folder])
+    return [outcomes[run.folder] for run in runs]
 
 
 def with_seeds(study: Study, seeds: int | None) -> Study:

@@ -12,6 +12,9 @@ from bdfa_np.study.document import seeds_of
 from bdfa_np.study.naming import folders
 from bdfa_np.system.text import counted
 
+THREADS = 1
+"""Of a run whose study names no number: the digits may hang on it, and are to be the same wherever runs are."""
+
 
 @dataclass(frozen=True)
 class PlannedRun:
