@@ -13,6 +13,7 @@ from bdfa_np.options.hints import meant
 COMMANDS = (
     "train",
     "runs",
+    "compare",
     "study",
     "evaluate",
     "predict",
@@ -83,6 +84,7 @@ class LazyGroup(click.Group):
 Examples:
   bdfa train --dataset mnist-5k --epochs 10  train on the bundled digits
   bdfa runs                                  which runs there are
+  bdfa compare runs/bp runs/dfa              in what they differ
   bdfa evaluate runs/dfa                     test what was trained
   bdfa predict runs/dfa 7.png                what a picture of your own is
   bdfa export runs/dfa --to onnx             the net for other programs

@@ -37,7 +37,7 @@ def record(config: Config, document: Mapping[str, Any]) -> str:
     kept = {
         "options": {name: getattr(config, name) for name in OPTIONS},
         "versions": dict(document["versions"]),
-        "data": _data_digest(document["data"]),
+        "data": data_digest(document["data"]),
         "files": {name: document["run"].get(name) for name in FILES},
     }
     return json.dumps(kept)
@@ -75,7 +75,7 @@ def check_unedited(config: Config, document: Mapping[str, Any], recorded: str, f
         now = document.get("run", {}).get(name)
         if now != before:
             raise _edited(file, _toml(name, now), _toml(name, before))
-    if _data_digest(document["data"]) != kept["data"]:
+    if data_digest(document["data"]) != kept["data"]:
         raise RunError(
             f"{file} has been edited in its part [data], which is not that of its checkpoint: restore it from a copy, "
             "or start a new run from its weights with --load"
@@ -128,7 +128,7 @@ def _toml(name: str, value: Any) -> str:
     return tomli_w.dumps({name: value}).strip()
 
 
-def _data_digest(data: Mapping[str, Any]) -> str:
+def data_digest(data: Mapping[str, Any]) -> str:
     """Return what the data were in short; a single file or folder may be called otherwise by now."""
     checksums = data["checksums"]
     sums = checksums if len(checksums) > 1 else list(checksums.values())

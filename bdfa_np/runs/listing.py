@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
     config = None
     try:
         found, document = RunFolder(path).read_document()
-        config = _checked(found, path)
+        config = checked(found, path)
         progress, history, record = read_history(path / CHECKPOINT)
         check_unedited(config, document, record, path / CONFIG)
     except (RunError, OSError) as error:
@@ -138,7 +138,7 @@ def _read(path: Path) -> tuple[Config | None, dict[str, Any]]:
     return config, {"state": state, **known}
 
 
-def _checked(config: Config, path: Path) -> Config:
+def checked(config: Config, path: Path) -> Config:
     """Return a run's options; raise `RunError` where a value is none of its option's."""
     for name, option in OPTIONS.items():
         value = getattr(config, name)
@@ -173,9 +173,9 @@ def listing(runs: Sequence[RunSummary], folder: object) -> Table:
     mixed, settings = len(parts) > 1, any(run.settings for run in runs)
     columns = ["run", *(["settings"] if settings else []), "epochs", "last", "lowest", "after"]
     columns += [*(["on"] if mixed else []), "state"]
-    rows = []
+    rows, found = [], [run.settings for run in runs]
     for run in runs:
-        text = " ".join(f"{name}={_value(runs, name, value)}" for name, value in run.settings.items())
+        text = " ".join(f"{name}={setting_text(found, name, value)}" for name, value in run.settings.items())
         cells = {"run": run.name, "settings": text, "on": run.tested_on, "state": run.state, **_figures(run)}
         rows.append([cells[column] for column in columns])
     on = f", error on {parts.pop()} images" if len(parts) == 1 else ""
@@ -196,8 +196,18 @@ def _figures(run: RunSummary) -> dict[str, str]:
     return found
 
 
-def _value(runs: Sequence[RunSummary], name: str, value: Any) -> str:
-    """Return a setting as text; a path by its last part, where that tells it from the others."""
+def setting_text(settings: Sequence[Mapping[str, Any]], name: str, value: Any) -> str:
+    """Return a setting as text; a path by its last part, where that tells it from those of the other runs.
+
+    Parameters
+    ----------
+    settings : sequence of mapping
+        Those of all runs.
+    name : str
+        The option.
+    value : object
+        Its value in one of them.
+    """
     if isinstance(value, (bool, int)):
         return str(int(value))
     if isinstance(value, float):
@@ -206,6 +216,6 @@ def _value(runs: Sequence[RunSummary], name: str, value: Any) -> str:
         return str(value)
     if not (value.endswith(".py") or (name == "dataset" and is_own(value))):
         return value
-    others = {run.settings[name] for run in runs if name in run.settings}
+    others = {one[name] for one in settings if name in one}
     last = Path(value).name
     return last if [Path(other).name for other in others].count(last) == 1 else value
