@@ -3,14 +3,14 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from bdfa_np.errors import RunError, UserError
 from bdfa_np.runs.store import taking
 from bdfa_np.runs.store.lock import LOCK, alone, is_held
-from bdfa_np.system.files import refusal, remove_temporary_files
+from bdfa_np.system.files import refusal, remove_temporary_files, replace_file
 from bdfa_np.system.streams import ReaderGone
 
 PATIENCE = 5.0
@@ -115,6 +115,28 @@ class HeldFolder:
             for folder in made:  # those that nothing has come into
                 with contextlib.suppress(OSError):
                     folder.rmdir()
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Put a whole run into the folder, in the place of the one that is there, in one step.
+
+        Parameters
+        ----------
+        files : mapping of str to bytes
+            All files of the run by their names.
+
+        Raises
+        ------
+        RunError
+            If another process is in the folder, or it cannot be written to; what was there then stays.
+        """
+        unknown = sorted(files.keys() - set(self.files))
+        if unknown or not set(self.begun) <= files.keys():
+            raise RunError(f"what was to come into {self.path} is no run{f': {unknown[0]}' if unknown else ''}")
+        with self.new(force=True):
+            for name, content in files.items():
+                with replace_file(self.file(name)) as file:
+                    file.write(content)
+            self._take()
 
     def _give_up(self, error: BaseException, made: Sequence[Path]) -> None:
         """Leave the folder as it was before a new run that an error has stopped; raise the error with that said."""
