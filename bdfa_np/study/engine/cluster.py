@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import RunError, UserError
-from bdfa_np.options.machine import usable_cores
+from bdfa_np.options.machine import AUTO, usable_cores
 from bdfa_np.study.engine.local import LocalCluster, gpu_environments, thread_environment
 from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.folder import StudyFolder
@@ -82,17 +83,17 @@ class Cluster:
         outcomes = {run.folder: Outcome(run.folder, "finished") for run in runs if _is_finished(folder, run)}
         for outcome in outcomes.values():
             watcher.ends(outcome)
-        left = [run for run in runs if run.folder not in outcomes]
+        left = [with_threads(run) for run in runs if run.folder not in outcomes]
         if left:
-            with self._cluster(len(left), machine) as (address, local), connected(address) as client:
+            with self._cluster(left, machine) as (address, local), connected(address) as client:
                 every = self.collect_every if self.collect else 0
                 outcomes |= Handing(client, local, folder, machine, watcher, every).run(left)
         return [outcomes[run.folder] for run in runs]
 
     def _machine(self, machine: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the machine's options as workers take them: one thread a run, and paths that mean the same there."""
+        """Return the machine's options as workers take them: paths mean the same there."""
         paths = {name: str(Path(machine[name]).absolute()) for name in ("datapath", "cache_dir") if machine.get(name)}
-        options = {"threads": 1, **machine, **paths}
+        options = {**machine, **paths}
         if self.gpu_workers is None:
             return options
         if options.get("backend") not in (None, "auto", "cupy") or options.get("device"):
@@ -100,20 +101,28 @@ class Cluster:
         return {**options, "backend": "cupy", "device": 0}  # the only one that it sees
 
     @contextlib.contextmanager
-    def _cluster(self, runs: int, machine: Mapping[str, Any]) -> Iterator[tuple[str, LocalCluster | None]]:
+    def _cluster(
+        self, runs: Sequence[PlannedRun], machine: Mapping[str, Any]
+    ) -> Iterator[tuple[str, LocalCluster | None]]:
         if self.scheduler is not None:
             yield self.scheduler, None
             return
-        with LocalCluster(self._environments(runs, machine["threads"])) as local:
+        with LocalCluster(self._environments(runs, machine)) as local:
             yield local.address, local
 
-    def _environments(self, runs: int, threads: int | str) -> list[dict[str, str]]:
+    def _environments(self, runs: Sequence[PlannedRun], machine: Mapping[str, Any]) -> list[dict[str, str]]:
         """Return the environment variables of each worker on this machine."""
+        asked = [{**run.options, **machine}["threads"] for run in runs]
+        threads = max(usable_cores() if one == AUTO else one for one in asked)
         own = thread_environment(threads)
         if self.gpu_workers is not None:
             return [{**own, **gpu} for gpu in gpu_environments(self.gpu_workers, device_count())]
-        fitting = usable_cores() // threads if isinstance(threads, int) else 1
-        return [own] * (self.workers or max(1, min(runs, fitting)))
+        return [own] * min(len(runs), self.workers or max(1, usable_cores() // threads))
+
+
+def with_threads(run: PlannedRun) -> PlannedRun:
+    """Return a run that names its number of threads: one, unless it says otherwise."""
+    return replace(run, options={"threads": 1, **run.options})
 
 
 def device_count() -> int:

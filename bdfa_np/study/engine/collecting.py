@@ -24,7 +24,7 @@ class Collected:
 
     Raises
     ------
-    ClaimHeldError
+    InUseError
         If somebody else is at work on it.
     RunError
         If its folder cannot be written to.

@@ -16,8 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bdfa_np.errors import RunError, UserError, plain_line
-from bdfa_np.study.claims import ClaimHeldError
+from bdfa_np.errors import InUseError, RunError, UserError, plain_line
 from bdfa_np.study.engine.collecting import Collected
 from bdfa_np.study.engine.local import LocalCluster
 from bdfa_np.study.engine.parcel import Parcel
@@ -228,7 +227,7 @@ class Handing:
                     self._end(collected, Outcome(run.folder, "finished"))
                     return
             parcel = None if collected is None else collected.parcel()
-        except ClaimHeldError as error:
+        except InUseError as error:
             self._wait_for_another(waiting, str(error))
             return
         except RunError as error:

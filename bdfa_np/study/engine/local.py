@@ -145,9 +145,9 @@ class LocalCluster:
         return "it says nothing"
 
 
-def thread_environment(threads: int | str) -> dict[str, str]:
+def thread_environment(threads: int) -> dict[str, str]:
     """Return the variables by which a worker's libraries take no more threads than a run is to have."""
-    return {name: str(threads) for name in THREAD_VARIABLES} if isinstance(threads, int) else {}
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def gpu_environments(count: int, devices: int) -> list[dict[str, str]]:
