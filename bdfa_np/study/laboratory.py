@@ -1,7 +1,7 @@
 """A study carried out: looked over before anything is trained, then handed to an engine."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from bdfa_np.options.config import Config
 from bdfa_np.study.description import COPY, Study, write_study
 from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
-from bdfa_np.study.events import Outcome, Progress, Watcher
+from bdfa_np.study.events import Outcome, Progress, State, Watcher
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, plan
 from bdfa_np.study.work import shard
@@ -29,7 +29,7 @@ def run_study(
     save: Path,
     *,
     cells: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     epochs: int | None = None,
     share: tuple[int, int] = (1, 1),
     engine: Engine | None = None,
@@ -47,8 +47,8 @@ def run_study(
         Its folder, made if need be.
     cells : sequence of str, optional
         Patterns of the cells that are wanted; all of them unless given.
-    seeds : int, optional
-        How many seeds of each cell.
+    seeds : int or sequence of int, optional
+        How many seeds of each cell, or which.
     epochs : int, optional
         How many epochs a run gets at most, where that is to be fewer than the study says.
     share : tuple of int, default (1, 1)
@@ -75,33 +75,85 @@ def run_study(
         After Ctrl-C; every run that was begun can be gone on with.
     """
     watcher, machine = watcher or Watcher(), machine or {}
+    order = order_of(study, save, cells=cells, seeds=seeds, epochs=epochs, share=share)
+    look_over(order.left(), machine, data_here=data_here, watcher=watcher)
+    order.folder.path.mkdir(parents=True, exist_ok=True)
+    write_study(order.study, order.folder.path / COPY)
+    order.tell(watcher)
+    return (engine or Sequential()).run(order.runs, order.folder.path, machine, watcher)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be carried out.
+
+    Attributes
+    ----------
+    study : Study
+        The study, with all seeds that are asked for.
+    folder : StudyFolder
+        Its folder.
+    runs : list of PlannedRun
+        The runs, in the order in which they are begun.
+    states : dict
+        How far each has come, by its folder.
+    """
+
+    study: Study
+    folder: StudyFolder
+    runs: list[PlannedRun]
+    states: dict[str, State]
+
+    def left(self) -> list[PlannedRun]:
+        """Return the runs that are not finished."""
+        return [run for run in self.runs if self.states[run.folder] != "finished"]
+
+    def tell(self, watcher: Watcher) -> None:
+        """Tell a watcher of the runs, and how far each was brought before."""
+        watcher.plans(self.runs, self.states)
+        for run in self.runs:
+            history = self.folder.history(run)
+            if history:
+                last, epochs = history[-1], run.options.get("epochs", OPTIONS["epochs"].default)
+                watcher.progress(Progress(run.folder, last.epoch, epochs, error=last.test_error, seconds=last.seconds))
+
+
+def order_of(
+    study: Study,
+    save: Path,
+    *,
+    cells: Sequence[str] = (),
+    seeds: int | Sequence[int] | None = None,
+    epochs: int | None = None,
+    share: tuple[int, int] = (1, 1),
+) -> Order:
+    """Return what is to be carried out; parameters are those of `run_study`.
+
+    Raises
+    ------
+    StudyError
+        If no run is meant.
+    RunError
+        If runs that are in the folder were begun with other settings, or are damaged.
+    """
     folder = StudyFolder(save)
-    study = with_seeds(study, seeds)
     runs = shard(planned(study, cells=cells, seeds=seeds, epochs=epochs), *share)
     folder.check_same(runs)
-    states = {run.folder: folder.state(run) for run in runs}
-    look_over([run for run in runs if states[run.folder] != "finished"], machine, data_here=data_here, watcher=watcher)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_study(study, folder.path / COPY)
-    watcher.plans(runs, states)
-    _tell_what_is_there(runs, folder, watcher)
-    return (engine or Sequential()).run(runs, folder.path, machine, watcher)
-
-
-def with_seeds(study: Study, seeds: int | None) -> Study:
-    """Return a study that has as many seeds as are asked for, where it has fewer."""
-    return replace(study, seeds=tuple(range(seeds))) if seeds is not None and seeds > len(study.seeds) else study
+    found = dict.fromkeys((*study.seeds, *(run.seed for run in runs)))
+    return Order(replace(study, seeds=tuple(found)), folder, runs, {run.folder: folder.state(run) for run in runs})
 
 
 def planned(
-    study: Study, *, cells: Sequence[str] = (), seeds: int | None = None, epochs: int | None = None
+    study: Study, *, cells: Sequence[str] = (), seeds: int | Sequence[int] | None = None, epochs: int | None = None
 ) -> list[PlannedRun]:
     """Return a study's runs, each with a number of threads; parameters and errors are those of `plan`."""
     runs = plan(study, cells=cells, seeds=seeds, epochs=epochs)
     return [replace(run, options={"threads": THREADS, **run.options}) for run in runs]
 
 
-def look_over(runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_here: bool, watcher: Watcher) -> None:
+def look_over(
+    runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_here: bool, watcher: Watcher | None = None
+) -> None:
     """Raise a user's error if runs cannot be carried out with these options of the machine.
 
     Data sets that can be downloaded are; those that are whitened are whitened now, once for all runs.
@@ -119,15 +171,6 @@ def look_over(runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_he
             continue
         seen.add(recipe)
         if recipe.whiten:
-            prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, note=watcher.note)
+            prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, note=(watcher or Watcher()).note)
         else:
             source_of(recipe, datapath=config.datapath).locate()
-
-
-def _tell_what_is_there(runs: Iterable[PlannedRun], folder: StudyFolder, watcher: Watcher) -> None:
-    """Tell a watcher how far runs were brought before."""
-    for run in runs:
-        history = folder.history(run)
-        if history:
-            last, epochs = history[-1], run.options.get("epochs", OPTIONS["epochs"].default)
-            watcher.progress(Progress(run.folder, last.epoch, epochs, error=last.test_error, seconds=last.seconds))

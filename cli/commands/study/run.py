@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from bdfa_np.cli.options import Command, config_options, debug_option, given_opt
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.streams import ReaderGone
+
+if TYPE_CHECKING:
+    from bdfa_np.study.description import Study
+    from bdfa_np.study.engine.base import Engine
 
 FAILED = 1
 """The exit code where a run has failed."""
@@ -129,18 +133,20 @@ def study_run(
     )
     described = load_study(study, trust=trust)
     place = save or Path("studies") / described.name
+    wanted = {"cells": cells, "seeds": seeds, "epochs": epochs, "share": shard}
+    machine = {name: value for name, value in given_options(ctx).items() if name in MACHINE}
+    if dry_run:
+        _show_plan(described, place, wanted, machine, engine)
+        return 0
     shown = display(f"{described.name} in {place}", described.measure)
     try:
         with terminate_like_interrupt():
             outcomes = run_study(
                 described,
                 place,
-                cells=cells,
-                seeds=seeds,
-                epochs=epochs,
-                share=shard,
+                **wanted,
                 engine=engine,
-                machine={name: value for name, value in given_options(ctx).items() if name in MACHINE},
+                machine=machine,
                 data_here=scheduler is None,
                 watcher=shown,
             )
@@ -151,3 +157,17 @@ def study_run(
         shown.ends_showing()
     click.echo(f"{shown.said()}; their table: bdfa study table {shlex.quote(str(place))}")
     return FAILED if any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+def _show_plan(study: "Study", place: Path, wanted: dict[str, Any], machine: dict[str, Any], engine: "Engine") -> None:
+    """Print what would be carried out."""
+    from bdfa_np.cli.study_plan import show_plan
+    from bdfa_np.study.engine.choosing import Here
+    from bdfa_np.study.estimate import seconds_of
+    from bdfa_np.study.laboratory import look_over, order_of
+    from bdfa_np.study.standing import Standing
+
+    order = order_of(study, place, **wanted)
+    look_over(order.left(), machine, data_here=False)
+    at_once = engine.at_once(order.left(), machine) if isinstance(engine, Here) else None
+    show_plan(order, Standing(f"{study.name} in {place}", study.measure), at_once, seconds_of)
