@@ -16,12 +16,20 @@ from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
 from bdfa_np.study.events import Outcome, Progress, State, Watcher
 from bdfa_np.study.folder import StudyFolder
+from bdfa_np.study.naming import folder_of
 from bdfa_np.study.plan import PlannedRun, plan
 from bdfa_np.study.work import shard
 from bdfa_np.trust.gate import named
 
 THREADS = 1
 """Of a run whose study names no number: the digits may hang on it, and are to be the same wherever runs are."""
+STUDIES = "studies"
+"""The folder that studies are carried out in unless another one is named."""
+
+
+def default_folder(name: str) -> Path:
+    """Return the folder of a study for which none is named, by the study's name."""
+    return Path(STUDIES) / folder_of(name)
 
 
 def run_study(

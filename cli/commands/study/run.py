@@ -10,6 +10,7 @@ import click
 from bdfa_np.cli.options import Command, config_options, debug_option, given_options, trust_option
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import ConfigError
+from bdfa_np.options.machine import WHERE
 from bdfa_np.system.streams import ReaderGone
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 FAILED = 1
 """The exit code where a run has failed."""
-MACHINE = ("datapath", "cache_dir", "backend", "device", "threads")
 
 
 class Repeatable(Command):
@@ -92,7 +92,7 @@ again, and what is not goes on from its last whole epoch.""",
 )
 @click.option("--shard", type=Share(), default="1/1", help="Only the I-th of N parts of the runs, for N separate jobs.")
 @click.option("--dry-run", is_flag=True, help="Show all runs, how far they are and what they take; train nothing.")
-@config_options(*MACHINE)
+@config_options(*WHERE)
 @trust_option
 @debug_option
 @click.pass_context
@@ -123,7 +123,7 @@ def study_run(
     from bdfa_np.cli.study_display import display
     from bdfa_np.study.description import load_study
     from bdfa_np.study.engine.choosing import choose_engine
-    from bdfa_np.study.laboratory import run_study
+    from bdfa_np.study.laboratory import default_folder, run_study
     from bdfa_np.system.interrupts import terminate_like_interrupt
 
     if gpu_workers is not None and ctx.params.get("backend") == "numpy":
@@ -132,9 +132,9 @@ def study_run(
         workers=workers, scheduler=scheduler, collect=collect, collect_every=collect_every, gpu_workers=gpu_workers
     )
     described = load_study(study, trust=trust)
-    place = save or Path("studies") / described.name
+    place = save or default_folder(described.name)
     wanted = {"cells": cells, "seeds": seeds, "epochs": epochs, "share": shard}
-    machine = {name: value for name, value in given_options(ctx).items() if name in MACHINE}
+    machine = {name: value for name, value in given_options(ctx).items() if name in WHERE}
     if dry_run:
         _show_plan(described, place, wanted, machine, engine)
         return 0
