@@ -1,5 +1,7 @@
 """A study carried out: looked over before anything is trained, then handed to an engine."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,13 +84,8 @@ def run_study(
     KeyboardInterrupt
         After Ctrl-C; every run that was begun can be gone on with.
     """
-    watcher, machine = watcher or Watcher(), machine or {}
     order = order_of(study, save, cells=cells, seeds=seeds, epochs=epochs, share=share)
-    look_over(order.left(), machine, data_here=data_here, watcher=watcher)
-    order.folder.path.mkdir(parents=True, exist_ok=True)
-    write_study(order.study, order.folder.path / COPY)
-    order.tell(watcher)
-    return (engine or Sequential()).run(order.runs, order.folder.path, machine, watcher)
+    return carry_out_all(order, engine=engine, machine=machine, data_here=data_here, watcher=watcher)
 
 
 @dataclass(frozen=True)
@@ -149,6 +146,23 @@ def order_of(
     folder.check_same(runs)
     found = dict.fromkeys((*study.seeds, *(run.seed for run in runs)))
     return Order(replace(study, seeds=tuple(found)), folder, runs, {run.folder: folder.state(run) for run in runs})
+
+
+def carry_out_all(
+    order: Order,
+    *,
+    engine: Engine | None = None,
+    machine: Mapping[str, Any] | None = None,
+    data_here: bool = True,
+    watcher: Watcher | None = None,
+) -> list[Outcome]:
+    """Carry out what is not finished; parameters and errors are those of `run_study`."""
+    watcher, machine = watcher or Watcher(), machine or {}
+    look_over(order.left(), machine, data_here=data_here, watcher=watcher)
+    order.folder.path.mkdir(parents=True, exist_ok=True)
+    write_study(order.study, order.folder.path / COPY)
+    order.tell(watcher)
+    return (engine or Sequential()).run(order.runs, order.folder.path, machine, watcher)
 
 
 def planned(

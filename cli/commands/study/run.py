@@ -14,8 +14,8 @@ from bdfa_np.options.machine import WHERE
 from bdfa_np.system.streams import ReaderGone
 
 if TYPE_CHECKING:
-    from bdfa_np.study.description import Study
     from bdfa_np.study.engine.base import Engine
+    from bdfa_np.study.laboratory import Order
 
 FAILED = 1
 """The exit code where a run has failed."""
@@ -123,7 +123,7 @@ def study_run(
     from bdfa_np.cli.study_display import display
     from bdfa_np.study.description import load_study
     from bdfa_np.study.engine.choosing import choose_engine
-    from bdfa_np.study.laboratory import default_folder, run_study
+    from bdfa_np.study.laboratory import carry_out_all, default_folder, order_of
     from bdfa_np.system.interrupts import terminate_like_interrupt
 
     if gpu_workers is not None and ctx.params.get("backend") == "numpy":
@@ -133,23 +133,15 @@ def study_run(
     )
     described = load_study(study, trust=trust)
     place = save or default_folder(described.name)
-    wanted = {"cells": cells, "seeds": seeds, "epochs": epochs, "share": shard}
+    order = order_of(described, place, cells=cells, seeds=seeds, epochs=epochs, share=shard)
     machine = {name: value for name, value in given_options(ctx).items() if name in WHERE}
     if dry_run:
-        _show_plan(described, place, wanted, machine, engine)
+        _show_plan(order, machine, engine)
         return 0
     shown = display(f"{described.name} in {place}", described.measure)
     try:
         with terminate_like_interrupt():
-            outcomes = run_study(
-                described,
-                place,
-                **wanted,
-                engine=engine,
-                machine=machine,
-                data_here=scheduler is None,
-                watcher=shown,
-            )
+            outcomes = carry_out_all(order, engine=engine, machine=machine, data_here=scheduler is None, watcher=shown)
     except (KeyboardInterrupt, ReaderGone) as end:
         kind = ReaderGone if isinstance(end, ReaderGone) else KeyboardInterrupt
         raise kind(f"{shown.said()}; go on with: {ctx.meta[__name__]}") from None
@@ -159,15 +151,15 @@ def study_run(
     return FAILED if any(outcome.state == "failed" for outcome in outcomes) else 0
 
 
-def _show_plan(study: "Study", place: Path, wanted: dict[str, Any], machine: dict[str, Any], engine: "Engine") -> None:
+def _show_plan(order: "Order", machine: dict[str, Any], engine: "Engine") -> None:
     """Print what would be carried out."""
     from bdfa_np.cli.study_plan import show_plan
     from bdfa_np.study.engine.choosing import Here
     from bdfa_np.study.estimate import seconds_of
-    from bdfa_np.study.laboratory import look_over, order_of
+    from bdfa_np.study.laboratory import look_over
     from bdfa_np.study.standing import Standing
 
-    order = order_of(study, place, **wanted)
     look_over(order.left(), machine, data_here=False)
     at_once = engine.at_once(order.left(), machine) if isinstance(engine, Here) else None
-    show_plan(order, Standing(f"{study.name} in {place}", study.measure), at_once, seconds_of)
+    standing = Standing(f"{order.study.name} in {order.folder.path}", order.study.measure)
+    show_plan(order, standing, at_once, seconds_of)
