@@ -68,6 +68,7 @@ from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
 from .runs.loading import load_run as load_run
 from .runs.train import train as train
+from .study.front import Study as Study
 from .trainer import Trainer as Trainer
 from .trainer import evaluate as evaluate
 

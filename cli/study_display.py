@@ -94,6 +94,8 @@ class LiveTable(Standing):
     def ends(self, outcome: Outcome) -> None:
         """Show what became of a run."""
         super().ends(outcome)
+        if outcome.note:
+            self.note(f"{outcome.folder}: {outcome.note}")
         self._draw()
 
     def ends_showing(self) -> None:

@@ -70,3 +70,6 @@ OPTIONS = (
     *CUDA,
     Option("visualize", False, "1: draw the error curves into the run folder.", torch="-visualize"),
 )
+
+WHERE = ("datapath", "cache_dir", "backend", "device", "threads")
+"""Options that say where a run computes and where its data are; to a study they make no difference."""

@@ -104,6 +104,26 @@ def load_study(name_or_path: str | os.PathLike[str], *, trust: bool = False) -> 
         raise StudyError(f"{place}: {error}") from error
 
 
+def study_of(document: Mapping[str, Any], name: str, *, trust: bool = False) -> Study:
+    """Return the study that a mapping describes, which has the structure of a file.
+
+    Parameters
+    ----------
+    document : mapping
+        As a file is read: tables are dicts, arrays are lists.
+    name : str
+        What the study is called, unless the mapping says so.
+    trust : bool, default False
+        As in `load_study`.
+
+    Raises
+    ------
+    StudyError, UntrustedError
+        As `load_study`.
+    """
+    return _study(document, name, f"study {name}", trust=trust)
+
+
 def study_file(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
     """Return a study's file, and what messages call it.
 

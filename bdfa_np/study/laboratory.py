@@ -1,7 +1,9 @@
 """A study carried out: looked over before anything is trained, then handed to an engine."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,21 @@ from bdfa_np.options.config import Config
 from bdfa_np.study.description import Study
 from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
-from bdfa_np.study.events import Outcome, Progress, Watcher
+from bdfa_np.study.events import Outcome, Progress, State, Watcher
 from bdfa_np.study.folder import StudyFolder
+from bdfa_np.study.naming import folder_of
 from bdfa_np.study.plan import THREADS, PlannedRun, plan
 from bdfa_np.study.search.choosing import check_unsearched, searched, with_choices
 from bdfa_np.study.work import shard
 from bdfa_np.trust.gate import named
+
+STUDIES = "studies"
+"""The folder that studies are carried out in unless another one is named."""
+
+
+def default_folder(name: str) -> Path:
+    """Return the folder of a study for which none is named, by the study's name."""
+    return Path(STUDIES) / folder_of(name)
 
 
 def run_study(
@@ -27,7 +38,7 @@ def run_study(
     save: Path,
     *,
     cells: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     epochs: int | None = None,
     share: tuple[int, int] = (1, 1),
     engine: Engine | None = None,
@@ -45,8 +56,8 @@ def run_study(
         Its folder, made if need be.
     cells : sequence of str, optional
         Patterns of the cells that are wanted; all of them unless given.
-    seeds : int, optional
-        How many seeds of each cell.
+    seeds : int or sequence of int, optional
+        How many seeds of each cell, or which.
     epochs : int, optional
         How many epochs a run gets at most, where that is to be fewer than the study says.
     share : tuple of int, default (1, 1)
@@ -72,44 +83,119 @@ def run_study(
     KeyboardInterrupt
         After Ctrl-C; every run that was begun can be gone on with.
     """
-    watcher, machine = watcher or Watcher(), machine or {}
+    order = order_of(study, save, cells=cells, seeds=seeds, epochs=epochs, share=share)
+    return carry_out_all(order, engine=engine, machine=machine, data_here=data_here, watcher=watcher)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be carried out.
+
+    Attributes
+    ----------
+    study : Study
+        The study, with all seeds that are asked for.
+    folder : StudyFolder
+        Its folder.
+    runs : list of PlannedRun
+        The runs, in the order in which they are begun.
+    states : dict
+        How far each has come, by its folder.
+    wanted : dict
+        Which of the study's runs are meant, as `planned` takes it: ``cells``, ``seeds``, ``epochs``.
+    share : tuple of int
+        Which part of them.
+    """
+
+    study: Study
+    folder: StudyFolder
+    runs: list[PlannedRun]
+    states: dict[str, State]
+    wanted: dict[str, Any]
+    share: tuple[int, int]
+
+    def left(self) -> list[PlannedRun]:
+        """Return the runs that are not finished."""
+        return [run for run in self.runs if self.states[run.folder] != "finished"]
+
+    def tell(self, watcher: Watcher) -> None:
+        """Tell a watcher of the runs, and how far each was brought before."""
+        watcher.plans(self.runs, self.states)
+        for run in self.runs:
+            history = self.folder.history(run)
+            if history:
+                last, epochs = history[-1], run.options.get("epochs", OPTIONS["epochs"].default)
+                watcher.progress(Progress(run.folder, last.epoch, epochs, error=last.test_error, seconds=last.seconds))
+
+
+def order_of(
+    study: Study,
+    save: Path,
+    *,
+    cells: Sequence[str] = (),
+    seeds: int | Sequence[int] | None = None,
+    epochs: int | None = None,
+    share: tuple[int, int] = (1, 1),
+) -> Order:
+    """Return what is to be carried out; parameters are those of `run_study`.
+
+    Raises
+    ------
+    StudyError
+        If no run is meant.
+    RunError
+        If runs that are in the folder were begun with other settings, or are damaged.
+    """
     folder = StudyFolder(save)
-    study = with_seeds(study, seeds)
-    engine = engine or Sequential()
-    before = with_choices(study, folder, cells=cells, epochs=epochs)
-    runs = shard(planned(before, cells=cells, seeds=seeds, epochs=epochs), *share)
+    wanted = {"cells": cells, "seeds": seeds, "epochs": epochs}
+    runs = shard(planned(with_choices(study, folder, cells=cells, epochs=epochs), **wanted), *share)
     folder.check_same(runs)
     check_unsearched(study, folder, runs, cells=cells, epochs=epochs)
-    look_over([run for run in runs if not folder.is_finished(run)], machine, data_here=data_here, watcher=watcher)
-    folder.begin(study)
-    chosen, failed = searched(study, folder, engine, machine, watcher, cells=cells, epochs=epochs)
-    runs = shard(planned(chosen, cells=cells, seeds=seeds, epochs=epochs), *share)
-    watcher.plans(runs, {run.folder: folder.state(run) for run in runs})
-    _tell_what_is_there(runs, folder, watcher)
-    found = engine.run([run for run in runs if run.cell not in failed], folder.path, machine, watcher)
+    found = dict.fromkeys((*study.seeds, *(run.seed for run in runs)))
+    states = {run.folder: folder.state(run) for run in runs}
+    return Order(replace(study, seeds=tuple(found)), folder, runs, states, wanted, share)
+
+
+def carry_out_all(
+    order: Order,
+    *,
+    engine: Engine | None = None,
+    machine: Mapping[str, Any] | None = None,
+    data_here: bool = True,
+    watcher: Watcher | None = None,
+) -> list[Outcome]:
+    """Carry out what is not finished; parameters and errors are those of `run_study`."""
+    watcher, machine = watcher or Watcher(), machine or {}
+    engine, folder = engine or Sequential(), order.folder
+    look_over(order.left(), machine, data_here=data_here, watcher=watcher)
+    folder.begin(order.study)
+    cells, epochs = order.wanted["cells"], order.wanted["epochs"]
+    chosen, failed = searched(order.study, folder, engine, machine, watcher, cells=cells, epochs=epochs)
+    if chosen is not order.study:
+        runs = shard(planned(chosen, **order.wanted), *order.share)
+        order = replace(order, runs=runs, states={run.folder: folder.state(run) for run in runs})
+    order.tell(watcher)
+    found = engine.run([run for run in order.runs if run.cell not in failed], folder.path, machine, watcher)
     outcomes = {outcome.folder: outcome for outcome in found}
-    for run in runs:
+    for run in order.runs:
         if run.cell in failed:
             folder.keep_failure(run, failed[run.cell])
             outcomes[run.folder] = Outcome(run.folder, "failed", failed[run.cell])
             watcher.ends(outcomes[run.folder])
-    return [outcomes[run.folder] for run in runs]
-
-
-def with_seeds(study: Study, seeds: int | None) -> Study:
-    """Return a study that has as many seeds as are asked for, where it has fewer."""
-    return replace(study, seeds=tuple(range(seeds))) if seeds is not None and seeds > len(study.seeds) else study
+    return [outcomes[run.folder] for run in order.runs]
 
 
 def planned(
-    study: Study, *, cells: Sequence[str] = (), seeds: int | None = None, epochs: int | None = None
+    study: Study, *, cells: Sequence[str] = (), seeds: int | Sequence[int] | None = None, epochs: int | None = None
 ) -> list[PlannedRun]:
     """Return a study's runs, each with a number of threads; parameters and errors are those of `plan`."""
     runs = plan(study, cells=cells, seeds=seeds, epochs=epochs)
     return [replace(run, options={"threads": THREADS, **run.options}) for run in runs]
 
 
-def look_over(runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_here: bool, watcher: Watcher) -> None:
+def look_over(
+    runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_here: bool, watcher: Watcher | None = None
+) -> None:
     """Raise a user's error if runs cannot be carried out with these options of the machine.
 
     Data sets that can be downloaded are; those that are whitened are whitened now, once for all runs.
@@ -127,15 +213,6 @@ def look_over(runs: Iterable[PlannedRun], machine: Mapping[str, Any], *, data_he
             continue
         seen.add(recipe)
         if recipe.whiten:
-            prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, note=watcher.note)
+            prepare(recipe, datapath=config.datapath, cache_dir=config.cache_dir, note=(watcher or Watcher()).note)
         else:
             source_of(recipe, datapath=config.datapath).locate()
-
-
-def _tell_what_is_there(runs: Iterable[PlannedRun], folder: StudyFolder, watcher: Watcher) -> None:
-    """Tell a watcher how far runs were brought before."""
-    for run in runs:
-        history = folder.history(run)
-        if history:
-            last, epochs = history[-1], run.options.get("epochs", OPTIONS["epochs"].default)
-            watcher.progress(Progress(run.folder, last.epoch, epochs, error=last.test_error, seconds=last.seconds))

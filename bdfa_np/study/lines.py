@@ -43,7 +43,8 @@ class Lines(Standing):
         if outcome.state == "failed":
             self.write(f"failed    {outcome.folder}: {outcome.reason}")
         elif outcome.state == "finished" and before != "finished":
-            self.write(f"finished  {outcome.folder}{self._came_to(outcome.folder)}")
+            note = f"; {outcome.note}" if outcome.note else ""
+            self.write(f"finished  {outcome.folder}{self._came_to(outcome.folder)}{note}")
 
     def _came_to(self, folder: str) -> str:
         told = self.runs[folder].progress if folder in self.runs else None

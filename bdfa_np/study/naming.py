@@ -31,6 +31,11 @@ def folders(cells: Iterable[Sequence[str]]) -> dict[tuple[str, ...], str]:
     return {labels: "/".join(names[axis][label] for axis, label in enumerate(labels)) for labels in kept}
 
 
+def folder_of(study: str) -> str:
+    """Return the name of a study's folder, by its own name."""
+    return _name(study)
+
+
 def _distinct(labels: set[str]) -> dict[str, str]:
     """Return a name for each label; no two are equal where capitals do not count."""
     names = {label: _name(label) for label in labels}

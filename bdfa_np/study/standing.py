@@ -1,6 +1,6 @@
 """How far a study is: of each cell and in all, the runs that are done, the error so far, and the time left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
 
@@ -24,8 +24,8 @@ class RunStanding:
         What was last told of it.
     where : str
         On which machine or worker it is trained now.
-    reason : str
-        Why it failed.
+    reason, note : str
+        Why it failed, or what is out of the ordinary.
     trained : bool
         Whether it was trained since this was begun.
     """
@@ -35,6 +35,7 @@ class RunStanding:
     progress: Progress | None = None
     where: str = ""
     reason: str = ""
+    note: str = ""
     trained: bool = False
 
     @property
@@ -62,11 +63,11 @@ class RunStanding:
         if self.is_over:
             return 0.0
         told = self.progress
-        epochs = self.run.options.get("epochs", OPTIONS["epochs"].default)
+        epochs: int = self.run.options.get("epochs", OPTIONS["epochs"].default)
         seconds = told.seconds if told is not None and told.seconds is not None else per_epoch
         if seconds is None or epochs < 0:
             return None
-        return max(epochs - (told.epoch + told.share if told is not None else 0.0), 0.0) * seconds
+        return seconds * max(epochs - (told.epoch + told.share if told is not None else 0.0), 0.0)
 
 
 @dataclass
@@ -166,7 +167,8 @@ class Standing(Watcher):
         """Keep what became of a run."""
         one = self.runs.get(outcome.folder)
         if one is not None:
-            one.state, one.reason, one.trained, one.where = outcome.state, outcome.reason, outcome.trained > 0, ""
+            one.state, one.reason, one.note, one.where = outcome.state, outcome.reason, outcome.note, ""
+            one.trained = outcome.trained > 0
 
     def count(self, state: State) -> int:
         """Return how many runs are in a state."""
@@ -218,9 +220,9 @@ class Standing(Watcher):
         """Hear that nothing more is to come."""
 
 
-def _total(seconds: object) -> float | None:
+def _total(seconds: Iterable[float | None]) -> float | None:
     total = 0.0
-    for one in seconds:  # type: ignore[attr-defined]
+    for one in seconds:
         if one is None:
             return None
         total += one

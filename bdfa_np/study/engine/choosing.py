@@ -99,8 +99,7 @@ class Here:
     ) -> list[Outcome]:
         """Carry out what is not finished; see `bdfa_np.study.engine.base.Engine.run`."""
         folder = StudyFolder(root)
-        left = sum(not folder.is_finished(run) for run in runs)
-        workers = min(self.workers or self._fitting(runs, machine), left)
+        workers = self.at_once([run for run in runs if not folder.is_finished(run)], machine)
         if workers > 1 and not has_cluster():
             watcher.note(
                 f"runs go one after another; {counted(workers, 'run')} at once, on a core each, "
@@ -110,9 +109,11 @@ class Here:
         engine = Sequential() if workers <= 1 else _cluster(workers=workers)
         return engine.run(runs, root, machine, watcher)
 
-    @staticmethod
-    def _fitting(runs: Sequence[PlannedRun], machine: Mapping[str, Any]) -> int:
-        """Return how many runs have a core for each of their threads."""
+    def at_once(self, runs: Sequence[PlannedRun], machine: Mapping[str, Any]) -> int:
+        """Return how many of these runs, which are not finished, are to be trained at once.
+
+        Unless it was said, there is a core for each of their threads.
+        """
         threads = [{**run.options, **machine}.get("threads", 1) for run in runs]
         most = max((one if isinstance(one, int) else usable_cores() for one in threads), default=1)
-        return max(usable_cores() // most, 1)
+        return min(self.workers or max(usable_cores() // most, 1), len(runs))

@@ -3,18 +3,22 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bdfa_np.cli.options import Command, config_options, debug_option, given_options, trust_option
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import ConfigError
+from bdfa_np.options.machine import WHERE
 from bdfa_np.system.streams import ReaderGone
+
+if TYPE_CHECKING:
+    from bdfa_np.study.engine.base import Engine
+    from bdfa_np.study.laboratory import Order
 
 FAILED = 1
 """The exit code where a run has failed."""
-MACHINE = ("datapath", "cache_dir", "backend", "device", "threads")
 
 
 class Repeatable(Command):
@@ -88,7 +92,7 @@ again, and what is not goes on from its last whole epoch.""",
 )
 @click.option("--shard", type=Share(), default="1/1", help="Only the I-th of N parts of the runs, for N separate jobs.")
 @click.option("--dry-run", is_flag=True, help="Show all runs, how far they are and what they take; train nothing.")
-@config_options(*MACHINE)
+@config_options(*WHERE)
 @trust_option
 @debug_option
 @click.pass_context
@@ -119,7 +123,7 @@ def study_run(
     from bdfa_np.cli.study_display import display
     from bdfa_np.study.description import load_study
     from bdfa_np.study.engine.choosing import choose_engine
-    from bdfa_np.study.laboratory import run_study
+    from bdfa_np.study.laboratory import carry_out_all, default_folder, order_of
     from bdfa_np.system.interrupts import terminate_like_interrupt
 
     if gpu_workers is not None and ctx.params.get("backend") == "numpy":
@@ -128,22 +132,16 @@ def study_run(
         workers=workers, scheduler=scheduler, collect=collect, collect_every=collect_every, gpu_workers=gpu_workers
     )
     described = load_study(study, trust=trust)
-    place = save or Path("studies") / described.name
+    place = save or default_folder(described.name)
+    order = order_of(described, place, cells=cells, seeds=seeds, epochs=epochs, share=shard)
+    machine = {name: value for name, value in given_options(ctx).items() if name in WHERE}
+    if dry_run:
+        _show_plan(order, machine, engine)
+        return 0
     shown = display(f"{described.name} in {place}", described.measure)
     try:
         with terminate_like_interrupt():
-            outcomes = run_study(
-                described,
-                place,
-                cells=cells,
-                seeds=seeds,
-                epochs=epochs,
-                share=shard,
-                engine=engine,
-                machine={name: value for name, value in given_options(ctx).items() if name in MACHINE},
-                data_here=scheduler is None,
-                watcher=shown,
-            )
+            outcomes = carry_out_all(order, engine=engine, machine=machine, data_here=scheduler is None, watcher=shown)
     except (KeyboardInterrupt, ReaderGone) as end:
         kind = ReaderGone if isinstance(end, ReaderGone) else KeyboardInterrupt
         raise kind(f"{shown.said()}; go on with: {ctx.meta[__name__]}") from None
@@ -151,3 +149,17 @@ def study_run(
         shown.ends_showing()
     click.echo(f"{shown.said()}; their table: bdfa study table {shlex.quote(str(place))}")
     return FAILED if any(outcome.state == "failed" for outcome in outcomes) else 0
+
+
+def _show_plan(order: "Order", machine: dict[str, Any], engine: "Engine") -> None:
+    """Print what would be carried out."""
+    from bdfa_np.cli.study_plan import show_plan
+    from bdfa_np.study.engine.choosing import Here
+    from bdfa_np.study.estimate import seconds_of
+    from bdfa_np.study.laboratory import look_over
+    from bdfa_np.study.standing import Standing
+
+    look_over(order.left(), machine, data_here=False)
+    at_once = engine.at_once(order.left(), machine) if isinstance(engine, Here) else None
+    standing = Standing(f"{order.study.name} in {order.folder.path}", order.study.measure)
+    show_plan(order, standing, at_once, seconds_of)
