@@ -6,11 +6,13 @@ from typing import Any
 
 from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.extensions import held
-from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.options.precedence import whole
 from bdfa_np.study.cell import Cell
 from bdfa_np.trust.gate import of_file
+
+PATHS = ("dataset", "network", "models_folder", "gradient")
+"""Options that may be paths."""
 
 
 def checked(place: str, cells: Sequence[Cell], *, trust: bool) -> list[Cell]:
@@ -61,8 +63,5 @@ def _typed(cell: Cell) -> Config:
 
 
 def _lasting(options: Mapping[str, Any], resolved: Config) -> dict[str, Any]:
-    """Return the options that are given, texts in the spelling that a run keeps."""
-    return {
-        name: getattr(resolved, name) if OPTIONS[name].canonical or name == "network" else value
-        for name, value in options.items()
-    }
+    """Return the options that are given, paths as a run keeps them."""
+    return {name: getattr(resolved, name) if name in PATHS else value for name, value in options.items()}

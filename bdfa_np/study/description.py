@@ -1,6 +1,8 @@
 """What a study is: cells, each a configuration of a run with what was published for it, and seeds; and its file."""
 
+import contextlib
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -165,6 +167,43 @@ def _study(document: Mapping[str, Any], name: str, place: str, *, trust: bool) -
         measure=parts.chosen(document.get("measure", "error"), MEASURES, "measure"),
         search=search,
     )
+
+
+def study_files(folder: Path) -> list[Path]:
+    """Return the files in a folder that hold a study, be it right or wrong: TOML with cells.
+
+    What is no TOML, or holds something else, is passed over.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        with contextlib.suppress(StudyError):
+            if {"grid", "cells"} & read_toml(path, StudyError, str(path)).keys():
+                found.append(path)
+    return found
+
+
+def file_text(name_or_path: str | os.PathLike[str]) -> str:
+    """Return the text of a study's file as it is, its comments too.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or it cannot be read.
+    """
+    path, place = study_file(name_or_path)
+    read_toml(path, StudyError, place)
+    return path.read_text(encoding="utf-8")
+
+
+def template(file: str) -> str:
+    """Return the text of a commented study that can be run as it stands.
+
+    Parameters
+    ----------
+    file : str
+        What it will be called, for the commands that it names.
+    """
+    return Path(__file__).with_name("template.toml").read_text(encoding="utf-8").replace("FILE", shlex.quote(file))
 
 
 def write_study(study: Study, path: str | os.PathLike[str]) -> None:

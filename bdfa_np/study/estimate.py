@@ -24,7 +24,7 @@ from bdfa_np.trainer import Trainer, evaluate, fed
 
 BATCHES = 4
 """Of how many random batches an epoch of the trial is; it tests on one."""
-SHORTEST, MOST = 0.08, 40
+SHORTEST, MOST = 0.03, 40
 """Seconds, or steps, after which no further one is timed."""
 NO_MATTER = (
     *("seed", "epochs", "dataset", "label", "test_fraction", "no_extra", "validate", "train_limit", "test_limit"),
