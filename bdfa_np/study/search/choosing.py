@@ -318,12 +318,13 @@ def searched(
 
 def _make(left: Sequence[CellSearch], engine: Engine, machine: Mapping[str, Any], watcher: Watcher) -> None:
     """Make searches, all of them side by side, until each has its trials."""
-    methods = [one.begin() for one in left]
+    folder, methods = left[0].folder, [one.begin() for one in left]
+    # Which runs there will be is known, if not with which options each.
+    all_of_them = [one.planned(Trial(number, {})) for one in left for number in range(one.wanted)]
+    watcher.plans(all_of_them, {run.folder: folder.state(run) for run in all_of_them})
     while any(asked := [method.ask() for method in methods]):
-        folder = left[0].folder
         runs = [one.planned(trial) for one, trials in zip(left, asked, strict=True) for trial in trials]
         folder.check_same(runs)
-        watcher.plans(runs, {run.folder: folder.state(run) for run in runs})
         outcomes = {outcome.folder: outcome for outcome in engine.run(runs, folder.path, machine, watcher)}
         for one, method, trials in zip(left, methods, asked, strict=True):
             method.tell([one.judged(trial, outcomes[one.planned(trial).folder]) for trial in trials])

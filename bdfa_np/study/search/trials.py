@@ -99,5 +99,5 @@ def known_beforehand(cell: Cell, search: Search) -> list[Trial]:
             if kept not in found:
                 found.append(kept)
         return [Trial(number, values) for number, values in enumerate(found)]
-    values = (drawn(cell.name, number, space, search.seed) for number in range(search.trials or 0))
-    return [Trial(number, in_part(base, one)) for number, one in enumerate(values)]
+    numbers = range(search.trials or 0)
+    return [Trial(number, in_part(base, drawn(cell.name, number, space, search.seed))) for number in numbers]
