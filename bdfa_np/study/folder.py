@@ -159,18 +159,24 @@ class StudyFolder:
         for run in runs:
             self._check_run(run, checksums)
 
-    def _check_run(self, run: PlannedRun, checksums: dict[str, dict[str, str]]) -> None:
-        """Check one run; ``checksums`` are those of data sets that were looked at before."""
+    def check_settings(self, run: PlannedRun) -> dict[str, Any] | None:
+        """Do for one run what `check_same` does, all but looking at files of nets, rules and data.
+
+        Returns
+        -------
+        dict or None
+            Its ``config.toml``; None where there is no epoch of it.
+        """
         folder = RunFolder(self.run(run))
         if folder.is_vacant:
-            return
+            return None
         with _advised():
             before, document = folder.read_document()
             progress, _, record = read_history(folder.path / CHECKPOINT)
             check_unedited(before, document, record, folder.path / CONFIG)
         planned = planned_config(run)
         if progress.epoch == 0:
-            return  # there is nothing of it to be mixed: it is begun anew
+            return None  # there is nothing of it to be mixed: it is begun anew
         changes = _changes(before, planned, run.options)
         epochs = planned_epochs(run)
         if before.schedule == "cosine" and before.epochs != epochs:
@@ -182,13 +188,21 @@ class StudyFolder:
                 f"{folder.path} was trained with other settings ({'; '.join(changes)}): name another folder with "
                 "--save, or put the setting back"
             )
+        return document
+
+    def _check_run(self, run: PlannedRun, checksums: dict[str, dict[str, str]]) -> None:
+        """Check one run; ``checksums`` are those of data sets that were looked at before."""
+        document = self.check_settings(run)
+        if document is None:
+            return
+        planned, path = planned_config(run), self.run(run)
         with held(named(planned)):
-            check_same_code(planned, document, folder.path)
+            check_same_code(planned, document, path)
         dataset = planned.dataset
         if is_own(dataset):
             if dataset not in checksums:
                 checksums[dataset] = find_source(dataset).checksums()
-            check_same_data(checksums[dataset], document, folder.path)
+            check_same_data(checksums[dataset], document, path)
 
 
 def planned_config(run: PlannedRun) -> Config:
