@@ -242,7 +242,8 @@ def test_a_claim_that_is_rewritten_is_never_stale_however_long_it_is_watched(run
         assert holder(run) is not None
 
 
-def test_whoever_claims_after_a_slow_one_has_looked_is_not_robbed(run, monkeypatch):
+@pytest.mark.parametrize("others", [0, 2])
+def test_whoever_claims_after_a_slow_one_has_looked_is_not_robbed(run, monkeypatch, others):
     with claimed(run):
         pass
     seen = claims._latest
@@ -250,18 +251,19 @@ def test_whoever_claims_after_a_slow_one_has_looked_is_not_robbed(run, monkeypat
     def slow(folder):
         found = seen(folder)
         monkeypatch.setattr(claims, "_latest", seen)
-        for _ in range(2):  # others claim it and let it go meanwhile, and a third one holds it
+        for _ in range(others):  # they claim it and let it go meanwhile, and another one holds it
             with claimed(run):
                 pass
-        stack.enter_context(claimed(run))
+        held.append(stack.enter_context(claimed(run)))
         return found
 
+    held = []
     with contextlib.ExitStack() as stack:
         monkeypatch.setattr(claims, "_latest", slow)
         with pytest.raises(InUseError, match="has just begun"), claimed(run):
             pass
-        assert files(run) == ["4"]
-        assert holder(run) is not None
+        assert files(run) == [str(others + 2)]
+        held[0].check()
 
 
 def elsewhere(run, number="1", **changes):

@@ -1,14 +1,16 @@
 """``result.toml``: there once all epochs are done, true to what is there, and gone while a run goes on."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from bdfa_np import Config
 from bdfa_np.errors import RunError
 from bdfa_np.runs.evaluation import evaluate_run
+from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.session import Session
+from bdfa_np.runs.starting import start_run
 from bdfa_np.study.events import Outcome
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun
@@ -72,13 +74,19 @@ def test_it_is_gone_while_a_run_goes_on_with_more_epochs(tmp_path):
     assert tomllib.loads(file.read_text())["epochs"] == 4
 
 
-def test_a_new_run_in_its_place_takes_it_away_with_all_else(bdfa):
-    bdfa.train(Path("run"), "--epochs", 1)
-    before = Path("run/result.toml").read_text()
-    assert bdfa("train", "--save", "run", "--dataset", "none-such", "--force").code == 2
-    assert Path("run/result.toml").read_text() == before
-    bdfa.train(Path("run"), "--epochs", 2, "--force")
-    assert tomllib.loads(Path("run/result.toml").read_text())["epochs"] == 2
+def test_a_new_run_that_takes_its_place_takes_it_away(tmp_path):
+    train(tmp_path)
+    path = tmp_path / "bp" / "seed-0"
+
+    class Stopped(Listener):
+        def epoch_begins(self, number, epochs, steps):
+            if number == stop_at:
+                raise KeyboardInterrupt
+
+    for stop_at, stays in ((1, True), (2, False)):  # the new run takes the folder with its first epoch
+        with pytest.raises(KeyboardInterrupt):
+            start_run(Config(**TINY, epochs=3), path, force=True, listener=Stopped())
+        assert (path / "result.toml").exists() == stays
 
 
 def test_a_finished_run_of_an_earlier_version_has_none_and_is_finished(tmp_path):

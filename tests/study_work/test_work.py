@@ -158,11 +158,13 @@ def test_options_of_the_machine_go_before_and_keep_no_run_from_going_on(root, tm
     StudyFolder(root).check_same([planned(4)])
 
 
-def test_a_run_goes_on_with_as_many_threads_as_it_was_begun_with(root):
-    heard = carry_out(planned(4, threads="auto"), root, {"threads": "auto"}, silent)
-    assert heard.state == "finished"
-    assert StudyFolder(root).result(planned(4)).threads == 1
-    assert "threads: " not in (root / "bp/seed-0/Log.txt").read_text().partition("resumed")[2]
+def test_a_run_goes_on_with_as_many_threads_as_it_was_begun_with(tmp_path, monkeypatch):
+    monkeypatch.setattr("bdfa_np.runs.threads.cores.usable_cores", lambda: 2)
+    threads = []
+    for epochs, machine in ((1, {"threads": 2}), (2, {"threads": "auto"}), (3, {}), (4, {"threads": 1})):
+        assert carry_out(planned(epochs), tmp_path, machine, silent).state == "finished"
+        threads.append(StudyFolder(tmp_path).result(planned(epochs)).threads)
+    assert threads == [2, 2, 2, 1]
 
 
 FAILURES = {
@@ -289,6 +291,7 @@ def test_a_run_that_was_finished_before_it_could_be_claimed_is_not_trained_again
     monkeypatch.setattr(work, "is_held", late)
     outcome = carry_out(planned(3), root, {}, silent)
     assert (outcome.state, outcome.trained) == ("finished", 0)
+    assert (path / "Log.txt").read_text() == (trained / "bp" / "seed-0" / "Log.txt").read_text()
 
 
 def test_a_process_that_has_lost_its_claim_saves_no_further_epoch(root):
