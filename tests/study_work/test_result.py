@@ -79,13 +79,16 @@ def test_a_new_run_that_takes_its_place_takes_it_away(tmp_path):
     path = tmp_path / "bp" / "seed-0"
 
     class Stopped(Listener):
+        def __init__(self, at):
+            self.at = at
+
         def epoch_begins(self, number, epochs, steps):
-            if number == stop_at:
+            if number == self.at:
                 raise KeyboardInterrupt
 
-    for stop_at, stays in ((1, True), (2, False)):  # the new run takes the folder with its first epoch
+    for epoch, stays in ((1, True), (2, False)):  # the new run takes the folder with its first epoch
         with pytest.raises(KeyboardInterrupt):
-            start_run(Config(**TINY, epochs=3), path, force=True, listener=Stopped())
+            start_run(Config(**TINY, epochs=3), path, force=True, listener=Stopped(epoch))
         assert (path / "result.toml").exists() == stays
 
 
