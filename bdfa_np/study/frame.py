@@ -14,6 +14,7 @@ from bdfa_np.runs.store.figures import columns
 from bdfa_np.study.description import Study
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, plan
+from bdfa_np.study.search.choosing import with_choices
 from bdfa_np.study.table.found import FoundRun, find, tested_on
 from bdfa_np.study.table.results import column_names
 
@@ -71,6 +72,7 @@ def rows(
         raise RunError(
             f"there is no folder {folder}: bdfa study run {study.name} trains the study's runs, or name theirs"
         )
+    study = with_choices(study, StudyFolder(folder), epochs=epochs)
     runs = plan(study, cells=cells, epochs=epochs)
     figures = names(study, runs)[len(BEFORE) + len(study.axes) + len(AFTER) :]
     labels = {cell.name: cell.labels for cell in study.cells}

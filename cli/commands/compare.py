@@ -28,7 +28,7 @@ def compare(runs: tuple[Path, ...], every: bool, as_json: bool) -> None:
     Options of the machine and its paths are left out; backend and threads are shown beside the seconds. Where a column
     for each run is too wide for the terminal, each run has a row.
     """
-    from bdfa_np.runs.comparing import compare_runs
+    from bdfa_np.runs.listing.comparing import compare_runs
 
     found = compare_runs(runs, every=every)
     if as_json:

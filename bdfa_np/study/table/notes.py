@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from bdfa_np.study.description import Study
 from bdfa_np.study.table.found import FoundRun
 from bdfa_np.system.text import counted
 
@@ -43,7 +42,7 @@ def _epochs(runs: Sequence[FoundRun]) -> str:
     return f"{'-'.join(map(str, dict.fromkeys((done[0], done[-1]))))} of {runs[0].run.options['epochs']} epochs"
 
 
-def footer(study: Study, runs: Sequence[FoundRun]) -> list[str]:
+def footer(runs: Sequence[FoundRun]) -> list[str]:
     """Return what was trained, a sentence each: runs, versions, machines."""
     used = [run for run in runs if run.state == "finished"]
     trained = f"trained: {len(used):,} of {counted(len(runs), 'run')} finished"

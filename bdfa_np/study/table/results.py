@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ from bdfa_np.runs.lines import CHOSEN_ON_TEST
 from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
 from bdfa_np.study.folder import StudyFolder
-from bdfa_np.study.plan import chosen_cells, plan
+from bdfa_np.study.plan import PlannedRun, chosen_cells, plan
+from bdfa_np.study.search.choosing import with_choices
+from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.statistics import DEVIATIONS, LEVEL, Summary, summary
 from bdfa_np.study.table.found import FoundRun, find, tested_on
 from bdfa_np.study.table.notes import footer, note_of
 from bdfa_np.study.table.sheet import NOTE, Sheet, StudyTable
 from bdfa_np.study.table.tests_between import WelchTable
+from bdfa_np.system.text import counted
 
 DECIMALS = 2
 """Of figures that are not set beside published ones."""
-WITHIN = f"within {DEVIATIONS} sd"
+WITHIN, DIFFERENCE = "within", "diff."
 INTERVAL = f"{LEVEL:.0%} interval"
 
 
@@ -75,6 +79,8 @@ class ResultsTable(StudyTable):
         What runs' errors are taken from; the first is set beside the published number.
     interval : bool
         Whether Student's interval is shown.
+    searched : sequence of str
+        What was searched, and how much.
     hints : sequence of str
         What may be looked for elsewhere.
     """
@@ -83,6 +89,7 @@ class ResultsTable(StudyTable):
     rows: Sequence[Row]
     figures: Sequence[str]
     interval: bool = False
+    searched: Sequence[str] = ()
     hints: Sequence[str] = ()
 
     def warnings(self) -> list[str]:
@@ -114,7 +121,7 @@ class ResultsTable(StudyTable):
         if self.interval:
             columns[INTERVAL] = [self._interval(row.figures[first]) for row in self.rows]
         if published:
-            columns["difference"] = [self._signed(row.difference(first)) for row in self.rows]
+            columns[DIFFERENCE] = [self._signed(row.difference(first)) for row in self.rows]
             columns[WITHIN] = [row.within(first) for row in self.rows]
         for figure in others:
             columns[self._called(figure)] = self._spreads([row.figures[figure] for row in self.rows])
@@ -159,16 +166,19 @@ class ResultsTable(StudyTable):
         lines = [f"source: {self.study.source}"] if self.study.source else []
         lines += [f"{self._called(figure)}: {self.study.measure} {self._said(figure)}" for figure in others]
         if published:
-            lines.append(f"{WITHIN}: whether the published mean lies within ours ± {DEVIATIONS} sd")
+            lines.append(
+                f"{DIFFERENCE}: ours less the published; {WITHIN}: whether the published mean lies within ours ± "
+                f"{DEVIATIONS} sd"
+            )
         if self.interval:
             lines.append(f"{INTERVAL}: Student's, for the mean of all seeds there could be")
-        lines += [f"{row.cell.name}: {row.cell.note}" for row in self.rows if row.cell.note]
-        return [
-            *lines,
-            *footer(self.study, [run for row in self.rows for run in row.runs]),
-            *self.warnings(),
-            *self.hints,
-        ]
+        return [*lines, *self.told()]
+
+    def told(self) -> list[str]:
+        """Return what was trained and searched, what was left out, and what there is elsewhere, a sentence each."""
+        runs = [run for row in self.rows for run in row.runs]
+        notes = [f"{row.cell.name}: {row.cell.note}" for row in self.rows if row.cell.note]
+        return [*notes, *footer(runs), *self.searched, *self.warnings(), *self.hints]
 
     def _called(self, figure: str) -> str:
         return f"best, {CHOSEN_ON_TEST}" if self.is_chosen_on_test(figure) else figure
@@ -186,18 +196,19 @@ class ResultsTable(StudyTable):
             return f"after the last epoch, on {on}"
         chosen = f", {CHOSEN_ON_TEST}" if self.is_chosen_on_test(figure) else ""
         extreme = "highest" if self.study.measure == "accuracy" else "lowest"
-        return f"of the epoch with the {extreme}, on {on}{chosen}"
+        return f"of the epoch with the {extreme} {self.study.measure}, on {on}{chosen}"
 
     def _spreads(self, summaries: Sequence[Summary]) -> list[str]:
         """Return means with their deviations and numbers, each part below the one above."""
         means = [self._number(one.mean) for one in summaries]
-        deviations = [f" ± {self._number(one.sd)}" if one.sd is not None else "" for one in summaries]
-        widest = max(map(len, deviations), default=0)
+        deviations = [self._number(one.sd) for one in summaries]
+        wide = max(map(len, deviations), default=0)
         counts = [f" ({one.n})" if one.n else "" for one in summaries]
-        return [
-            f"{mean}{sd:{widest}}{count}" if mean else ""
-            for mean, sd, count in zip(means, deviations, counts, strict=True)
-        ]
+        found = []
+        for mean, sd, count in zip(means, deviations, counts, strict=True):
+            spread = f" ± {sd:>{wide}}" if sd else " " * (wide + 3 if wide else 0)
+            found.append(f"{mean}{spread}{count}" if mean else "")
+        return found
 
     def _interval(self, of: Summary) -> str:
         ends = of.interval()
@@ -256,17 +267,26 @@ def tabulate(
         )
     if welch is not None and welch not in study.axes:
         raise StudyError(f"study {study.name} has no axis '{welch}': its axes are {', '.join(study.axes)}")
+    runs = StudyFolder(folder)
+    hints: list[str] = []
+    if epochs is None:
+        epochs, hints = _shortened(runs, plan(study, cells=cells))
+    searched = search_lines(study, runs, epochs=epochs)
+    study = with_choices(study, runs, epochs=epochs)
     figures = _figures(study, cells, best=best)
     chosen = chosen_cells(study, cells)
     by_cell: dict[str, list[FoundRun]] = {cell.name: [] for cell in chosen}
-    for run in find(StudyFolder(folder), plan(study, cells=cells, epochs=epochs)):
+    for run in find(runs, plan(study, cells=cells, epochs=epochs)):
         by_cell[run.run.cell].append(run)
     rows = [_row(study, cell, by_cell[cell.name], figures) for cell in chosen]
     study = replace(study, cells=tuple(chosen))
-    table = ResultsTable(study, rows, figures, interval=interval, hints=_hints(folder, by_cell, epochs))
+    table = ResultsTable(
+        study, rows, figures, interval=interval, searched=searched, hints=_hints(runs, by_cell, epochs)
+    )
     if welch is None:
         return table
-    return WelchTable(table, study, welch, [row.figures[figures[0]] for row in rows], table.decimals)
+    samples = [row.figures[figures[0]] for row in rows]
+    return WelchTable(table, study, welch, samples, table.decimals, table.told())
 
 
 def _figures(study: Study, cells: Sequence[str], *, best: bool) -> list[str]:
@@ -291,16 +311,17 @@ def _row(study: Study, cell: Cell, runs: Sequence[FoundRun], figures: Sequence[s
     return Row(cell, runs, found, tested_on(runs[0].run), note_of(runs))
 
 
-def _hints(folder: Path, by_cell: Mapping[str, Sequence[FoundRun]], epochs: int | None) -> list[str]:
-    """Return where to look for runs that are there and not in the table."""
-    if epochs is not None:
-        return []
-    shortened = set()
-    for runs in by_cell.values():
-        for run in runs:
-            path = StudyFolder(folder).run(run.run)
-            shortened |= {int(one.name.rpartition("-")[2]) for one in path.parent.glob(f"{path.name}_epochs-*[0-9]")}
-    return [f"shortened runs are left out: --epochs {number} shows them" for number in sorted(shortened)]
+def _shortened(folder: StudyFolder, runs: Sequence[PlannedRun]) -> tuple[int | None, list[str]]:
+    """Return to how many epochs all runs that are there were shortened, where no whole one is, and what to say."""
+    lengths: set[int] = set()
+    for run in runs:
+        path = folder.run(run)
+        lengths |= {int(one.name.rpartition("-")[2]) for one in path.parent.glob(f"{escape(path.name)}_epochs-*[0-9]")}
+    begun = any(folder.run(run).is_dir() or folder.failure(run) for run in runs)
+    if len(lengths) == 1 and not begun:
+        (only,) = lengths
+        return only, [f"no whole run is begun: these are shortened to {counted(only, 'epoch')}"]
+    return None, [f"shortened runs are left out: --epochs {number} shows them" for number in sorted(lengths)]
 
 
 def _part(figure: str, part: str) -> str:

@@ -5,7 +5,7 @@ import io
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bdfa_np.study.table import latex
@@ -45,19 +45,28 @@ class Sheet:
     lines: Sequence[str] = field(default_factory=tuple)
     groups: int = 0
 
-    def without_notes(self) -> "tuple[Sheet, list[str]]":
-        """Return it without the column of notes, and these as lines: once where every row has the same."""
+    def notes(self) -> list[str]:
+        """Return the column of notes as lines, one where every row has the same."""
+        if NOTE not in self.columns:
+            return []
         at = list(self.columns).index(NOTE)
-        rows = [[*row[:at], *row[at + 1 :]] for row in self.rows]
-        columns = [*self.columns[:at], *self.columns[at + 1 :]]
-        names = ["/".join(row[: max(self.groups, 1)]) for row in self.rows]
         notes = [row[at] for row in self.rows]
-        if len(set(notes)) == 1 and len(notes) > 1:
-            said = [f"every row: {notes[0]}"] if notes[0] else []
-        else:
-            said = [f"{name}: {note}" for name, note in zip(names, notes, strict=True) if note]
-        sheet = Sheet(self.title, self.heading, columns, rows, self.right, self.lines, self.groups)
-        return sheet, said
+        if self.is_same_for_all:
+            return [f"every row: {notes[0]}"]
+        names = ["/".join(row[: self.groups]) for row in self.rows]
+        return [f"{name}: {note}" for name, note in zip(names, notes, strict=True) if note]
+
+    @property
+    def is_same_for_all(self) -> bool:
+        """Whether there are several rows, and all have the same note."""
+        at = list(self.columns).index(NOTE)
+        return len(self.rows) > 1 and len({row[at] for row in self.rows}) == 1
+
+    def of_columns(self, names: Sequence[str]) -> "Sheet":
+        """Return it with some of its columns alone."""
+        places = [i for i, name in enumerate(self.columns) if name in names]
+        rows = [[row[i] for i in places] for row in self.rows]
+        return replace(self, columns=[self.columns[i] for i in places], rows=rows)
 
 
 class StudyTable(ABC):
@@ -84,15 +93,10 @@ class StudyTable(ABC):
             How wide it may be; numbers are never folded.
         """
         sheet = self.sheet()
-        table, notes = _table(sheet), list[str]()
-        if NOTE in sheet.columns:
-            bare, said = sheet.without_notes()
-            same = said[:1] == [f"every row: {sheet.rows[0][-1]}"] if sheet.rows else False
-            if same or not said or _width(table, width) > width:
-                table, notes = _table(bare), said
-        above = [*textwrap.wrap(sheet.title, width), *textwrap.wrap(sheet.heading, width)]
-        below = [line for text in [*notes, *sheet.lines] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
-        return "\n".join([*above, "", table.to_text(width), *(["", *below] if below else [])])
+        tables, notes = fitting(sheet, width)
+        above = [line for text in (sheet.title, sheet.heading) for line in textwrap.wrap(text, width)]
+        below = [line for text in (*notes, *sheet.lines) for line in folded(text, width)]
+        return "\n\n".join(filter(None, ["\n".join(above), *tables, "\n".join(below)]))
 
     def csv(self) -> str:
         """Return it as CSV, with every digit; what its text says below the table is not in it."""
@@ -134,13 +138,39 @@ class StudyTable(ABC):
         return _table(sheet, title=sheet.title).to_html() + below
 
 
+def fitting(sheet: Sheet, width: int) -> tuple[list[str], list[str]]:
+    """Return a table as text, and its notes as lines where they have no column.
+
+    Where it is wider than it may be, the notes leave it first, and then the last columns, for a table below.
+    """
+    if NOTE in sheet.columns and not sheet.is_same_for_all:
+        whole = _table(sheet).to_text(width)
+        if _width(whole) <= width:
+            return [whole], []
+    names = [name for name in sheet.columns if name != NOTE]
+    named, figures = names[: sheet.groups], names[sheet.groups :]
+    tables: list[str] = []
+    while figures:
+        count = len(figures)
+        while count > 1 and _width(_table(sheet.of_columns([*named, *figures[:count]])).to_text(width)) > width:
+            count -= 1
+        tables.append(_table(sheet.of_columns([*named, *figures[:count]])).to_text(width))
+        figures = figures[count:]
+    return tables, sheet.notes()
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Return a sentence as lines; blanks before it are kept."""
+    indent = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text.strip(), width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
 def _table(sheet: Sheet, title: str = "") -> Table:
     return Table(sheet.columns, sheet.rows, title=title, right=sheet.right, whole=sheet.columns[: sheet.groups])
 
 
-def _width(table: Table, width: int) -> int:
-    """Return how wide a table is where it is to be as wide as ``width`` at most."""
-    return max(map(len, table.to_text(width).splitlines()))
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()))
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

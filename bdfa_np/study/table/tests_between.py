@@ -65,6 +65,8 @@ class WelchTable(StudyTable):
         The cells' figures, in their order.
     decimals : int
         How many decimals figures have.
+    told : sequence of str
+        What was trained, a sentence each.
     """
 
     results: StudyTable
@@ -72,6 +74,7 @@ class WelchTable(StudyTable):
     axis: str
     samples: Sequence[Summary]
     decimals: int
+    told: Sequence[str]
 
     def comparisons(self) -> list[Comparison]:
         """Return the tests, group by group."""
@@ -113,7 +116,7 @@ class WelchTable(StudyTable):
                 "difference: the second's mean less the first's, in points of percent",
                 "p: two-sided, of Welch's test for unequal variances, between the runs of two cells",
                 f"p (Holm): adjusted by Holm for the number of tests {'of a group' if others else 'in the table'}",
-                *results.lines,
+                *self.told,
             ],
             groups=len(others) + 2,
         )

@@ -14,7 +14,7 @@ from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import read_history
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
 from bdfa_np.runs.history import lowest
-from bdfa_np.runs.listing import FINISHED, UNFINISHED, checked, find_runs, setting_text, settings_that_differ
+from bdfa_np.runs.listing.summaries import FINISHED, UNFINISHED, checked, find_runs, setting_text, settings_that_differ
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.system.text import counted
 from bdfa_np.tables import WIDTH, Table
