@@ -14,6 +14,7 @@ from bdfa_np.study.events import Progress, Watcher
 from bdfa_np.study.plan import PlannedRun
 
 BATCH = 100
+IMAGES = 4000  # that mnist-5k has to train on
 OPTIONS = {"dataset": "mnist-5k", "num_layers": 2, "num_hidden": 400, "batch_size": BATCH, "gradient": "bp"}
 
 
@@ -44,7 +45,7 @@ def steps_a_second(engine: Cluster | Sequential, planned: list[PlannedRun]) -> f
         outcomes = engine.run(planned, Path(folder), {}, clock)
     assert {outcome.state for outcome in outcomes} == {"finished"}, outcomes
     assert clock.first is not None
-    steps = sum(outcome.trained for outcome in outcomes) * (5000 // BATCH)
+    steps = sum(outcome.trained for outcome in outcomes) * (IMAGES // BATCH)
     return steps / (clock.last - clock.first)
 
 
