@@ -1,4 +1,4 @@
-"""A client of a cluster, as a process that can be killed: it carries out a sweep, and says a line of JSON for each event.
+"""A client of a cluster, as a process that can be killed: it carries out a sweep and says a line of JSON an event.
 
 Arguments: the study's folder, how many runs, and the arguments of `Cluster` in JSON.
 """

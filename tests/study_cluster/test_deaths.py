@@ -19,18 +19,18 @@ def plan_of(state, victims, last):
 def test_a_sweep_whose_worker_scheduler_and_client_are_killed_comes_to_the_digits_of_an_undisturbed_one(
     disturbed, undisturbed, sweep, same_digits
 ):
-    plan = [(9, "worker"), (12, "scheduler"), (9, "client")]
-    swept = disturbed(12, workers=2)
+    plan = [(6, "worker"), (8, "scheduler"), (6, "client")]
+    swept = disturbed(8, workers=2)
     swept.run(plan, random.Random(1))
-    same_digits(swept.root, undisturbed(12), sweep(12))
+    same_digits(swept.root, undisturbed(8), sweep(8))
 
 
 def test_runs_that_are_brought_back_come_to_the_same_digits_whoever_is_killed(
     disturbed, by_hand, undisturbed, sweep, same_digits
 ):
-    swept = disturbed(8, by_hand, scheduler=str(by_hand.file), collect=True)
-    swept.run([(7, "worker"), (9, "client")], random.Random(2))
-    same_digits(swept.root, undisturbed(8), sweep(8))
+    swept = disturbed(4, by_hand, scheduler=str(by_hand.file), collect=True)
+    swept.run([(5, "worker"), (6, "client")], random.Random(2))
+    same_digits(swept.root, undisturbed(4), sweep(4))
     assert [path.name for path in (by_hand.folder / "runs").iterdir() if path.is_dir()] == []
 
 
