@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.options.machine import WHERE
@@ -24,6 +24,11 @@ from bdfa_np.system.paths import check_folder, user_path
 from bdfa_np.system.streams import is_terminal, standard_error
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
+
+if TYPE_CHECKING:
+    import pandas
+
+    from bdfa_np.study.table import StudyTable
 
 
 class Study(description.Study):
@@ -185,7 +190,7 @@ class Study(description.Study):
         return run_study(
             self,
             folder,
-            cells=[cells] if isinstance(cells, str) else cells,
+            cells=_patterns(cells),
             seeds=seeds,
             epochs=epochs,
             engine=engine,
@@ -193,6 +198,79 @@ class Study(description.Study):
             data_here=scheduler is None,
             watcher=_watcher(f"{self.name} in {folder}", self.measure, progress),
         )
+
+    def table(
+        self,
+        save: str | os.PathLike[str] | None = None,
+        *,
+        cells: str | Sequence[str] = (),
+        epochs: int | None = None,
+        best: bool = False,
+        welch: str | None = None,
+        interval: bool = False,
+    ) -> StudyTable:
+        """Return what the runs have come to, beside what was published.
+
+        Parameters
+        ----------
+        save : str or path, optional
+            The study's folder; ``studies/`` and its name unless given.
+        cells : str or sequence of str, optional
+            Only cells of which the name or a label fits one of these patterns.
+        epochs : int, optional
+            Of runs that were shortened to so many epochs.
+        best : bool, default False
+            Whether figures are of the epoch with the lowest validation error, not of the last.
+        welch : str, optional
+            An axis: the table is of Welch's tests between its labels.
+        interval : bool, default False
+            Whether Student's interval of each mean is shown.
+
+        Returns
+        -------
+        StudyTable
+            Shown as a table by a notebook; it has ``text(width)``, ``csv()``, ``markdown()`` and ``latex()``.
+
+        Raises
+        ------
+        StudyError, RunError
+            In one line, where there is no such table.
+        """
+        from bdfa_np.study.table import tabulate
+
+        return tabulate(
+            self, self._folder(save), cells=_patterns(cells), epochs=epochs, best=best, welch=welch, interval=interval
+        )
+
+    def frame(
+        self,
+        save: str | os.PathLike[str] | None = None,
+        *,
+        cells: str | Sequence[str] = (),
+        epochs: int | None = None,
+    ) -> pandas.DataFrame:
+        """Return the figures of every epoch of every run, a row each.
+
+        Parameters
+        ----------
+        save, cells, epochs
+            As in `table`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With a column for each of the study's axes, the seed, the epoch, and what ``metrics.csv`` has.
+
+        Raises
+        ------
+        StudyError, RunError
+            In one line, where there are none.
+        ImportError
+            If pandas is not installed.
+        """
+        from bdfa_np.study.frame import to_pandas
+
+        return to_pandas(self, self._folder(save), cells=_patterns(cells), epochs=epochs)
 
     def _folder(self, save: str | os.PathLike[str] | None) -> Path:
         folder = user_path(save, "--save") if save is not None else default_folder(self.name)
@@ -207,6 +285,10 @@ class Study(description.Study):
         """Return what a notebook shows: the line, and a row a cell with what was published."""
         rows = [[cell.name, cell.published] for cell in self.cells]
         return f"<p>{escape(repr(self))}</p>{Table(['cell', f'published {self.measure} in %'], rows).to_html()}"
+
+
+def _patterns(cells: str | Sequence[str]) -> Sequence[str]:
+    return [cells] if isinstance(cells, str) else cells
 
 
 def _watcher(title: str, measure: str, progress: bool | None) -> Watcher:
