@@ -8,6 +8,7 @@ from time import monotonic
 
 import click
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -23,6 +24,8 @@ from bdfa_np.system.text import counted, duration
 
 REDRAW_SECONDS = 0.5
 """Drawing takes some milliseconds, which is to be less than a hundredth of the time."""
+ECHO = 3
+"""Columns left free: a terminal echoes Ctrl-C as ``^C``, which would begin another line at the end of a full one."""
 FEWEST_CELLS = 3
 """Rows that cells have, however low the terminal is."""
 MOST_RUNNING, MOST_FAILED = 4, 3
@@ -115,7 +118,8 @@ class LiveTable(Standing):
             if self._live is None:
                 self._live = Live(console=self.console, auto_refresh=False)
                 self._live.start()
-            self._live.update(picture(self, self.console.height), refresh=True)
+            shown = Constrain(picture(self, self.console.height), self.console.width - ECHO)
+            self._live.update(shown, refresh=True)
 
     @contextlib.contextmanager
     def _going_on(self) -> Iterator[None]:

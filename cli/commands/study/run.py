@@ -118,7 +118,7 @@ def study_run(
 
     Every cell is trained with every seed, each run in a run folder of its own under studies/NAME. Runs that are
     finished are skipped, those that were interrupted go on from their last whole epoch, and those that fail do not
-    stop the others.
+    stop the others. A run has one thread unless --threads or the study says otherwise.
     """
     from bdfa_np.cli.study_display import display
     from bdfa_np.study.description import load_study
