@@ -51,7 +51,8 @@ def _distinct(labels: set[str]) -> dict[str, str]:
 def _name(label: str) -> str:
     name = label.replace(" ", "_") if label == label.strip() else label
     unsafe = (
-        _UNSAFE.search(name)
+        not name
+        or _UNSAFE.search(name)
         or name[:1] in (".", "-")
         or name.endswith(".")
         or len(name) > LONGEST
