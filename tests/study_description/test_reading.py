@@ -122,7 +122,7 @@ NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 RATES = st.floats(1e-30, 1e30) | st.integers(1, 2**64)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     labels=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=5, unique_by="/".join),
     rates=st.lists(RATES, min_size=5, max_size=5, unique=True),
