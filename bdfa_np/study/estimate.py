@@ -62,7 +62,7 @@ class Estimates:
 
     def kinds(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
         """Return one run of each kind whose steps have not been measured."""
-        found = {}
+        found: dict[object, PlannedRun] = {}
         for run in runs:
             config = _resolved(run)
             found.setdefault(_kind(config, self._description(config)), run)

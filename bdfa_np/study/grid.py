@@ -173,7 +173,7 @@ def _with_published(cells: Sequence[Cell], axes: Sequence[str], published: Mappi
     for cell in cells:
         own = figures.pop(cell.labels, {})
         if own and (cell.published is not None):
-            raise StudyError(f"cell {cell.name} has a published number of its own and one in [published]: leave one")
+            raise StudyError(f"cell {cell.name} has a published number here and in [published]: leave one out")
         found.append(replace(cell, **own) if own else cell)
     if figures:
         raise StudyError(f"[published] has a number for {'/'.join(next(iter(figures)))}, and there is no such cell")

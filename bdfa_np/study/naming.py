@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 LONGEST = 60
@@ -33,36 +34,32 @@ def folders(cells: Iterable[Sequence[str]]) -> dict[tuple[str, ...], str]:
 
 def folder_of(study: str) -> str:
     """Return the name of a study's folder, by its own name."""
-    return _name(study)
+    return study.replace(" ", "_") if _is_safe(study) else _marked(study)
 
 
 def _distinct(labels: set[str]) -> dict[str, str]:
     """Return a name for each label; no two are equal where capitals do not count."""
-    names = {label: _name(label) for label in labels}
-    counts: dict[str, int] = {}
-    for name in names.values():
-        counts[name.lower()] = counts.get(name.lower(), 0) + 1
-    return {
-        label: _marked(name, label) if counts[name.lower()] > 1 and label != name.lower() else name
-        for label, name in names.items()
-    }
+    plain = {label: label.replace(" ", "_") for label in labels if _is_safe(label)}
+    counts = Counter(name.lower() for name in plain.values())
+    kept = {label: name for label, name in plain.items() if counts[name.lower()] == 1 or label == name.lower()}
+    return {label: kept.get(label) or _marked(label) for label in labels}
 
 
-def _name(label: str) -> str:
-    name = label.replace(" ", "_") if label == label.strip() else label
-    unsafe = (
-        _UNSAFE.search(name)
-        or name[:1] in (".", "-")
-        or name.endswith(".")
-        or len(name) > LONGEST
-        or _RESERVED.fullmatch(name)
-        or name.lower() == SEARCH
+def _is_safe(label: str) -> bool:
+    """Return whether every file system takes a label, with ``_`` for its spaces."""
+    name = label.replace(" ", "_")
+    return (
+        0 < len(name) <= LONGEST
+        and label == label.strip()
+        and not _UNSAFE.search(name)
+        and name[0] not in ".-"
+        and name[-1] != "."
+        and not _RESERVED.fullmatch(name)
+        and name.lower() != SEARCH
     )
-    return _marked(name, label) if unsafe else name
 
 
-def _marked(name: str, label: str) -> str:
-    if "~" in name:  # it has its mark already
-        return name
-    harmless = _UNSAFE.sub("-", name)[:LONGEST].strip(".-_ ")
+def _marked(label: str) -> str:
+    """Return what is harmless in a label, and a mark that no safe label has."""
+    harmless = _UNSAFE.sub("-", label[:LONGEST]).replace(".", "-").strip("-_")
     return f"{harmless}~{hashlib.sha256(label.encode(errors='surrogatepass')).hexdigest()[:10]}"
