@@ -88,7 +88,7 @@ def test_a_new_run_that_takes_its_place_takes_it_away(tmp_path):
 
     for epoch, stays in ((1, True), (2, False)):  # the new run takes the folder with its first epoch
         with pytest.raises(KeyboardInterrupt):
-            start_run(Config(**TINY, epochs=3), path, force=True, listener=Stopped(epoch))
+            start_run(Config(**TINY, gradient="bp", epochs=3), path, force=True, listener=Stopped(epoch))
         assert (path / "result.toml").exists() == stays
 
 
