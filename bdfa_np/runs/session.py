@@ -14,7 +14,7 @@ from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import CURVES, RunFolder
-from bdfa_np.runs.history import Standing, lowest
+from bdfa_np.runs.history import Standing
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
     ending,
@@ -28,7 +28,7 @@ from bdfa_np.runs.lines import (
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
-from bdfa_np.runs.store.result import FinalTest, RunResult
+from bdfa_np.runs.store.result import FinalTest, concluded
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
@@ -246,22 +246,15 @@ class Session:
     def _conclude(self) -> None:
         """Write what the run has come to."""
         self._test_what_is_kept()
-        config, last, best = self.model.config, self.history[-1], lowest(self.history)
-        self.folder.write_result(
-            RunResult(
-                epochs=last.epoch,
-                seconds=sum(record.seconds for record in self.history),
-                threads=config.threads if self.model.backend.name == "numpy" else 1,
-                backend=self.model.backend.name,
-                tested_on=config.tested_on,
-                last_error=last.test_error,
-                lowest_error=best.test_error,
-                lowest_epoch=best.epoch,
-                stop_reason=self.trainer.progress.stop_reason,
-                learns_nothing=self._standing.learns_nothing(self._largest_share),
-                test=self.final_test,
-            )
+        result = concluded(
+            self.model.config,
+            self.history,
+            self.trainer.confusion.counts,
+            backend=self.model.backend.name,
+            stop_reason=self.trainer.progress.stop_reason,
+            test=self.final_test,
         )
+        self.folder.write_result(result)
 
     @property
     def _largest_share(self) -> float:

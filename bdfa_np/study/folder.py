@@ -20,7 +20,7 @@ from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
 from bdfa_np.runs.listing import NOT_COMPARED
 from bdfa_np.runs.store.document import check_same_code
 from bdfa_np.runs.store.lock import is_held
-from bdfa_np.runs.store.result import RunResult
+from bdfa_np.runs.store.result import RunResult, concluded
 from bdfa_np.study.claims import holder
 from bdfa_np.study.description import COPY, Study, study_text, write_study
 from bdfa_np.study.events import State
@@ -113,8 +113,23 @@ class StudyFolder:
         return read_history(folder.path / CHECKPOINT)[1]
 
     def result(self, run: PlannedRun) -> RunResult | None:
-        """Return what a run has come to; None where it is not finished, or was by an earlier version."""
-        return RunFolder(self.run(run)).read_result()
+        """Return what a run has come to; None where it is not finished.
+
+        Of one that was finished by an earlier version, or stopped before it could write that, its checkpoint says so.
+
+        Raises
+        ------
+        RunError
+            If what is there is damaged.
+        """
+        folder = RunFolder(self.run(run))
+        found = folder.read_result()
+        if found is not None or not self.is_finished(run):
+            return found
+        config, document = folder.read_document()
+        last = folder.read_checkpoint()
+        backend = document["run"].get("backend", "numpy")
+        return concluded(config, last.history, last.confusion, backend=backend, stop_reason=last.progress.stop_reason)
 
     def failure(self, run: PlannedRun) -> str:
         """Return why a run failed when it was last tried, in one line; empty where it did not."""

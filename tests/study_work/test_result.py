@@ -88,16 +88,18 @@ def test_a_new_run_that_takes_its_place_takes_it_away(tmp_path):
 
     for epoch, stays in ((1, True), (2, False)):  # the new run takes the folder with its first epoch
         with pytest.raises(KeyboardInterrupt):
-            start_run(Config(**TINY, epochs=3), path, force=True, listener=Stopped(epoch))
+            start_run(Config(**TINY, gradient="bp", epochs=3), path, force=True, listener=Stopped(epoch))
         assert (path / "result.toml").exists() == stays
 
 
-def test_a_finished_run_of_an_earlier_version_has_none_and_is_finished(tmp_path):
+def test_a_finished_run_of_an_earlier_version_has_none_and_comes_to_the_same(tmp_path):
     train(tmp_path)
+    first = StudyFolder(tmp_path).result(planned())
     (tmp_path / "bp" / "seed-0" / "result.toml").unlink()
     assert StudyFolder(tmp_path).state(planned()) == "finished"
-    assert StudyFolder(tmp_path).result(planned()) is None
+    assert StudyFolder(tmp_path).result(planned()) == first
     assert train(tmp_path).trained == 0
+    assert StudyFolder(tmp_path).result(planned(3)) is None
 
 
 def test_one_with_validation_is_tested_on_the_test_images_when_it_is_asked_for_again(tmp_path):

@@ -1,10 +1,16 @@
 """What a run has come to once all its epochs are done, as ``result.toml`` has it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tomli_w
+
+from bdfa_np.options.config import Config
+from bdfa_np.runs.history import Standing, lowest
+from bdfa_np.trainer import EpochRecord
 
 RESULT = "result.toml"
 
@@ -86,6 +92,48 @@ class RunResult:
         found = {**mapping, "test": None if test is None else _checked(FinalTest(**test))}
         made: RunResult = _checked(cls(**found))
         return made
+
+
+def concluded(
+    config: Config,
+    history: Sequence[EpochRecord],
+    confusion: npt.NDArray[np.int64],
+    *,
+    backend: str,
+    stop_reason: str,
+    test: FinalTest | None = None,
+) -> RunResult:
+    """Return what a run has come to, all epochs done.
+
+    Parameters
+    ----------
+    config : Config
+        Its options, resolved.
+    history : sequence of EpochRecord
+        One for each epoch done, of which there is one at least.
+    confusion : integer array (K, K)
+        Of the last test pass.
+    backend : str
+        What it computed on.
+    stop_reason : str
+        Why it ended by itself; empty where it did not.
+    test : FinalTest, optional
+        See `RunResult`.
+    """
+    last, best = history[-1], lowest(history)
+    return RunResult(
+        epochs=last.epoch,
+        seconds=sum(record.seconds for record in history),
+        threads=config.threads if backend == "numpy" else 1,
+        backend=backend,
+        tested_on=config.tested_on,
+        last_error=last.test_error,
+        lowest_error=best.test_error,
+        lowest_epoch=best.epoch,
+        stop_reason=stop_reason,
+        learns_nothing=bool(Standing(history).learns_nothing(confusion.sum(axis=1).max() / max(confusion.sum(), 1))),
+        test=test,
+    )
 
 
 def _checked(made: Any) -> Any:
