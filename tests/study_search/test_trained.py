@@ -1,4 +1,4 @@
-"""A search whose trials are trained: it chooses what a loop by hand chooses, and a killed one goes on to the same bits."""
+"""A search whose trials are trained: it chooses what a loop by hand does, and a killed one goes on to the same bits."""
 
 import os
 import signal
