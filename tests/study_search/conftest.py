@@ -68,8 +68,8 @@ class FormulaEngine:
 
 @pytest.fixture
 def study(tmp_path):
-    def made(search=SEARCH, study=STUDY):
-        (tmp_path / "s.toml").write_text(study + search)
+    def made(search=SEARCH, study=STUDY, change=("", "")):
+        (tmp_path / "s.toml").write_text((study.replace(*change) if change[0] else study) + search)
         return load_study(tmp_path / "s.toml")
 
     return made
@@ -79,9 +79,9 @@ def study(tmp_path):
 def search(tmp_path):
     """Return what makes a study's search in a folder, by a formula for the error."""
 
-    def made(study, formula, save="s", *, engine=None, watcher=None, **chosen):
+    def made(study, formula, save="s", *, stop_after=None, watcher=None, **chosen):
         folder = FormulaFolder(tmp_path / save, formula)
-        engine = engine or FormulaEngine(formula)
+        engine = FormulaEngine(formula, stop_after)
         found, failed = searched(study, folder, engine, {}, watcher or Watcher(), **chosen)
         return SimpleNamespace(
             folder=folder,

@@ -76,7 +76,7 @@ def test_a_search_that_cannot_be_is_one_line(study, tmp_path, search, said):
 
 def test_cells_that_share_a_search_must_have_the_same_to_be_searched(study):
     shared = "[grid.width]\na = { num_layers = 1 }\nb = { num_layers = 2 }\n"
-    with pytest.raises(StudyError, match="cells bp/a and bdfa/a share a search .* feedback_lr has a part in one"):
+    with pytest.raises(StudyError, match=r"cells bp/a and bdfa/a share a search .* feedback_lr has a part in one"):
         study(shared + "[search]\nper = ['width']\n[search.space]\nlr = [0.1]\nfeedback_lr = [0.1]\n")
 
 
