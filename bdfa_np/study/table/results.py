@@ -280,9 +280,7 @@ def tabulate(
         by_cell[run.run.cell].append(run)
     rows = [_row(study, cell, by_cell[cell.name], figures) for cell in chosen]
     study = replace(study, cells=tuple(chosen))
-    table = ResultsTable(
-        study, rows, figures, interval=interval, searched=searched, hints=_hints(runs, by_cell, epochs)
-    )
+    table = ResultsTable(study, rows, figures, interval=interval, searched=searched, hints=hints)
     if welch is None:
         return table
     samples = [row.figures[figures[0]] for row in rows]
