@@ -1,5 +1,6 @@
 """What cannot work is said in one line, before anything is trained."""
 
+import errno
 import os
 import sys
 
@@ -26,6 +27,7 @@ def test_a_worker_with_another_version_is_refused_and_named(by_hand, client, tmp
     assert not list(tmp_path.glob("study/*/seed*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_hand", ["import sys; sys.modules['bdfa_np'] = None"], indirect=True)
 def test_a_worker_without_the_package_is_refused(by_hand, client, tmp_path):
     started = client(tmp_path / "study", 1, {"scheduler": str(by_hand.file), "collect": True})
@@ -79,7 +81,7 @@ def test_gpu_workers_compute_on_the_only_device_that_each_sees(monkeypatch):
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"\[cluster\]"):
         Cluster()
 
@@ -93,6 +95,9 @@ def test_settings_that_do_not_go_together_are_refused(settings):
 
 
 def test_a_run_is_put_into_a_folder_whole_or_not_at_all(undisturbed, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     root = undisturbed(2)
     first, second = packed(root / "bp/seed-0"), packed(root / "fa/seed-0")
     unpack(first, tmp_path / "run")
@@ -100,7 +105,7 @@ def test_a_run_is_put_into_a_folder_whole_or_not_at_all(undisturbed, tmp_path, m
     with pytest.raises(RunError, match="is no run"):
         RunFolder(tmp_path / "run").put({**second, "another.txt": b""})
     with monkeypatch.context() as broken:
-        broken.setattr(RunFolder, "_take", lambda folder: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        broken.setattr(RunFolder, "_take", full)
         with pytest.raises(RunError, match="No space left on device: make room; the run that was in"):
             unpack(second, tmp_path / "run")
     assert packed(tmp_path / "run") == first
