@@ -77,7 +77,9 @@ def one_line(error: BaseException, command: str) -> str:
     if isinstance(error, click.ClickException):
         message = error.format_message()
     elif isinstance(error, MemoryError):
-        message = f"not enough memory ({error}): choose a smaller net or data set" if str(error) else "out of memory"
+        more = "give more by --gpu-memory, or " if "limit set to" in str(error) else ""  # as CuPy words it
+        advice = f"{more}choose a smaller net, batch or data set"
+        message = f"not enough memory ({error}): {advice}" if str(error) else "out of memory"
     elif isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         again = "go on with --resume" if command == "train" else "repeat the command"

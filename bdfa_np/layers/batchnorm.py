@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable
 
+from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.backend.formula import formula
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
 from bdfa_np.random_streams import Streams
@@ -79,12 +81,20 @@ class BatchNorm(Layer):
         if train:
             self.mean, variance = self.buffer("mean", (C,)), self.buffer("variance", (C,))
             self.backend.moments(self.x, self.mean, variance)
-            self.running_mean += self.momentum * (self.mean - self.running_mean)
-            self.running_variance += self.momentum * (variance * (M / max(M - 1, 1)) - self.running_variance)
+            self.inverse_deviation, self.scale = self.buffer("inverse_deviation", (C,)), self.buffer("scale", (C,))
+            running = self.running_mean, self.running_variance
+            self.backend.elementwise(  # all at once: on a GPU a launch takes longer than so few numbers
+                with_averages,
+                (self.mean, variance, *running, self.gamma),
+                (*running, self.inverse_deviation, self.scale),
+                momentum=self.momentum,
+                unbiased=M / max(M - 1, 1),
+                epsilon=self.epsilon,
+            )
         else:
-            self.mean, variance = self.running_mean, self.running_variance
-        self.inverse_deviation = 1 / self.xp.sqrt(variance + self.epsilon)  # (C,)
-        self.scale = self.gamma * self.inverse_deviation  # (C,)
+            self.mean = self.running_mean
+            self.inverse_deviation = 1 / self.xp.sqrt(self.running_variance + self.epsilon)  # (C,)
+            self.scale = self.gamma * self.inverse_deviation  # (C,)
         self.backend.normalise(self.x, self.mean, self.scale, self.beta if self.bias else self._zeros, y.reshape(-1, C))
         return y  # (N, ..., C)
 
@@ -124,7 +134,8 @@ class BatchNorm(Layer):
             return self.xp.multiply(signal, self.scale, out=out)
         C, M = signal.shape[-1], len(self.x)
         rows = self.xp.ascontiguousarray(signal).reshape(-1, C)
-        along, common = self.inverse_deviation * sum_gx / -M, sum_g / M  # (C,)
+        along, common = self.buffer("along", (C,)), self.buffer("common", (C,))
+        self.backend.elementwise(shares, (sum_g, sum_gx, self.inverse_deviation), (along, common), rows=M)
         self.backend.normalise_gradient(rows, self.x, self.mean, along, common, self.scale, out.reshape(-1, C))
         return out
 
@@ -133,6 +144,24 @@ class BatchNorm(Layer):
             gradient += addend
         else:
             gradient[...] = addend
+
+
+@formula
+def with_averages(mean, variance, running_mean, running_variance, gamma, *, momentum, unbiased, epsilon):
+    """Both running averages, moved towards a batch's moments, ``1 / √(v + ε)``, and ``γ / √(v + ε)``."""
+    inverse_deviation = 1 / maths.sqrt(variance + epsilon)
+    return (
+        running_mean + momentum * (mean - running_mean),
+        running_variance + momentum * (variance * unbiased - running_variance),
+        inverse_deviation,
+        gamma * inverse_deviation,
+    )
+
+
+@formula
+def shares(sum_g, sum_gx, inverse_deviation, *, rows):
+    """``-Σ(g ⊙ x̂) / (M √(v + ε))``, what is taken off a signal along ``x - μ``, and ``Σ g / M``."""
+    return inverse_deviation * sum_gx / -rows, sum_g / rows
 
 
 def lone_samples(layers: Iterable[Layer], samples: int, batch_size: int, *, drop_last: bool) -> str | None:

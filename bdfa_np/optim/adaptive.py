@@ -237,7 +237,8 @@ class Adamax(Optimizer):
     """Adamax, as Torch7's ``optim.adamax`` (Kingma and Ba, arXiv 1412.6980, section 7.1).
 
     ``m = β₁ m + (1 - β₁) g``, ``u = max(β₂ u, |g| + ε)``, ``w -= rate / (1 - β₁ᵗ) · m / u`` with β₁ = 0.9,
-    β₂ = 0.999. ε = 1e-38 only keeps ``u`` from 0; PyTorch's is 1e-8.
+    β₂ = 0.999. ε = 1.2e-38 only keeps ``u`` from 0. Torch7's is 1e-38, a denormal in float32, which our kernels on CUDA
+    take for 0; PyTorch's is 1e-8.
 
     Parameters
     ----------
@@ -253,7 +254,7 @@ class Adamax(Optimizer):
     state_names = ("m", "u")
     beta1 = 0.9
     beta2 = 0.999
-    epsilon = 1e-38
+    epsilon = 1.2e-38
 
     @staticmethod
     @formula

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bdfa_np.cli.outcome import one_line
+
 BAD_VALUES = [
     ("--gradient hebb", "--gradient hebb: unknown rule 'hebb': choose from bp, fa, dfa, bfa, bdfa, "),
     ("--dataset imagenet", "'imagenet' is not one of"),
@@ -103,6 +105,21 @@ def test_a_net_that_no_memory_can_hold_is_refused_in_one_line(bdfa, tiny):
     line = bdfa.refused("train", *tiny, "--num-hidden", 1000000, "--num-layers", 1000, "--save", "run")
     assert "not enough memory" in line
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "advice"),
+    [
+        ("", "): choose a smaller net, batch or data set"),
+        (
+            ", limit set to: 53,687,091 bytes",
+            "): give more by --gpu-memory, or choose a smaller net, batch or data set",
+        ),
+    ],
+)
+def test_memory_that_was_limited_may_be_given_more(limit, advice):
+    error = MemoryError(f"Out of memory allocating 29,781,504 bytes (allocated so far: 33,556,992 bytes{limit}).")
+    assert one_line(error, "train").endswith(advice)
 
 
 def test_a_mistake_in_a_child_ends_it_with_one_line_and_code_2(bdfa):

@@ -142,7 +142,7 @@ def test_sgd_with_momentum_agrees_with_pytorch_at_the_same_dampening(torch, damp
 NAMESAKES = {
     "adagrad": ("Adagrad", {"lr_decay": 0.05}, {"lr_decay": 0.05}),
     "adadelta": ("Adadelta", {"rho": 0.9, "eps": 1e-6}, {}),
-    "adamax": ("Adamax", {"eps": 1e-38}, {}),
+    "adamax": ("Adamax", {"eps": 1.2e-38}, {}),
     "asgd": ("ASGD", {"lambd": 1e-4, "alpha": 0.75, "t0": 5}, {}),
     "rprop": ("Rprop", {"etas": (0.5, 1.2), "step_sizes": (1e-6, 50)}, {}),
     "nag": ("SGD", {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9}),

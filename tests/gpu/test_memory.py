@@ -93,6 +93,7 @@ def test_a_limit_of_memory_holds_and_is_said_in_one_line(bdfa, tiny):
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()
     assert line.startswith("bdfa: error: not enough memory")
+    assert line.endswith("give more by --gpu-memory, or choose a smaller net, batch or data set")
 
 
 def test_memory_within_the_limit_is_enough(bdfa, tiny):

@@ -149,7 +149,8 @@ class CupyBackend(Backend):
 
     def _im2col(self, x: Array, columns: Array, y_shape: tuple[int, ...], size: int, stride: int, padding: int) -> None:
         sides = (*x.shape[1:], *y_shape[1:3])
-        self._kernels.places("im2col", columns.size, x, columns, columns.size, *sides, size, stride, padding)
+        rows = len(x) * y_shape[1]
+        self._kernels.places("im2col", columns.size, x, columns, *sides, size, stride, padding, blocks=rows)
 
     def convolve(self, x: Array, W: Array, out: Array, stride: int, padding: int) -> Array:
         """Lay the windows out as rows, and multiply them by ``W`` as a matrix."""
@@ -182,12 +183,15 @@ class CupyBackend(Backend):
     # Rows and entries
 
     def moments(self, x: Array, mean: Array, variance: Array) -> None:
-        """Sum over rows, and sum the squares of what lies beside the mean."""
-        self.column_sum(x, mean)
-        mean /= len(x)
-        away = self.xp.subtract(x, mean, out=self.lend(x.shape))
-        self.column_sum(self.xp.multiply(away, away, out=away), variance)
-        variance /= len(x)
+        """Take the mean over rows, and that of the squares of what lies beside it."""
+        self._column_mean(x, mean)
+        squares = self.lend(x.shape)
+        self._kernels.places("centred_square", x.size, x, mean, squares, x.size, mean.size)
+        self._column_mean(squares, variance)
+
+    def _column_mean(self, a: Array, out: Array) -> None:
+        ones = self._ones(len(a)).reshape(1, -1)
+        self._cublas.matmul(ones, a, out.reshape(1, -1), accumulate=False, scale=1 / len(a))
 
     def normalise(self, x: Array, mean: Array, scale: Array, shift: Array, out: Array) -> Array:
         """Shift and scale entry by entry."""

@@ -82,7 +82,7 @@ class Cublas:
         self._workspace = cupy.empty((WORKSPACE_BYTES,), "uint8")
         self._stream: int | None = None
         number = ctypes.c_float if dtype == "float32" else ctypes.c_double
-        self._zero, self._one = number(0), number(1)
+        self._number, self._zero, self._one = number, number(0), number(1)
         self._product = "cublasSgemm_v2" if dtype == "float32" else "cublasDgemm_v2"
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -90,8 +90,8 @@ class Cublas:
         if status:
             raise BackendError(f"cuBLAS failed: {name} returned status {status}")
 
-    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> Array:
-        """Write the product of ``a`` (m, k) and ``b`` (k, n) into ``out`` (m, n), or add it; return ``out``.
+    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool, scale: float = 1.0) -> Array:
+        """Write ``scale`` times the product of ``a`` (m, k) and ``b`` (k, n) into ``out`` (m, n), or add it; return it.
 
         cuBLAS reads matrices column by column, so that ours are transposed in its eyes: it gets ``outᵀ = bᵀ aᵀ``.
         """
@@ -106,7 +106,8 @@ class Cublas:
             raise ValueError(f"a product of {a.shape} and {b.shape} does not fit a contiguous {out.shape}")
         a_order, a_width = order(a)
         b_order, b_width = order(b)
-        alpha, beta = ctypes.byref(self._one), ctypes.byref(self._one if accumulate else self._zero)
+        alpha = ctypes.byref(self._one if scale == 1 else self._number(scale))
+        beta = ctypes.byref(self._one if accumulate else self._zero)
         sizes = (b_order, a_order, n, m, k)
         given = (b.data.ptr, b_width, a.data.ptr, a_width)
         self._call(self._product, self._handle, *sizes, alpha, *given, beta, out.data.ptr, n)

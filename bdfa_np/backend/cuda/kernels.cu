@@ -28,6 +28,13 @@ extern "C" __global__ void normalise(
     }
 }
 
+extern "C" __global__ void centred_square(const Real* x, const Real* mean, Real* squares, int size, int C) {
+    FOR_EACH(int, i, size) {
+        const Real away = x[i] - mean[i % C];
+        squares[i] = away * away;
+    }
+}
+
 extern "C" __global__ void centred_product(
     const Real* grad_y, const Real* x, const Real* mean, Real* product, int size, int C) {
     FOR_EACH(int, i, size) product[i] = (x[i] - mean[i % C]) * grad_y[i];
@@ -211,35 +218,52 @@ extern "C" __global__ void normal(Real* out, Index size, unsigned int key0, unsi
 // Places in images are counted in 32 bits, in which a division takes a fraction of the time.
 
 // The windows of x (N, H, W, C) as the rows of a matrix, (N, Ho, Wo) by (k, k, C); beyond the border are zeros.
-extern "C" __global__ void im2col(const Real* x, Real* columns, int size, int H, int W, int C, int Ho,
-                                  int Wo, int k, int stride, int padding) {
-    FOR_EACH(int, i, size) {
-        const int c = i % C;
-        const int j = i / C % k;
-        const int row = i / (C * k) % k;
-        const int window = i / (C * k * k);
-        const int h = window / Wo % Ho * stride + row - padding;
-        const int w = window % Wo * stride + j - padding;
-        const bool inside = h >= 0 && h < H && w >= 0 && w < W;
-        columns[i] = inside ? x[((window / (Wo * Ho) * H + h) * W + w) * C + c] : (Real)0;
+//
+// A block takes the windows of one row of an output image. What a row of a window holds lies in one piece, in x and in
+// the matrix, and a thread that goes on to its next entry adds with carry, since to divide takes longer than to copy.
+extern "C" __global__ void im2col(const Real* x, Real* columns, int H, int W, int C, int Ho, int Wo, int k, int stride,
+                                  int padding) {
+    const int piece = k * C;
+    const int n = blockIdx.x / Ho;
+    const int top = blockIdx.x % Ho * stride - padding;
+    const int place_step = THREADS % piece, window_step = THREADS / piece % Wo, row_step = THREADS / piece / Wo;
+    int place = threadIdx.x % piece, window = threadIdx.x / piece % Wo, row = threadIdx.x / piece / Wo;
+    while (row < k) {
+        const int h = top + row;
+        const int along = (window * stride - padding) * C + place;
+        const bool inside = h >= 0 && h < H && along >= 0 && along < W * C;
+        columns[(((int)blockIdx.x * Wo + window) * k + row) * piece + place] =
+            inside ? x[(n * H + h) * (W * C) + along] : (Real)0;
+        place += place_step;
+        window += window_step;
+        row += row_step;
+        if (place >= piece) {
+            place -= piece;
+            ++window;
+        }
+        if (window >= Wo) {
+            window -= Wo;
+            ++row;
+        }
     }
 }
 
-// The transpose of im2col: each entry of x gets the sum of what the windows hold at its place.
+// The transpose of im2col: each entry of x gets the sum of what the windows hold at its place, from the last window on.
 extern "C" __global__ void col2im(const Real* columns, Real* x, int size, int H, int W, int C, int Ho,
                                   int Wo, int k, int stride, int padding) {
     FOR_EACH(int, i, size) {
         const int c = i % C;
         const int w = i / C % W + padding;
-        const int h = i / (C * W) % H + padding;
-        const int n = i / (C * W * H);
+        const int line = i / C / W;
+        const int h = line % H + padding;
+        const int n = line / H;
+        const int bottom = h / stride < Ho ? h / stride : Ho - 1;
+        const int right = w / stride < Wo ? w / stride : Wo - 1;
         Real sum = 0;
-        for (int row = 0; row < k; ++row) {
-            if (h < row || (h - row) % stride != 0 || (h - row) / stride >= Ho) continue;
-            for (int j = 0; j < k; ++j) {
-                if (w < j || (w - j) % stride != 0 || (w - j) / stride >= Wo) continue;
-                const int window = (n * Ho + (h - row) / stride) * Wo + (w - j) / stride;
-                sum += columns[((window * k + row) * k + j) * C + c];
+        for (int top = bottom; top >= 0 && h - top * stride < k; --top) {
+            for (int left = right; left >= 0 && w - left * stride < k; --left) {
+                const int window = (n * Ho + top) * Wo + left;
+                sum += columns[((window * k + h - top * stride) * k + w - left * stride) * C + c];
             }
         }
         x[i] = sum;

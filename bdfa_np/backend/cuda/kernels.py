@@ -47,8 +47,8 @@ class Kernels:
         """Launch a kernel of this name, whose threads share ``size`` entries among them."""
         self.blocks(name, min(ceil(size / THREADS), MOST_BLOCKS), *arguments)
 
-    def places(self, name: str, size: int, *arguments: Any) -> None:
-        """Launch a kernel that counts in 32 bits; of its arguments, the size comes first among the whole numbers.
+    def places(self, name: str, size: int, *arguments: Any, blocks: int | None = None) -> None:
+        """Launch a kernel that counts in 32 bits, and whose threads share ``size`` entries, or in so many blocks.
 
         Raises
         ------
@@ -57,7 +57,9 @@ class Kernels:
         """
         if size > MOST_PLACES:
             raise ValueError(f"{size} entries in one array are too many for {name} on CUDA: take smaller batches")
-        self.each(name, size, *(np.int32(value) if type(value) is int else value for value in arguments))
+        if blocks is None:
+            blocks = min(ceil(size / THREADS), MOST_BLOCKS)
+        self.blocks(name, blocks, *[np.int32(value) if type(value) is int else value for value in arguments])
 
     def blocks(self, name: str, blocks: int, *arguments: Any) -> None:
         """Launch a kernel of this name in so many blocks; whole numbers are passed as Index, others as Real."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bdfa_np.backend.cpu.backend import NumpyBackend
 from bdfa_np.backend.cuda.formula import kernel_source
 from bdfa_np.backend.formula import Formula
-from bdfa_np.layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from bdfa_np.layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh, batchnorm
 from bdfa_np.layers.base import ParameterSpec
 from bdfa_np.layers.residual import added
 from bdfa_np.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
@@ -89,6 +89,13 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "target mixed": FormulaCase(bdfa.with_share, (0, 1), (2,), {"alpha": 0.25}),
     "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
+    "batch norm": FormulaCase(
+        batchnorm.with_averages,
+        (0, 1, 2, 3, 4),
+        (2, 3, 5, 6),
+        {"momentum": 0.1, "unbiased": 64 / 63, "epsilon": 1e-5},
+    ),
+    "gradient of batch norm": FormulaCase(batchnorm.shares, (0, 1, 2), (3, 4), {"rows": 64.0}),
     "added": FormulaCase(added, (0, 1), (0,)),
     "brsf": FormulaCase(brsf.with_sign, (0, 1), (0,)),
     "frsf": FormulaCase(brsf.with_sign, (0, 1), (2,)),

@@ -1,7 +1,7 @@
 """CUDA C++ compiled for the host, so that a kernel's own source can be run where there is no GPU.
 
 A source is compiled once in a session. Arguments are checked against the kernel's parameters: on CUDA a wrong type is
-no error, but rubbish.
+no error, but rubbish. Denormals of float32 are 0 in a kernel, as CuPy has it, where the host is an x86.
 """
 
 import ctypes
@@ -47,6 +47,7 @@ C_TYPES = {
 KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(\w+)\s*\(([^)]*)\)')
 TYPEDEF = re.compile(r"\btypedef\s+([\w\s]+?)\s+(\w+)\s*;")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+FLOAT = re.compile(r"\bfloat\b")
 
 
 class CompilationError(Exception):
@@ -128,7 +129,10 @@ def compiled(source: str) -> ctypes.CDLL:
     assert program is not None, "no C++ compiler: ask compiler() first"
     # `extern "C"` is taken off: a kernel is called by its entry point, and may have the name of a function of C's.
     body = re.sub(r'extern\s+"C"\s+__global__', "__global__", source)
-    text = f'#include "{HEADER}"\n#line 1 "kernels"\n{body}\n#line 1 "entry points"\n{entry_points(source)}\n'
+    flushes = f"#define HOST_FLUSHES {int(bool(FLOAT.search(COMMENT.sub(' ', source))))}"
+    text = (
+        f'{flushes}\n#include "{HEADER}"\n#line 1 "kernels"\n{body}\n#line 1 "entry points"\n{entry_points(source)}\n'
+    )
     with tempfile.TemporaryDirectory() as folder:  # a library that is loaded needs its file no more
         path, library = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         path.write_text(text, "utf-8")

@@ -1,5 +1,7 @@
 """Kernels compiled for the host: barriers, the order of threads, and the types of arguments."""
 
+import platform
+
 import numpy as np
 import pytest
 import scipy.special
@@ -108,6 +110,38 @@ def test_products_and_sums_are_not_contracted():
     y, a = np.zeros(1), 1 + 2.0**-30
     HostKernel(source, "f")(1, 1, (y, a, 2 - a))
     assert y[0] == a * (2 - a) - 1 == 0  # with one rounding it is -2⁻⁶⁰
+
+
+DENORMALS = """
+typedef %s Real;
+extern "C" __global__ void f(const Real* x, Real* y) {
+    __syncthreads();
+    y[0] = x[0] * x[0];
+    y[1] = x[1] + x[2];
+    y[2] = x[1] > 0;
+    y[3] = x[1] / x[1];
+}
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only an x86 is asked to flush denormals")
+@pytest.mark.parametrize("block", [1, 8])
+def test_denormals_are_zero_in_a_kernel_of_float32_alone_as_cupy_compiles_it(block):
+    x, y = np.array([1e-20, 1e-40, 0], np.float32), np.ones(4, np.float32)
+    for _ in range(2):  # threads that waited at a barrier go on from one launch to the next
+        HostKernel(DENORMALS % "float", "f")(1, block, (x, y))
+        np.testing.assert_array_equal(y, np.array([0, 0, 0, np.nan], np.float32))
+        assert x[0] * x[0] != 0  # NumPy goes on as before
+    x, y = np.array([1e-160, 1e-320, 0]), np.ones(4)
+    HostKernel(DENORMALS % "double", "f")(1, block, (x, y))
+    np.testing.assert_array_equal(y, [1e-320, 1e-320, 1, 1])
+
+
+def test_denormals_are_there_again_after_a_kernel_that_failed():
+    source = 'extern "C" __global__ void f(float* a) { if (threadIdx.x) __syncthreads(); }'
+    with pytest.raises(RuntimeError, match="some threads of a block ended"):
+        HostKernel(source, "f")(1, 2, (np.zeros(1, np.float32),))
+    assert np.array(1e-20, np.float32) ** 2 != 0
 
 
 def test_a_thread_that_ends_before_a_barrier_is_an_error_and_the_next_launch_is_right():
