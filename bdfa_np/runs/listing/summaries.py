@@ -26,7 +26,7 @@ from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
 
-NOT_COMPARED = {option.name for option in MACHINE if option.name != "seed"}
+NOT_COMPARED: set[str] = {option.name for option in MACHINE if option.name != "seed"}
 NOT_COMPARED |= {"datapath", "cache_dir", "models_folder", "rule_options", "epochs"}
 """Options of the machine and of its paths, and what is shown otherwise."""
 FINISHED, UNFINISHED, DAMAGED = "finished", "can go on", "damaged"
