@@ -86,8 +86,8 @@ def _printed(sign: str) -> str:
 
 
 def _has_accent(sign: str) -> bool:
-    letter, *marks = unicodedata.normalize("NFD", sign)
-    return letter.isascii() and len(marks) == 1 and ord(sign) < 0x180
+    parts = unicodedata.normalize("NFD", sign)
+    return parts[0].isascii() and len(parts) == 2 and ord(sign) < 0x180
 
 
 def _greek(small: bool, name: str) -> str:
