@@ -144,3 +144,9 @@ def test_the_help_of_each_names_what_it_takes(bdfa):
     for name in ("new", "list", "show"):
         assert bdfa("study", name, "--help").code == 0
     assert isinstance(train, click.Command)
+
+
+def test_a_switch_that_is_off_is_not_typed_and_one_with_a_value_has_it():
+    options = {"whiten": False, "const_batch_size": True, "validate": 500, "visualize": False}
+    assert words(options) == [["--const-batch-size"], ["--validate", "500"], ["--visualize", "0"]]
+    assert words({"rule_options": {"strength": 2.0, "on": True}}) == [["-O", "strength=2.0"], ["-O", "on=1"]]
