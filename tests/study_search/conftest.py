@@ -39,7 +39,8 @@ class FormulaFolder(StudyFolder):
         self.formula = formula
 
     def history(self, run):
-        return [SimpleNamespace(test_error=self.formula(run.options))]
+        error = self.formula(run.options)
+        return [SimpleNamespace(test_error=1 - error), SimpleNamespace(test_error=error)]
 
 
 class FormulaEngine:
