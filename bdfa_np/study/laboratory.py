@@ -147,7 +147,7 @@ def order_of(
         If runs that are in the folder were begun with other settings, or are damaged.
     """
     folder = StudyFolder(save)
-    wanted = {"cells": cells, "seeds": seeds, "epochs": epochs}
+    wanted: dict[str, Any] = {"cells": cells, "seeds": seeds, "epochs": epochs}
     runs = shard(planned(with_choices(study, folder, cells=cells, epochs=epochs), **wanted), *share)
     folder.check_same(runs)
     check_unsearched(study, folder, runs, cells=cells, epochs=epochs)
