@@ -305,7 +305,7 @@ def same_digits():
             assert mine.keys() ^ theirs.keys() == set()
             assert {name for name in mine if mine[name] != theirs[name]} <= {"history@sha256"}, run.folder  # of seconds
             log = (root / run.folder / "Log.txt").read_text()
-            assert log.count("done: ") == 1, log
+            assert log.count("done: ") <= 1, log  # none where a kill came after the last epoch was saved
             for epoch in range(1, run.options["epochs"] + 1):
                 assert log.count(f"epoch {epoch}/") == 1, log
 
