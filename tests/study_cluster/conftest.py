@@ -140,14 +140,19 @@ class Cluster:
         self.file.unlink(missing_ok=True)
         self._dask("scheduler", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
         for number in range(self.workers_count):
-            self._dask("worker", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0", "--name", f"node{number}")
+            self.add_worker(f"node{number}", self.preload)
+
+    def add_worker(self, name, preload=""):
+        """Start a worker that runs something before all else."""
+        options = ["--nthreads", "1", "--no-dashboard", "--memory-limit", "0", "--name", name]
+        if preload:
+            (self.folder / f"before-{name}.py").write_text(preload)
+            options += ["--preload", str(self.folder / f"before-{name}.py")]
+        self._dask("worker", *options)
 
     def _dask(self, kind, *arguments):
         command = [sys.executable, "-P", "-m", "dask", kind, "--host", "127.0.0.1", *arguments]
         place = ["--local-directory", str(self.folder / "local")] if kind == "worker" else []
-        if kind == "worker" and self.preload:
-            (self.folder / "before.py").write_text(self.preload)
-            place += ["--preload", str(self.folder / "before.py")]
         environment = {**os.environ, "BDFA_WORKER_DIR": str(self.folder / "runs"), "OMP_NUM_THREADS": "1"}
         with (self.folder / f"{kind}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -182,11 +187,11 @@ class Cluster:
 
 @pytest.fixture
 def by_hand(tmp_path, request):
-    """Return a cluster that was started by hand; a parameter is what its single worker runs before all else."""
+    """Return a cluster that was started by hand; a parameter is what its workers run first, and how many."""
     folder = tmp_path / "elsewhere"
     (folder / "runs").mkdir(parents=True)
-    preload = getattr(request, "param", None)
-    cluster = Cluster(folder) if preload is None else Cluster(folder, 1, preload)
+    preload, workers = param if isinstance(param := getattr(request, "param", ("", 2)), tuple) else (param, 1)
+    cluster = Cluster(folder, workers, preload)
     yield cluster
     cluster.stop()
 

@@ -16,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bdfa_np.errors import InUseError, RunError, UserError, plain_line
+from bdfa_np.errors import InUseError, RunError, UserError
 from bdfa_np.study.engine.collecting import Collected
 from bdfa_np.study.engine.local import LocalCluster
 from bdfa_np.study.engine.parcel import Parcel
-from bdfa_np.study.engine.staff import ANSWER_SECONDS, Staff, Worker, submitted
+from bdfa_np.study.engine.staff import ANSWER_SECONDS, Staff, Worker, returned, submitted
 from bdfa_np.study.engine.worker import Call, Errand, Return, last_saved, run_errand
 from bdfa_np.study.events import Outcome, Progress, Watcher
 from bdfa_np.study.folder import StudyFolder
@@ -35,8 +35,8 @@ HELD_SECONDS = 2.0
 """How often a run is asked for again that somebody else is at work on."""
 LOST_AT_MOST = 5
 """How many workers may vanish at a run, one after the other, before it has another epoch done."""
-RESULT_SECONDS = 120.0
-"""How long the last of a run may take to come from its worker."""
+FULL_SECONDS = 60.0
+"""How long a worker is handed nothing after its disk was full."""
 
 
 @dataclass
@@ -212,11 +212,16 @@ class Handing:
             return
         for worker in self._staff.idle():
             now = time.monotonic()
-            there = [w for w in self._left if w.since <= now and worker.address not in w.not_on]
+            there = [w for w in self._left if w.since <= now and self._may_have(w, worker)]
             fitting = next((w for w in there if not w.is_held), next(iter(there), None))
             if fitting is not None:
                 self._left.remove(fitting)
                 self._hand(fitting, worker)
+
+    def _may_have(self, waiting: Waiting, worker: Worker) -> bool:
+        """Return whether a worker can be handed a run: one that had no room for it can where there is no other."""
+        others = {other.address for other in self._staff.usable()} - waiting.not_on
+        return worker.address not in waiting.not_on or not others
 
     def _hand(self, waiting: Waiting, worker: Worker) -> None:
         run, collected = waiting.run, None
@@ -285,7 +290,7 @@ class Handing:
         handed = self._handed.get(key)
         if handed is None:
             return
-        back = _returned(handed)
+        back = returned(handed.future, handed.run.folder)
         if back is None:
             self._take_back(key)
             return
@@ -293,6 +298,7 @@ class Handing:
         if back.outcome.state == "unfinished":  # its worker is about to end
             self._wait(handed, handed.waiting)
         elif self._has_room_elsewhere(handed, back.outcome):
+            handed.worker.rests_until = time.monotonic() + FULL_SECONDS
             self._watcher.note(f"{handed.worker.label}: {back.outcome.reason}; {handed.run.folder} goes on elsewhere")
             self._wait(handed, replace(handed.waiting, not_on=frozenset([handed.worker.address])))
         else:
@@ -380,19 +386,3 @@ class Handing:
 def _release(handed: Handed) -> None:
     if handed.collected is not None:
         handed.collected.release()
-
-
-def _returned(handed: Handed) -> Return | None:
-    """Return what a worker has returned; None where Dask has given up on it, with the worker or the scheduler."""
-    if handed.future.status not in ("finished", "error"):
-        return None
-    try:
-        back: Return = handed.future.result(timeout=RESULT_SECONDS)
-    except OSError:
-        return None
-    except Exception as error:
-        if type(error).__name__ in ("KilledWorker", "FutureCancelledError", "CancelledError"):
-            return None
-        reason = plain_line(" ".join(f"{type(error).__name__}: {error}".split()))
-        return Return(Outcome(handed.run.folder, "failed", reason))
-    return back

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import RunError, UserError, plain_line
-from bdfa_np.study.engine.worker import Call, Found, look
+from bdfa_np.study.engine.worker import Call, Found, Return, look
+from bdfa_np.study.events import Outcome
 from bdfa_np.study.versions import differences, refusal, versions
 from bdfa_np.system.files import refusal as system_refusal
 
 ANSWER_SECONDS = 20.0
 """How long it is waited for the workers that are there from the start."""
+RESULT_SECONDS = 120.0
+"""How long the last of a run may take to come from its worker."""
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Worker:
         Why it is not used; empty where it is.
     busy : str
         The errand that it is on; empty where it is idle.
+    rests_until : float
+        Until when it is handed nothing, by the monotonic clock.
     """
 
     address: str
@@ -41,11 +46,12 @@ class Worker:
     found: Found | None = None
     refused: str = ""
     busy: str = ""
+    rests_until: float = 0.0
 
     @property
     def is_idle(self) -> bool:
         """Whether it can be handed a run."""
-        return self.asked is None and not self.refused and not self.busy
+        return self.asked is None and not self.refused and not self.busy and time.monotonic() >= self.rests_until
 
     @property
     def label(self) -> str:
@@ -164,6 +170,25 @@ def submitted(client: Any, call: bytes, key: str, address: str) -> Any:
     """Return the future of a call that one worker is to make, and no other."""
     where = {"workers": [address], "allow_other_workers": False}
     return client.submit(pickle.loads, call, key=key, pure=False, retries=0, **where)
+
+
+def returned(future: Any, folder: str) -> Return | None:
+    """Return what a worker has returned of a run; None where Dask has given up on it, with the worker or the scheduler.
+
+    What the call itself has raised is the run's failure.
+    """
+    if future.status not in ("finished", "error"):
+        return None
+    on_its_way = future.status == "finished"
+    try:
+        back: Return = future.result(timeout=RESULT_SECONDS)
+    except Exception as error:
+        lost = type(error).__name__ in ("KilledWorker", "FutureCancelledError", "CancelledError")
+        if lost or (on_its_way and isinstance(error, OSError)):
+            return None
+        reason = plain_line(" ".join(f"{type(error).__name__}: {error}".split()))
+        return Return(Outcome(folder, "failed", reason))
+    return back
 
 
 def _left_token(root: Path) -> Path:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import UserError, plain_line
+from bdfa_np.runs.folder import LOG
 from bdfa_np.study.engine.parcel import Parcel, packed, saved_at, unpack
 from bdfa_np.study.events import Outcome, Progress
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun
 from bdfa_np.study.versions import versions
 from bdfa_np.study.work import carry_out
-from bdfa_np.system.files import refusal
+from bdfa_np.system.files import encoded, refusal
 
 FOLDER_VARIABLE = "BDFA_WORKER_DIR"
 """The environment variable that says where a worker keeps runs that are brought back from it."""
@@ -157,8 +158,7 @@ def run_errand(errand: Errand) -> Return:
         try:
             if errand.parcel is None:
                 return Return(carry_out(errand.run, errand.root, errand.machine, _Telling(errand, wanted)))
-            with _own_folder() as root:
-                return _brought_back(errand, root, wanted)
+            return _brought_back(errand, wanted)
         except KeyboardInterrupt:
             return Return(Outcome(errand.run.folder, "unfinished"))
         finally:
@@ -171,19 +171,25 @@ def last_saved(key: str) -> Parcel | None:
     return _saved.pop(key, None)
 
 
-def _brought_back(errand: Errand, root: Path, wanted: Callable[[], bool]) -> Return:
-    """Carry a run out in a folder of this worker's own, and return it."""
-    assert errand.parcel is not None
-    folder = StudyFolder(root)
-    path = folder.run(errand.run)
+def _brought_back(errand: Errand, wanted: Callable[[], bool]) -> Return:
+    """Carry a run out in a folder of this worker's own, and return it; what is in the way of that is its failure."""
     try:
-        unpack(errand.parcel, path)
-        outcome = carry_out(errand.run, root, errand.machine, _Collecting(errand, path, wanted))
-        parcel = packed(path)
+        with _own_folder() as root:
+            return _trained_in(root, errand, wanted)
     except UserError as error:
         return Return(Outcome(errand.run.folder, "failed", str(error)))
     except OSError as error:
-        return Return(Outcome(errand.run.folder, "failed", plain_line(refusal(error.filename or root, error))))
+        reason = plain_line(refusal(error.filename or _base(), error, "cannot be used"))
+        return Return(Outcome(errand.run.folder, "failed", reason))
+
+
+def _trained_in(root: Path, errand: Errand, wanted: Callable[[], bool]) -> Return:
+    assert errand.parcel is not None
+    folder = StudyFolder(root)
+    path = folder.run(errand.run)
+    unpack(errand.parcel, path)
+    outcome = carry_out(errand.run, root, errand.machine, _Collecting(errand, root, wanted))
+    parcel = _sent_home(path, root, errand.root)
     failure = ""
     with contextlib.suppress(OSError):
         failure = folder.failure_file(errand.run).read_text(errors="replace")
@@ -191,6 +197,14 @@ def _brought_back(errand: Errand, root: Path, wanted: Callable[[], bool]) -> Ret
     reason = outcome.reason.replace(f"{said}{root}", f"{said}{errand.root}")
     outcome = replace(outcome, reason=reason)
     return Return(outcome, parcel, failure)
+
+
+def _sent_home(path: Path, root: Path, home: Path) -> Parcel:
+    """Return a run's folder with a log that names the folder it is kept in, and not the one it was trained in."""
+    parcel = packed(path)
+    if LOG in parcel:
+        parcel[LOG] = parcel[LOG].replace(encoded(str(root)), encoded(str(home)))
+    return parcel
 
 
 class _Telling:
@@ -213,17 +227,18 @@ class _Telling:
 class _Collecting(_Telling):
     """Says with the progress when the run was saved, and keeps it as it then was until it is fetched."""
 
-    def __init__(self, errand: Errand, path: Path, wanted: Callable[[], bool]) -> None:
+    def __init__(self, errand: Errand, root: Path, wanted: Callable[[], bool]) -> None:
         super().__init__(errand, wanted)
-        self._path = path
-        self._before = saved_at(path)
+        self._root = root
+        self._path = StudyFolder(root).run(errand.run)
+        self._before = saved_at(self._path)
 
     def __call__(self, progress: Progress) -> None:
         saved = saved_at(self._path)
         # An epoch's end is told before it is saved, and the next one's beginning after.
         if progress.epoch and progress.epoch % self._errand.collect_every == 0 and saved != self._before:
             self._before = saved
-            _saved[self._errand.key] = packed(self._path)
+            _saved[self._errand.key] = _sent_home(self._path, self._root, self._errand.root)
             self._tell({"saved": progress.epoch})
         super().__call__(progress)
 
@@ -233,13 +248,16 @@ def _own_folder() -> Iterator[Path]:
     """Make a folder of this worker's own for a run, and remove it at the end, with those that killed workers left."""
     from distributed.diskutils import WorkSpace
 
-    base = os.environ.get(FOLDER_VARIABLE) or _worker().local_directory
-    space: Any = WorkSpace(str(base))
+    space: Any = WorkSpace(_base())
     place = space.new_work_dir(prefix="bdfa-")
     try:
         yield Path(place.dir_path)
     finally:
         place.release()
+
+
+def _base() -> str:
+    return os.environ.get(FOLDER_VARIABLE) or str(_worker().local_directory)
 
 
 def _wanted(key: str) -> Callable[[], bool]:
