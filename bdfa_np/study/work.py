@@ -1,5 +1,6 @@
 """One run of a study carried out: claimed, begun or gone on with, and its failure kept in one line."""
 
+import gc
 import socket
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -105,6 +106,7 @@ def _claim_and_train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str,
         if not folder.is_finished(run):  # which it may be meanwhile
             folder.check_same([run])
             _train(run, folder, machine, telling)
+    gc.collect()  # a net, whose parts refer to one another, makes room for the next run's
 
 
 def _train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str, Any], telling: "Telling") -> None:
