@@ -215,6 +215,8 @@ def _rest(cells: Sequence[CellStanding]) -> tuple[Text | ProgressBar, ...]:
 def _running(shown: Standing) -> list[Text]:
     """Return lines on what is at work."""
     runs = shown.running()
+    if not runs and shown.is_to_begin:
+        return [_line("the first runs are about to begin", "cyan")]
     lines = [_line(_at_work(one), "cyan") for one in runs[:MOST_RUNNING]]
     return lines + ([_line(f"and {counted(len(runs) - MOST_RUNNING, 'more run')}")] if len(runs) > MOST_RUNNING else [])
 

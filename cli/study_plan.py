@@ -9,6 +9,8 @@ from bdfa_np.cli.declared import wrapped
 from bdfa_np.representation import value_text
 from bdfa_np.study.laboratory import Order
 from bdfa_np.study.plan import PlannedRun
+from bdfa_np.study.search.choosing import searches
+from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.standing import RunStanding, Standing
 from bdfa_np.system.text import counted, duration
 from bdfa_np.tables import WIDTH, Table
@@ -42,11 +44,15 @@ def show_plan(order: Order, standing: Standing, at_once: int | None, seconds_of:
         click.echo(wrapped(", ".join(f"{name} {value}" for name, value in common.items()), WIDTH, "all: "))
     click.echo()
     click.echo(Table(["run", "state", "settings", "takes"], rows, right=("takes",), whole=("run",)).to_text())
+    for line in search_lines(order.study, order.folder, epochs=order.wanted["epochs"]):
+        click.echo(wrapped(line, WIDTH, "", "  "))
     for one in standing.failed():
         click.echo(wrapped(f"{one.run.folder}: {order.folder.failure(one.run)}", WIDTH, "failed: "))
     if total:
         how = f"{at_once} at once" if at_once and at_once > 1 else "one after another"
-        click.echo(f"\nabout {duration(total / (at_once or 1))}, {how}; nothing was trained or written")
+        made = searches(order.study, order.folder, cells=order.wanted["cells"], epochs=order.wanted["epochs"])
+        beside = ", beside the trials of its search" if any(not one.is_settled() for one in made) else ""
+        click.echo(f"\nabout {duration(total / (at_once or 1))}, {how}{beside}; nothing was trained or written")
 
 
 def parted(options: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:

@@ -141,10 +141,12 @@ def study_file(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
     path = user_path(text, "a study")
     if path.is_dir():
         copy = path / COPY
-        advice = f"the study that was run in it is {copy}" if copy.is_file() else f"name a file such as {path}{SUFFIX}"
+        example = path / f"sweep{SUFFIX}"
+        advice = f"the study that was run in it is {copy}" if copy.is_file() else f"name a file such as {example}"
         raise StudyError(f"{path} is a folder, and a study is a TOML file: {advice}")
     if not path.exists() and not path.is_symlink():
-        near = get_close_matches(text.removesuffix(SUFFIX), names, n=2)
+        file = path.with_name(f"{path.name}{SUFFIX}")
+        near = [str(file)] if file.is_file() else get_close_matches(text.removesuffix(SUFFIX), names, n=2)
         meant = f"did you mean {' or '.join(near)}?" if near else "bdfa study list has the published ones"
         raise StudyError(f"{path}: there is no such file, and no published study of this name: {meant}")
     return path, str(path)

@@ -9,10 +9,12 @@ from typing import Any
 
 from bdfa_np.data import prepare
 from bdfa_np.data.sources.find import source_of
+from bdfa_np.errors import RunError
 from bdfa_np.extensions import held
 from bdfa_np.model import configured_backend
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.study.description import Study
 from bdfa_np.study.engine.base import Engine
 from bdfa_np.study.engine.sequential import Sequential
@@ -144,13 +146,15 @@ def order_of(
     StudyError
         If no run is meant.
     RunError
-        If runs that are in the folder were begun with other settings, or are damaged.
+        If runs that are in the folder were begun with other settings, or are damaged, or it is itself that of a run.
     """
     folder = StudyFolder(save)
+    if not RunFolder(folder.path).is_vacant:
+        raise RunError(f"{folder.path} is the folder of a run, and a study has many: name another folder with --save")
     wanted: dict[str, Any] = {"cells": cells, "seeds": seeds, "epochs": epochs}
     runs = shard(planned(with_choices(study, folder, cells=cells, epochs=epochs), **wanted), *share)
+    check_unsearched(study, folder, runs, cells=cells, epochs=epochs)  # or it were said of what it would have chosen
     folder.check_same(runs)
-    check_unsearched(study, folder, runs, cells=cells, epochs=epochs)
     found = dict.fromkeys((*study.seeds, *(run.seed for run in runs)))
     states = {run.folder: folder.state(run) for run in runs}
     return Order(replace(study, seeds=tuple(found)), folder, runs, states, wanted, share)

@@ -141,10 +141,11 @@ class Standing(Watcher):
         self.measure = measure
         self.runs: dict[str, RunStanding] = {}
         self.cells: dict[str, CellStanding] = {}
+        self._is_begun = False
 
     def plans(self, runs: Sequence[PlannedRun], states: Mapping[str, State]) -> None:
         """Take the runs."""
-        self.runs, self.cells = {}, {}
+        self.runs, self.cells, self._is_begun = {}, {}, False
         for run in runs:
             one = RunStanding(run, states[run.folder])
             self.runs[run.folder] = one
@@ -152,6 +153,7 @@ class Standing(Watcher):
 
     def begins(self, folder: str, where: str) -> None:
         """Keep that somebody is at work on a run."""
+        self._is_begun = True
         one = self.runs.get(folder)
         if one is not None and one.state != "finished":
             one.state, one.where = "running", where
@@ -177,6 +179,12 @@ class Standing(Watcher):
     def running(self) -> list[RunStanding]:
         """Return the runs at which somebody is at work."""
         return [one for one in self.runs.values() if one.state == "running"]
+
+    @property
+    def is_to_begin(self) -> bool:
+        """Whether there is something to do and nobody has begun: data are read, or workers are starting."""
+        idle = all(one.state in ("missing", "unfinished", "finished", "failed") for one in self.runs.values())
+        return idle and not self._is_begun and any(one.state != "finished" for one in self.runs.values())
 
     def failed(self) -> list[RunStanding]:
         """Return the runs that have failed."""

@@ -27,6 +27,13 @@ def test_a_worker_with_another_version_is_refused_and_named(by_hand, client, tmp
     assert not list(tmp_path.glob("study/*/seed*"))
 
 
+@pytest.mark.parametrize("text", ["", "[grid]", "3", "[]", "{}", '{"address": null}'])
+def test_a_file_that_no_scheduler_wrote_is_one_line(sweep, tmp_path, text):
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(UserError, match=r"study\.toml is no scheduler file: name the one"):
+        Cluster(scheduler=str(tmp_path / "study.toml")).run(sweep(1), tmp_path, {}, Watcher())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("by_hand", ["import sys; sys.modules['bdfa_np'] = None"], indirect=True)
 def test_a_worker_without_the_package_is_refused(by_hand, client, tmp_path):

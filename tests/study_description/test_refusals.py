@@ -112,6 +112,13 @@ def test_a_name_that_is_near_a_published_one_is_asked_after(name, meant):
         load_study(name)
 
 
+def test_a_file_named_without_its_ending_is_asked_after(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.toml").write_text(GRID)
+    with pytest.raises(StudyError, match=r"^sweep: there is no such file, .*did you mean sweep\.toml\?$"):
+        load_study("sweep")
+
+
 def test_of_a_name_that_is_near_nothing_the_list_is_named():
     with pytest.raises(StudyError, match="bdfa study list has the published ones"):
         load_study("qqqqqqq")

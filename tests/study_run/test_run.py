@@ -1,12 +1,15 @@
 """``bdfa study run`` and `bdfa_np.Study`: what is refused, carried out, skipped, gone on with, and said of it."""
 
+import io
 import re
 import signal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import bdfa_np
+from bdfa_np.cli.study_display import picture
 from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.study.events import Outcome, Progress
 from bdfa_np.study.plan import PlannedRun
@@ -103,6 +106,54 @@ def test_a_change_of_settings_does_not_mix_with_what_is_there(bdfa, file):
     assert bdfa("study", "run", file, "--workers", 1, "--seeds", 1).code == 0
     Path(file).write_text(TEXT.replace("num_hidden = 10", "num_hidden = 11"))
     assert "was trained with other settings (num_hidden 10, now 11)" in bdfa.refused("study", "run", file)
+
+
+def test_the_folder_of_a_run_is_no_place_for_a_study(bdfa, file, tiny):
+    assert bdfa("train", *tiny, "--epochs", 1, "--save", "run").code == 0
+    said = "run is the folder of a run, and a study has many: name another folder with --save"
+    for options in ((), ("--dry-run",)):
+        assert bdfa.refused("study", "run", file, "--save", "run", *options).endswith(said)
+    assert not Path("run/study.toml").exists()
+
+
+def test_a_dry_run_says_what_is_searched_before_and_that_it_is_not_counted(bdfa, file, monkeypatch):
+    monkeypatch.setattr("bdfa_np.study.estimate._measured", lambda *_: (0.5, 0.0))
+    Path(file).write_text(f"{TEXT}[search]\ntrials = 3\n[search.space]\nlr = [0.1, 0.01]\n")
+    text = " ".join(bdfa("study", "run", file, "--dry-run").out.split())
+    assert "search: 3 trials for each cell, drawn at random, of 2 epochs with seed 0" in text
+    assert "bp: 0 of 3 trials done, nothing is chosen yet" in text
+    assert "beside the trials of its search; nothing was trained or written" in text
+    shown = " ".join(bdfa("study", "show", file).out.split())
+    assert "search: 3 trials for each cell" in shown
+    assert "searched: lr 0.1 or 0.01" in shown
+    assert "done" not in shown
+
+
+def test_a_dry_run_measures_each_kind_of_step_once(bdfa, file, monkeypatch):
+    measured = []
+    monkeypatch.setattr("bdfa_np.study.estimate._measured", lambda *of: measured.append(of) or (0.5, 0.0))
+    Path(file).write_text(TEXT.replace("[grid.rule]", "[grid]\nlr = [0.1, 0.01, 0.001]\n[grid.rule]"))
+    assert bdfa("study", "run", file, "--dry-run").code == 0
+    assert len(measured) == 2
+
+
+def test_until_a_run_begins_the_terminal_says_what_is_waited_for():
+    shown = Standing("two", "error")
+    run = PlannedRun("two", "bp", 0, {"epochs": 2}, "bp/seed-0")
+    shown.plans([run], {"bp/seed-0": "missing"})
+    assert "about to begin" in text_of(picture(shown, 24))
+    shown.begins("bp/seed-0", "worker 1")
+    assert "about to begin" not in text_of(picture(shown, 24))
+    shown.ends(Outcome("bp/seed-0", "failed", "why"))
+    assert "about to begin" not in text_of(picture(shown, 24))
+    shown.plans([run], {"bp/seed-0": "finished"})
+    assert "about to begin" not in text_of(picture(shown, 24))
+
+
+def text_of(shown):
+    console = Console(file=io.StringIO(), width=80)
+    console.print(shown)
+    return console.file.getvalue()
 
 
 def test_the_jobs_of_a_shard_have_all_runs_between_them(bdfa, file):

@@ -1,6 +1,7 @@
 """A search whose trials are trained: it chooses what a loop by hand does, and a killed one goes on to the same bits."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,11 +9,14 @@ import sys
 import pytest
 
 from bdfa_np import train
+from bdfa_np.errors import RunError
 from bdfa_np.runs.data import RunData
 from bdfa_np.study.description import load_study
 from bdfa_np.study.folder import StudyFolder
+from bdfa_np.study.frame import rows
 from bdfa_np.study.laboratory import run_study
 from bdfa_np.study.search.record import read_choice
+from bdfa_np.study.table import tabulate
 
 STUDY = """
 seeds = 1
@@ -100,3 +104,15 @@ def test_a_search_that_was_killed_goes_on_to_the_same_bits(trained):
     for name in ("search/bp/trial-0", "search/bp/trial-1", "search/bp/trial-2", "bp/seed-0"):
         weights = [StudyFolder(trained / save).path / name / "ErrorRate.log" for save in ("s", "killed")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_runs_of_a_search_with_fewer_trials_are_refused_and_left_out_for_that_reason(trained):
+    (trained / "more.toml").write_text(STUDY.replace("trials = 3", "trials = 4"))
+    more = load_study(trained / "more.toml")
+    said = r"seed-0 was trained before its cell was searched with 4 trials: .* or put \[search\] back as it was"
+    with pytest.raises(RunError, match=said):
+        run_study(more, trained / "s")
+    assert re.search(said, " ".join(tabulate(more, trained / "s").warnings()))
+    left_out = []
+    assert list(rows(more, trained / "s", left_out=left_out)) == []
+    assert re.search(said, " ".join(left_out))

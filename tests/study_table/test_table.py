@@ -149,7 +149,10 @@ def test_runs_of_other_settings_are_left_out_loudly(bdfa, place):
     Path("sweep.toml").write_text(STUDY.replace('bp = { gradient = "bp", lr = 1e-2 }', 'bp = { gradient = "bp" }'))
     outcome = bdfa("study", "table", "sweep.toml", "--csv")
     assert records(outcome.out)["bp"]["note"] == "0 of 3 seeds; 3 left out"
-    assert outcome.err.count("was trained with other settings (lr 0.01, now 0.0001)") == 3
+    assert outcome.err == (
+        "note: left out: studies/sweep/bp/seed-0 was trained with other settings (lr 0.01, now 0.0001): name another "
+        "folder with --save, or put the setting back; likewise bp/seed-1, bp/seed-2\n"
+    )
     assert "was trained with other settings" in bdfa("study", "table", "sweep.toml").out
 
 
@@ -245,7 +248,7 @@ def test_an_axis_called_as_a_figure_has_a_column_of_its_own_in_the_frame(bdfa, t
     ("called", "said"),
     [
         (["nowhere"], "there is no such file"),
-        (["luo-mnist"], "there is no folder studies/luo-mnist: bdfa study run luo-mnist"),
+        (["luo-mnist"], "there is no folder studies/luo-mnist: run study luo-mnist first"),
         (["sweep", "--cells", "tp"], "no cell of study sweep fits 'tp'"),
         (["sweep", "--epochs", "9"], "cannot be run for 9 epochs"),
         (["studies"], "no study was run in studies"),

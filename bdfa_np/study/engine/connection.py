@@ -1,6 +1,7 @@
 """The connection to a Dask scheduler, silent but for one line where it cannot be had."""
 
 import contextlib
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def connected(scheduler: str) -> Iterator[Any]:
                 f"--scheduler {scheduler}: there is no such file: name the address of a Dask scheduler, as "
                 "tcp://HOST:8786, or the file that it was started with (dask scheduler --scheduler-file FILE)"
             )
-        where = {"scheduler_file": scheduler}
+        where = {"address": _address_in(Path(scheduler))}
     with _silent():
         try:
             untyped: Any = Client
@@ -53,6 +54,17 @@ def connected(scheduler: str) -> Iterator[Any]:
         finally:
             with contextlib.suppress(Exception):
                 client.close(CLOSE_SECONDS)
+
+
+def _address_in(file: Path) -> str:
+    """Return the address in a scheduler file, of which Dask itself asks nothing before it connects."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        address = json.loads(file.read_text(encoding="utf-8"))["address"]
+        if isinstance(address, str):
+            return address
+    raise UserError(
+        f"--scheduler {file} is no scheduler file: name the one that was written by dask scheduler --scheduler-file"
+    )
 
 
 def _is_host_and_port(scheduler: str) -> bool:

@@ -235,6 +235,20 @@ def check_unsearched(
     epochs: int | None = None,
 ) -> None:
     """Raise `RunError` where a run was begun before anything had been chosen for its cell; see `searches`."""
+    for reason in unsearched(study, folder, runs, cells=cells, epochs=epochs).values():
+        raise RunError(reason)
+
+
+def unsearched(
+    study: Study,
+    folder: StudyFolder,
+    runs: Iterable[PlannedRun],
+    *,
+    cells: Sequence[str] = (),
+    epochs: int | None = None,
+) -> dict[str, str]:
+    """Return what is wrong with runs that were begun before anything was chosen for their cells, by their folders."""
+    found = {}
     open_cells = {
         cell.name: one
         for one in searches(study, folder, cells=cells, epochs=epochs)
@@ -244,10 +258,11 @@ def check_unsearched(
     for run in runs:
         if run.cell in open_cells and not RunFolder(folder.run(run)).is_vacant:
             wanted = counted(open_cells[run.cell].wanted, "trial")
-            raise RunError(
+            found[run.folder] = (
                 f"{folder.run(run)} was trained before its cell was searched with {wanted}: name another folder with "
                 "--save, or put [search] back as it was"
             )
+    return found
 
 
 def searched(

@@ -37,9 +37,17 @@ def search_lines(study: Study, folder: StudyFolder, *, epochs: int | None = None
     found = searches(study, folder, epochs=epochs)
     if not found:
         return []
-    lines = [_how(found), f"searched: {'; '.join(one.text for one in found[0].search.space)}"]
-    lines += [_of_cell(one, one.choice()) for one in found]
-    return [*lines, *_unlike(found)]
+    return [*_settings(found), *(_of_cell(one, one.choice()) for one in found), *_unlike(found)]
+
+
+def settings_lines(study: Study) -> list[str]:
+    """Return what a study's search is to be, whatever has been made of it; nothing of a study without one."""
+    found = searches(study, StudyFolder(""))  # in which nothing is looked for
+    return [*_settings(found), *_unlike(found)] if found else []
+
+
+def _settings(found: Sequence[CellSearch]) -> list[str]:
+    return [_how(found), f"searched: {'; '.join(one.text for one in found[0].search.space)}"]
 
 
 def _how(found: Sequence[CellSearch]) -> str:
@@ -47,9 +55,9 @@ def _how(found: Sequence[CellSearch]) -> str:
     epochs = sorted({(one.epochs if one.is_shortened else one.whole_epochs) or 0 for one in found})
     of_whole = f" of {found[0].whole_epochs}" if found[0].is_shortened else ""
     length = f"{', '.join(map(str, epochs))}{of_whole}"
-    each = f"{counted(search.trials, 'trial')} for each search" if search.trials else "trials"
+    each = f"{counted(search.trials, 'trial')} for each search, " if search.trials else ""
     if search.trials and not search.per:
-        each = f"{counted(search.trials, 'trial')} for each cell"
+        each = f"{counted(search.trials, 'trial')} for each cell, "
     unit = "epoch" if length == "1" else "epochs"
     also = (
         ""
@@ -57,7 +65,7 @@ def _how(found: Sequence[CellSearch]) -> str:
         else (", held out of the training images for the search alone")
     )
     return (
-        f"search: {each}, {HOW[search.method]}, of {length} {unit} with seed {search.seed}; "
+        f"search: {each}{HOW[search.method]}, of {length} {unit} with seed {search.seed}; "
         f"chosen by the error on validation images after the last epoch{also}"
     )
 

@@ -1,6 +1,6 @@
 """What a study's folder has of each planned run, whatever state that is in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +71,12 @@ def tested_on(run: PlannedRun) -> str:
     return Config.from_mapping(run.options).tested_on
 
 
-def find(folder: StudyFolder, runs: Sequence[PlannedRun]) -> Iterator[FoundRun]:
-    """Yield what there is of each run, in their order."""
+def find(folder: StudyFolder, runs: Sequence[PlannedRun], wrong: Mapping[str, str]) -> Iterator[FoundRun]:
+    """Yield what there is of each run, in their order; ``wrong`` says by their folders why some are left out."""
     for run in runs:
+        if run.folder in wrong:
+            yield FoundRun(run, "missing", left_out=wrong[run.folder])
+            continue
         try:
             document = folder.check_settings(run) or {}
             state = folder.state(run)

@@ -42,6 +42,19 @@ def _epochs(runs: Sequence[FoundRun]) -> str:
     return f"{'-'.join(map(str, dict.fromkeys((done[0], done[-1]))))} of {runs[0].run.options['epochs']} epochs"
 
 
+def left_out_lines(runs: Iterable[FoundRun]) -> list[str]:
+    """Return which runs are left out and why, those of one reason in one sentence."""
+    by_reason: dict[str, list[FoundRun]] = {}
+    for run in runs:
+        if run.left_out:
+            by_reason.setdefault(run.left_out.replace(run.run.folder, ""), []).append(run)
+    lines = []
+    for first, *others in by_reason.values():
+        likewise = f"; likewise {', '.join(run.run.folder for run in others)}" if others else ""
+        lines.append(f"left out: {first.left_out}{likewise}")
+    return lines
+
+
 def footer(runs: Sequence[FoundRun]) -> list[str]:
     """Return what was trained, a sentence each: runs, versions, machines."""
     used = [run for run in runs if run.state == "finished"]

@@ -13,11 +13,11 @@ from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, chosen_cells, plan
-from bdfa_np.study.search.choosing import with_choices
+from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.statistics import DEVIATIONS, LEVEL, Summary, summary
 from bdfa_np.study.table.found import FoundRun, find, tested_on
-from bdfa_np.study.table.notes import footer, note_of
+from bdfa_np.study.table.notes import footer, left_out_lines, note_of
 from bdfa_np.study.table.sheet import NOTE, Sheet, StudyTable
 from bdfa_np.study.table.tests_between import WelchTable
 from bdfa_np.system.text import counted
@@ -93,8 +93,8 @@ class ResultsTable(StudyTable):
     hints: Sequence[str] = ()
 
     def warnings(self) -> list[str]:
-        """Return what was left out though it is there, a sentence each."""
-        return [f"left out: {run.left_out}" for row in self.rows for run in row.runs if run.left_out]
+        """Return what was left out though it is there, a sentence for each reason."""
+        return left_out_lines(run for row in self.rows for run in row.runs)
 
     @property
     def decimals(self) -> int:
@@ -263,7 +263,7 @@ def tabulate(
     folder = Path(folder)
     if not folder.is_dir():
         raise RunError(
-            f"there is no folder {folder}: bdfa study run {study.name} trains the study's runs, or name theirs"
+            f"there is no folder {folder}: run study {study.name} first (bdfa study run), or name its runs' folder"
         )
     if welch is not None and welch not in study.axes:
         raise StudyError(f"study {study.name} has no axis '{welch}': its axes are {', '.join(study.axes)}")
@@ -272,11 +272,12 @@ def tabulate(
     if epochs is None:
         epochs, hints = _shortened(runs, plan(study, cells=cells))
     searched = search_lines(study, runs, epochs=epochs)
+    wrong = unsearched(study, runs, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
     study = with_choices(study, runs, epochs=epochs)
     figures = _figures(study, cells, best=best)
     chosen = chosen_cells(study, cells)
     by_cell: dict[str, list[FoundRun]] = {cell.name: [] for cell in chosen}
-    for run in find(runs, plan(study, cells=cells, epochs=epochs)):
+    for run in find(runs, plan(study, cells=cells, epochs=epochs), wrong):
         by_cell[run.run.cell].append(run)
     rows = [_row(study, cell, by_cell[cell.name], figures) for cell in chosen]
     study = replace(study, cells=tuple(chosen))

@@ -155,11 +155,11 @@ def _show_plan(order: "Order", machine: dict[str, Any], engine: "Engine") -> Non
     """Print what would be carried out."""
     from bdfa_np.cli.study_plan import show_plan
     from bdfa_np.study.engine.choosing import Here
-    from bdfa_np.study.estimate import seconds_of
+    from bdfa_np.study.estimate import Estimates
     from bdfa_np.study.laboratory import look_over
     from bdfa_np.study.standing import Standing
 
     look_over(order.left(), machine, data_here=False)
     at_once = engine.at_once(order.left(), machine) if isinstance(engine, Here) else None
     standing = Standing(f"{order.study.name} in {order.folder.path}", order.study.measure)
-    show_plan(order, standing, at_once, seconds_of)
+    show_plan(order, standing, at_once, Estimates().seconds_of)

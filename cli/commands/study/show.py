@@ -50,6 +50,7 @@ def study_show(study: str, as_toml: bool, trust: bool) -> None:
 
 def shown(study: "Study", width: int) -> Iterator[str]:
     """Yield all lines, of at most a width but for what is to be copied."""
+    from bdfa_np.study.search.lines import settings_lines
     from bdfa_np.system.text import counted
 
     yield wrapped(study.title or study.name, width)
@@ -66,6 +67,8 @@ def shown(study: "Study", width: int) -> Iterator[str]:
         for note in study.notes:
             yield wrapped(note, width, "- ", "  ")
     yield from ("", *settings(study, width))
+    for line in settings_lines(study):
+        yield wrapped(line, width, "", "  ")
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -106,3 +106,13 @@ def test_a_command_is_known_by_what_it_is_called_elsewhere_and_by_its_letters(bd
 def test_a_kind_of_device_is_answered_with_the_option_for_it(bdfa, device, backend):
     line = bdfa.refused("train", "--device", device)
     assert line.endswith(f"'{device}' is not a valid integer; where to compute is --backend {backend}")
+
+
+@pytest.mark.parametrize("typed", ["init", "create"])
+def test_a_new_study_is_known_by_what_that_is_called_elsewhere(bdfa, typed):
+    assert offered(bdfa.refused("study", typed, "sweep.toml")) == ["new"]
+
+
+def test_jobs_are_workers_where_there_are_some(bdfa):
+    assert offered(bdfa.refused("study", "run", "--jobs", 2)) == ["--workers", "--threads"]
+    assert offered(bdfa.refused("train", "--jobs", 2)) == ["--threads"]
