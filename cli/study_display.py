@@ -104,6 +104,7 @@ class LiveTable(Standing):
     def ends_showing(self) -> None:
         """Leave the table as it is now."""
         if self._live is not None:
+            self._is_begun = True  # what is left on the terminal promises nothing
             self._draw(at_once=True)
             with self._going_on():
                 self._live.stop()

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import bdfa_np
-from bdfa_np.cli.study_display import picture
+from bdfa_np.cli.study_display import LiveTable, picture
 from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.study.events import Outcome, Progress
 from bdfa_np.study.plan import PlannedRun
@@ -148,6 +148,16 @@ def test_until_a_run_begins_the_terminal_says_what_is_waited_for():
     assert "about to begin" not in text_of(picture(shown, 24))
     shown.plans([run], {"bp/seed-0": "finished"})
     assert "about to begin" not in text_of(picture(shown, 24))
+
+
+def test_what_is_left_on_the_terminal_promises_no_run():
+    live = LiveTable("two", "error", Console(file=io.StringIO(), width=80, force_terminal=True))
+    live.plans([PlannedRun("two", "bp", 0, {"epochs": 2}, "bp/seed-0")], {"bp/seed-0": "missing"})
+    assert "about to begin" in live.console.file.getvalue()
+    live.console.file.truncate(0)
+    live.ends_showing()
+    assert "bp" in live.console.file.getvalue()
+    assert "about to begin" not in live.console.file.getvalue()
 
 
 def text_of(shown):
