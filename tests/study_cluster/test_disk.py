@@ -66,7 +66,7 @@ def test_a_run_on_a_worker_whose_disk_fills_goes_on_elsewhere_from_its_last_epoc
     for run in sweep(3):
         log = (root / run.folder / "Log.txt").read_text()
         assert f"run folder: {root / run.folder}\n" in log
-        assert str(by_hand.folder) not in log
+        assert str(by_hand.folder / "runs") not in log
 
 
 @pytest.mark.slow
@@ -83,7 +83,9 @@ def test_where_no_worker_has_room_every_run_fails_by_name_and_can_be_gone_on_wit
         assert str(by_hand.folder / "runs") in outcome["reason"]
     assert worker_notes(started) == []
     assert all(StudyFolder(root).failure(run) for run in sweep(2))
-    by_hand.add_worker("node1")
+    by_hand.stop()
+    by_hand.preload = ""
+    by_hand.start()
     again = client(root, 2, settings)
     assert again.ends()[0] == 0
     assert [event["ends"]["state"] for event in again.events if "ends" in event] == ["finished", "finished"]
