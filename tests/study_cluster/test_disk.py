@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from bdfa_np.study.engine.staff import returned
+from bdfa_np.study.engine.handing import Handing, Waiting
+from bdfa_np.study.engine.staff import Worker, returned
 from bdfa_np.study.engine.worker import Return
-from bdfa_np.study.events import Outcome
+from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.folder import StudyFolder
 
 FILLS = """
@@ -147,3 +148,13 @@ def test_what_a_call_raises_is_its_run_s_failure_and_what_is_lost_on_the_way_is_
     assert returned(Future("cancelled"), "a") is None
     failed = returned(Future("error", error=OSError(28, "No space left on device")), "a")
     assert failed == Return(Outcome("a", "failed", "OSError: [Errno 28] No space left on device"))
+
+
+def test_a_run_goes_back_to_the_worker_that_had_no_room_only_where_no_other_is_left(tmp_path, sweep):
+    handing = Handing(None, None, StudyFolder(tmp_path), {}, Watcher(), collect_every=1)
+    full, other = Worker("a", None), Worker("b", None)
+    handing._staff.workers = {"a": full, "b": other}
+    waiting = Waiting(sweep(1)[0], not_on=frozenset(["a"]))
+    assert [handing._may_have(waiting, worker) for worker in (full, other)] == [False, True]
+    del handing._staff.workers["b"]
+    assert handing._may_have(waiting, full)
