@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from bdfa_np.study.engine.staff import returned
+from bdfa_np.study.engine.handing import Handing, Waiting
+from bdfa_np.study.engine.staff import Worker, returned
 from bdfa_np.study.engine.worker import Return
-from bdfa_np.study.events import Outcome
+from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.folder import StudyFolder
 
 FILLS = """
@@ -66,7 +67,7 @@ def test_a_run_on_a_worker_whose_disk_fills_goes_on_elsewhere_from_its_last_epoc
     for run in sweep(3):
         log = (root / run.folder / "Log.txt").read_text()
         assert f"run folder: {root / run.folder}\n" in log
-        assert str(by_hand.folder) not in log
+        assert str(by_hand.folder / "runs") not in log
 
 
 @pytest.mark.slow
@@ -83,7 +84,9 @@ def test_where_no_worker_has_room_every_run_fails_by_name_and_can_be_gone_on_wit
         assert str(by_hand.folder / "runs") in outcome["reason"]
     assert worker_notes(started) == []
     assert all(StudyFolder(root).failure(run) for run in sweep(2))
-    by_hand.add_worker("node1")
+    by_hand.stop()
+    by_hand.preload = ""
+    by_hand.start()
     again = client(root, 2, settings)
     assert again.ends()[0] == 0
     assert [event["ends"]["state"] for event in again.events if "ends" in event] == ["finished", "finished"]
@@ -145,3 +148,13 @@ def test_what_a_call_raises_is_its_run_s_failure_and_what_is_lost_on_the_way_is_
     assert returned(Future("cancelled"), "a") is None
     failed = returned(Future("error", error=OSError(28, "No space left on device")), "a")
     assert failed == Return(Outcome("a", "failed", "OSError: [Errno 28] No space left on device"))
+
+
+def test_a_run_goes_back_to_the_worker_that_had_no_room_only_where_no_other_is_left(tmp_path, sweep):
+    handing = Handing(None, None, StudyFolder(tmp_path), {}, Watcher(), collect_every=1)
+    full, other = Worker("a", None), Worker("b", None)
+    handing._staff.workers = {"a": full, "b": other}
+    waiting = Waiting(sweep(1)[0], not_on=frozenset(["a"]))
+    assert [handing._may_have(waiting, worker) for worker in (full, other)] == [False, True]
+    del handing._staff.workers["b"]
+    assert handing._may_have(waiting, full)

@@ -24,14 +24,15 @@ def dask_setup(worker):
 VANISHES = """
 import builtins, os
 
-real = open
+def dask_setup(worker):
+    real = open
 
-def opened(file, mode="r", *arguments, **named):
-    if str(file).endswith("checkpoint.h5.partial") and "/fa/" in str(file):
-        os._exit(1)
-    return real(file, mode, *arguments, **named)
+    def opened(file, mode="r", *arguments, **named):
+        if str(file).endswith("checkpoint.h5.partial") and "/fa/" in str(file):
+            os._exit(1)
+        return real(file, mode, *arguments, **named)
 
-builtins.open = opened
+    builtins.open = opened
 """
 
 
