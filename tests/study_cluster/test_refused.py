@@ -16,6 +16,7 @@ from bdfa_np.study.events import Watcher
 from bdfa_np.study.versions import differences, refusal, versions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_hand", ["import bdfa_np; bdfa_np.__version__ = '0.0.1'"], indirect=True)
 def test_a_worker_with_another_version_is_refused_and_named(by_hand, client, tmp_path):
     started = client(tmp_path / "study", 1, {"scheduler": str(by_hand.file), "collect": True})

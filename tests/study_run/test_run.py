@@ -166,6 +166,7 @@ def text_of(shown):
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_shard_have_all_runs_between_them(bdfa, file):
     assert bdfa("study", "run", file, "--shard", "1/2").code == 0
     first = folders()

@@ -166,6 +166,7 @@ class Killed(Watcher):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 def test_a_study_killed_again_and_again_comes_to_the_bits_of_an_undisturbed_one(tmp_path, monkeypatch):
     from bdfa_np.study import work
