@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from html import escape
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,7 @@ class Study(description.Study):
                     f"there is no argument {name!r} here: {', '.join(WHERE)} may be given, and other options of runs "
                     "belong in the study"
                 )
+        _check_whole(epochs=epochs, workers=workers, collect_every=collect_every, gpu_workers=gpu_workers)
         engine = choose_engine(
             workers=workers, scheduler=scheduler, collect=collect, collect_every=collect_every, gpu_workers=gpu_workers
         )
@@ -285,6 +287,13 @@ class Study(description.Study):
         """Return what a notebook shows: the line, and a row a cell with what was published."""
         rows = [[cell.name, cell.published] for cell in self.cells]
         return f"<p>{escape(repr(self))}</p>{Table(['cell', f'published {self.measure} in %'], rows).to_html()}"
+
+
+def _check_whole(**numbers: Any) -> None:
+    """Raise `ConfigError` if what is given is no whole number of 1 or more."""
+    for name, number in numbers.items():
+        if number is not None and (isinstance(number, bool) or not isinstance(number, Integral) or number < 1):
+            raise ConfigError(f"{name} is {number!r}: a whole number of 1 or more is wanted")
 
 
 def _patterns(cells: str | Sequence[str]) -> Sequence[str]:

@@ -55,7 +55,7 @@ def _options(written: Mapping[str, Any], where: str) -> dict[str, Any]:
     except ConfigError as error:
         raise StudyError(f"{where}: {error}") from error
     if "seed" in options:
-        raise StudyError(f"{where}: seed is given by the study: leave it out, and write seeds = [{options['seed']!r}]")
+        raise StudyError(f"{where}: seed is given by the study: leave it out, and name all of them in seeds = [...]")
     for name in options:
         if name in OF_COMMAND:
             raise StudyError(

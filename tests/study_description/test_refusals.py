@@ -56,7 +56,7 @@ WRONG = {
     "a truth value for seeds": (f"seeds = true\n{GRID}", "seeds is true: write how many"),
     "a seed below 0": (f"seeds = [0, -1]\n{GRID}", "seeds holds -1: a seed is a whole number of 0 or more"),
     "a seed that is repeated": (f"seeds = [1, 2, 1]\n{GRID}", "seeds has 1 twice: the two would be the same run"),
-    "a seed in a cell": (f"{BASE}seed = 3\n[grid]\nlr = [1]\n", "[base]: seed is given by the study: leave it out, and write seeds = [3]"),
+    "a seed in a cell": (f"{BASE}seed = 3\n[grid]\nlr = [1]\n", "[base]: seed is given by the study: leave it out, and name all of them in seeds = [...]"),
     "seeds as an axis": (f"{BASE}[grid]\nseed = [1, 2]\n", "[grid]: seed is given by the study"),
     "threads in a cell": (LIST + "threads = 2\n", "cell a: threads is of the machine, and no part of what is studied: leave it out, and give --threads to bdfa study run"),
     "a backend as an axis": (f"{BASE}[grid]\nbackend = ['numpy']\n", "[grid]: backend is of the machine"),

@@ -216,6 +216,10 @@ def test_an_option_of_runs_is_refused_where_only_those_of_the_machine_belong():
     study = bdfa_np.Study.load("luo-mnist")
     with pytest.raises(ConfigError, match="there is no argument 'lr' here"):
         study.run(lr=1e-3)
+    for name in ("workers", "epochs", "gpu_workers", "collect_every"):
+        for wrong in ("2", 0, 1.5, True):
+            with pytest.raises(ConfigError, match=f"{name} is {wrong!r}: a whole number of 1 or more is wanted"):
+                study.run(**{name: wrong})
     with pytest.raises(StudyError, match="the study is a list"):
         bdfa_np.Study.from_mapping([], name="x")
 
