@@ -15,7 +15,7 @@ from bdfa_np.study.plan import PlannedRun
 
 BATCH = 100
 IMAGES = 4000  # that mnist-5k has to train on
-OPTIONS = {"dataset": "mnist-5k", "num_layers": 2, "num_hidden": 400, "batch_size": BATCH, "gradient": "bp"}
+OPTIONS = {"dataset": "mnist-5k", "num_layers": 1, "num_hidden": 400, "batch_size": BATCH, "gradient": "bp"}
 
 
 class Clock(Watcher):
