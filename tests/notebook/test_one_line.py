@@ -38,6 +38,7 @@ from bdfa_np import (
     ReLU,
     Residual,
     Sequential,
+    Study,
     Tanh,
     Transpose,
     build_model,
@@ -153,6 +154,7 @@ def of_data() -> list[object]:
     labels = np.arange(20) % 2
     parts = split(data, train_limit=100)
     return [
+        Study.load("luo-mnist"),
         *(data, parts, prepared, RunData(prepared, prepared.split()), prepared.preprocessing, batches()),
         *(Recipe("mnist-5k"), Recipe("cifar10", whiten=True, resize=16, train_limit=100)),
         *(Normalization.fit(kind, data.train_images) for kind in ("scale", "simple", "channel", "image")),

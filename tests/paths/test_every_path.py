@@ -4,13 +4,14 @@ import os
 import signal
 import stat
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from bdfa_np import train
+from bdfa_np import Study, train
 from bdfa_np.cli import paths
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.options import DatasetName
@@ -19,6 +20,18 @@ TRAIN = ["train", "--dataset", "mnist-5k", "--num-hidden", "2", "--train-limit",
 TRAIN += ["--epochs", "1", "--threads", "1", "--backend", "numpy"]
 ZCA = ["data", "show-zca", "mnist-5k", "--resize", "4", "--train-limit", "20"]
 DATA = ["data", "info", "mnist-5k"]
+STUDY = ["study", "run", "one.toml", "--workers", "1"]
+ONE = """
+seeds = 1
+[base]
+dataset = "mnist-5k"
+num_hidden = 2
+train_limit = 20
+test_limit = 20
+epochs = 1
+[grid]
+gradient = ["bp"]
+"""
 
 CALLS: dict[str, tuple[str, list[str]]] = {
     "train --save": ("--save", [*TRAIN, "--save", "{}"]),
@@ -44,6 +57,14 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "export RUN": ("RUN", ["export", "{}", "--to", "npz"]),
     "export --output": ("--output", ["export", "run", "--to", "npz", "--force", "--output", "{}"]),
     "runs FOLDER": ("FOLDER", ["runs", "{}"]),
+    "compare RUNS": ("RUNS", ["compare", "run", "{}"]),
+    "study new FILE": ("FILE", ["study", "new", "{}"]),
+    "study run --save": ("--save", [*STUDY, "--save", "{}"]),
+    "study run --datapath": ("--datapath", [*STUDY, "--save", "new", "--datapath", "{}"]),
+    "study run --cache-dir": ("--cache-dir", [*STUDY, "--save", "new", "--cache-dir", "{}"]),
+    "study table --save": ("--save", ["study", "table", "one.toml", "--save", "{}"]),
+    "study table --frame": ("--frame", ["study", "table", "one.toml", "--save", "swept", "--frame", "{}"]),
+    "study table --out": ("--out", ["study", "table", "one.toml", "--save", "swept", "--csv", "--out", "{}"]),
     "nets --dataset": ("--dataset", ["nets", "--dataset", "{}"]),
     "data list --datapath": ("--datapath", ["data", "list", "--datapath", "{}"]),
     "data list --cache-dir": ("--cache-dir", ["data", "list", "--cache-dir", "{}"]),
@@ -101,6 +122,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
     options = {"num_hidden": 2, "train_limit": 20, "epochs": 1, "threads": 1, "backend": "numpy"}
     train(dataset="mnist-5k", save=folder, **options)
+    study = Study.from_mapping(tomllib.loads(ONE), name="one")
+    study.run(folder.with_name("swept"), workers=1, progress=False)
     return folder
 
 
@@ -112,6 +135,8 @@ def place(bdfa, tmp_path, trained, monkeypatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     os.symlink(trained, "run")
+    os.symlink(trained.with_name("swept"), "swept")
+    Path("one.toml").write_text(ONE)
     Image.new("L", (28, 28)).save("7.png")
     monkeypatch.setenv("BDFA_CACHE_DIR", str(tmp_path / "home" / "cache"))
 

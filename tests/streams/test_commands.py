@@ -8,16 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from bdfa_np import train
+from bdfa_np import Study, train
 from bdfa_np.cli.commands.data import data
+from bdfa_np.cli.commands.study import study
 from bdfa_np.cli.group import COMMANDS
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 
 TRAIN = "train --dataset mnist-5k --num-hidden 3 --train-limit 20 --test-limit 20 --epochs 2 --threads 1"
+ONE = """
+seeds = 1
+[base]
+dataset = "mnist-5k"
+num_hidden = 3
+train_limit = 20
+test_limit = 20
+epochs = 1
+[grid]
+gradient = ["bp"]
+"""
 WORK = {
     "train": f"{TRAIN} --backend numpy --save new",
     "runs": "runs .",
+    "compare": "compare run run --all",
+    "study new": "study new -",
+    "study list": "study list --no-time",
+    "study show": "study show luo-mnist",
+    "study run": "study run one.toml --workers 1 --save swept",
+    "study table": "study table one.toml --save done",
     "evaluate": "evaluate run",
     "predict": "predict run --dataset mnist-5k --top 2",
     "export": "export run --to npz --force net.npz",
@@ -109,6 +127,8 @@ def folder(tmp_path_factory):
     """Give a folder with a run in it."""
     path = tmp_path_factory.mktemp("streams")
     train(dataset="mnist-5k", num_hidden=3, train_limit=20, test_limit=20, epochs=1, threads=1, save=path / "run")
+    (path / "one.toml").write_text(ONE)
+    Study.load(path / "one.toml").run(path / "done", workers=1, progress=False)
     return path
 
 
@@ -128,7 +148,7 @@ PLAIN: dict[str, End] = {}
 
 def check(bdfa, folder, name, situation):
     def fresh(at=""):
-        subprocess.run(["rm", "-rf", "new", "net.npz", "zca.png", "out.txt"], cwd=folder, check=True)
+        subprocess.run(["rm", "-rf", "new", "swept", "net.npz", "zca.png", "out.txt"], cwd=folder, check=True)
         return call(bdfa.script, folder, CALLS[name], at)
 
     if name not in PLAIN:
@@ -178,4 +198,6 @@ def test_every_command_ends_as_documented_whatever_its_streams_are(bdfa, folder,
 
 def test_the_table_has_every_command():
     named = {name.split(":")[0] for name in CALLS} - {"program"}
-    assert named == {*COMMANDS, *(f"data {name}" for name in data.list_commands(None))} - {"data"}
+    groups = {"data": data, "study": study}
+    inside = {f"{group} {name}" for group, commands in groups.items() for name in commands.list_commands(None)}
+    assert named == ({*COMMANDS} | inside) - groups.keys()

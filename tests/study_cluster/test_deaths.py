@@ -25,6 +25,7 @@ def test_a_sweep_whose_worker_scheduler_and_client_are_killed_comes_to_the_digit
     same_digits(swept.root, undisturbed(8), sweep(8))
 
 
+@pytest.mark.slow
 def test_runs_that_are_brought_back_come_to_the_same_digits_whoever_is_killed(
     disturbed, by_hand, undisturbed, sweep, same_digits
 ):

@@ -43,6 +43,7 @@ def test_a_worker_without_the_package_is_refused(by_hand, client, tmp_path):
     assert "has no bdfa-np" in started.events[-1]["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.parametrize("by_hand", [""], indirect=True)
 def test_a_worker_that_does_not_see_the_folder_is_refused_and_told_of_collect(by_hand, client, tmp_path):
