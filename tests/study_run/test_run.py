@@ -176,7 +176,7 @@ def test_the_jobs_of_a_shard_have_all_runs_between_them(bdfa, file):
 
 
 def test_ctrl_c_says_how_to_go_on_and_going_on_comes_to_the_same(bdfa, file, result):
-    Path(file).write_text(TEXT.replace("epochs = 2", "epochs = 60"))
+    Path(file).write_text(TEXT.replace("epochs = 2", "epochs = 12"))
     call = ("study", "run", file, "--workers", 1, "--seeds", 1)
     with bdfa.start(*call) as child:
         bdfa.read_until(child, "finished  bp")
