@@ -23,6 +23,7 @@ from pathlib import Path
 
 from bdfa_np.errors import InUseError, RunError
 from bdfa_np.system.files import refusal
+from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.processes import Process
 
 BEAT_SECONDS = 4.0
@@ -165,18 +166,26 @@ def claimed(run: Path) -> Iterator[Claim]:
         If no file can be written there.
     """
     folder = _folder(run)
+    claim = None
+    try:
+        with interrupts_wait():  # or a claim that says nothing yet would keep others waiting for a minute
+            claim = _claim(folder, run)
+        yield claim
+    finally:
+        if claim is not None:
+            claim.release()
+
+
+def _claim(folder: Path, run: Path) -> Claim:
+    """Take the claim on a run; what it raises is told by `claimed`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number, there = _latest(folder)
         if there is not None:
             raise InUseError(f"{there} is at work on {run}")
-        claim = _create(folder / str(number + 1), run)
+        return _create(folder / str(number + 1), run)
     except OSError as error:
         raise RunError(refusal(folder, error, "cannot be written")) from error
-    try:
-        yield claim
-    finally:
-        claim.release()
 
 
 def holder(run: Path) -> Holder | None:

@@ -414,3 +414,17 @@ def test_where_others_processes_are_hidden_one_that_is_not_seen_is_not_taken_for
 
     monkeypatch.setattr(os, "kill", may_not)
     assert not Process(this.boot, this.namespace, 2**22 + 1, "1").is_gone()
+
+
+def test_an_interrupt_while_a_claim_is_made_leaves_the_run_to_others(tmp_path, monkeypatch):
+    here = claims.Holder.here
+
+    def interrupted():
+        signal.raise_signal(signal.SIGINT)
+        return here()
+
+    monkeypatch.setattr(claims.Holder, "here", interrupted)
+    run = tmp_path / "seed-1"
+    with pytest.raises(KeyboardInterrupt), claimed(run):
+        raise AssertionError("it begins to work")
+    assert holder(run) is None
