@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bdfa_np.errors import RunError
 from bdfa_np.runs.history import History
 from bdfa_np.runs.store.figures import columns
 from bdfa_np.study.description import Study
-from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, plan
 from bdfa_np.study.search.choosing import unsearched, with_choices
-from bdfa_np.study.table.found import FoundRun, find, tested_on
+from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
 from bdfa_np.study.table.results import column_names
 
 if TYPE_CHECKING:
@@ -67,18 +65,14 @@ def rows(
     RunError
         If there is no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RunError(
-            f"there is no folder {folder}: run study {study.name} first (bdfa study run), or name its runs' folder"
-        )
+    runs_folder = opened(study, folder)
     runs = plan(study, cells=cells, epochs=epochs)
-    wrong = unsearched(study, StudyFolder(folder), runs, cells=cells, epochs=epochs)
-    study = with_choices(study, StudyFolder(folder), epochs=epochs)
+    wrong = unsearched(study, runs_folder, runs, cells=cells, epochs=epochs)
+    study = with_choices(study, runs_folder, epochs=epochs)
     runs = plan(study, cells=cells, epochs=epochs)
     figures = names(study, runs)[len(BEFORE) + len(study.axes) + len(AFTER) :]
     labels = {cell.name: cell.labels for cell in study.cells}
-    for found in find(StudyFolder(folder), runs, wrong):
+    for found in find(runs_folder, runs, wrong):
         if found.left_out and left_out is not None:
             left_out.append(found.left_out)
         of_run = _of_run(study, found, labels[found.run.cell], figures)

@@ -2,16 +2,34 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from bdfa_np.errors import UserError
+from bdfa_np.errors import RunError, UserError
 from bdfa_np.options.config import Config
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.store.result import RunResult
+from bdfa_np.study.description import Study
 from bdfa_np.study.events import State
 from bdfa_np.study.folder import StudyFolder, planned_epochs
 from bdfa_np.study.plan import PlannedRun
 from bdfa_np.trainer import EpochRecord
+
+
+def opened(study: Study, folder: Path) -> StudyFolder:
+    """Return the folder that a study's runs are in.
+
+    Raises
+    ------
+    RunError
+        If there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(
+            f"there is no folder {folder}: run study {study.name} first (bdfa study run), or name its runs' folder"
+        )
+    return StudyFolder(folder)
 
 
 @dataclass(frozen=True)

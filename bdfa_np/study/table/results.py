@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.errors import RunError, StudyError
+from bdfa_np.errors import StudyError
 from bdfa_np.runs.lines import CHOSEN_ON_TEST
 from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
@@ -16,7 +16,7 @@ from bdfa_np.study.plan import PlannedRun, chosen_cells, plan
 from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.statistics import DEVIATIONS, LEVEL, Summary, summary
-from bdfa_np.study.table.found import FoundRun, find, tested_on
+from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
 from bdfa_np.study.table.notes import footer, left_out_lines, note_of
 from bdfa_np.study.table.sheet import NOTE, Sheet, StudyTable
 from bdfa_np.study.table.tests_between import WelchTable
@@ -260,14 +260,9 @@ def tabulate(
     RunError
         If there is no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RunError(
-            f"there is no folder {folder}: run study {study.name} first (bdfa study run), or name its runs' folder"
-        )
+    runs = opened(study, folder)
     if welch is not None and welch not in study.axes:
         raise StudyError(f"study {study.name} has no axis '{welch}': its axes are {', '.join(study.axes)}")
-    runs = StudyFolder(folder)
     hints: list[str] = []
     if epochs is None:
         epochs, hints = _shortened(runs, plan(study, cells=cells))
