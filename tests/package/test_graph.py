@@ -26,8 +26,8 @@ ORDER = (
     *("backend", "data"),
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
     *("network", "constraints", "networks"),
-    *("rules", "trust", "trainer", "predictions", "options", "model"),
-    *("parity", "export", "sklearn", "runs", "study", "cli", "__main__"),
+    *("rules", "trust", "trainer", "predictions", "options", "model", "diagnostics"),
+    *("parity", "export", "sklearn", "runs", "study", "controls", "figures", "report", "cli", "__main__"),
 )
 """Each may import those before it, and no other."""
 

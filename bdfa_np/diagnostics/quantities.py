@@ -1,0 +1,51 @@
+"""What is measured of each layer, by name: in which group, in which unit, and what it says."""
+
+from dataclasses import dataclass
+
+GROUPS = ("alignment", "weights", "feedback", "activity", "rank", "probe")
+"""What ``--track`` takes, beside ``all``."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number a layer.
+
+    Attributes
+    ----------
+    name : str
+        As in ``diagnostics.h5``.
+    group : str
+        One of `GROUPS`.
+    title : str
+        What stands at an axis or over a column.
+    unit : str
+        ``degrees``, ``share``, ``singular values``, or nothing.
+    main : bool
+        Whether ``metrics.csv`` has it too, as ``<name>.<layer>``.
+    """
+
+    name: str
+    group: str
+    title: str
+    unit: str = ""
+    main: bool = False
+
+
+QUANTITIES = (
+    Quantity("signal_angle", "alignment", "angle of δ to the exact gradient", "degrees", main=True),
+    Quantity("gradient_angle", "alignment", "angle of dW to the exact gradient", "degrees"),
+    Quantity("signal_norm", "alignment", "norm of δ, mean over images"),
+    Quantity("exact_norm", "alignment", "norm of the exact gradient, mean over images"),
+    Quantity("meaningful", "alignment", "whether the exact gradient stands above the numerical floor"),
+    Quantity("weight_norm", "weights", "norm of W"),
+    Quantity("update_ratio", "weights", "norm of a step's update over the norm of W"),
+    Quantity("feedback_norm", "feedback", "norm of B"),
+    Quantity("feedback_angle", "feedback", "angle of B to the weights it stands for", "degrees", main=True),
+    Quantity("activity_norm", "activity", "norm of h, mean over images"),
+    Quantity("saturated", "activity", "saturated units", "share"),
+    Quantity("dead", "activity", "dead units", "share"),
+    Quantity("signal_rank", "rank", "effective rank of δ", "singular values"),
+    Quantity("activity_rank", "rank", "effective rank of h", "singular values"),
+    Quantity("probe_error", "probe", "error of a ridge probe on held-out images", "share"),
+)
+"""A quantity that does not apply to a layer is NaN there."""

@@ -1,0 +1,1 @@
+"""One page about runs or a study, which needs nothing else; needs the extra ``report``."""
