@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import ClassVar, TypeVar
@@ -87,6 +87,8 @@ class Rule(Habits, ABC):
 
     If not, layers write over signals that they have read. A class that writes a method of the walk anew says so anew.
     """
+    noted: Container[str] | None = None
+    """The names of the layers whose signals `deltas` is to copy; None: of all."""
 
     def __init_subclass__(cls) -> None:
         """Take back that no signals are kept, where a method that is given signals is another one."""
@@ -226,7 +228,7 @@ class Rule(Habits, ABC):
 
     def reached(self, layer: Layer, signal: Array) -> None:
         """Note the signal at a layer's output, where somebody asked for it."""
-        if self._record is not None:
+        if self._record is not None and (self.noted is None or layer.name in self.noted):
             self._record[layer.name] = signal.copy()
 
     def check_shape(self, method: str, array: Array | None, shape: Shape) -> None:
