@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from math import nan
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from bdfa_np.backend.base import Array
 from bdfa_np.diagnostics.activity import activity
 from bdfa_np.diagnostics.alignment import alignment, signals
+from bdfa_np.diagnostics.feedback import feedback
 from bdfa_np.diagnostics.quantities import GROUPS, QUANTITIES
+from bdfa_np.diagnostics.rank import effective_rank
+from bdfa_np.diagnostics.separability import probe_error
+from bdfa_np.diagnostics.snapshots import snapshots
 from bdfa_np.diagnostics.structure import activations, with_weights
 from bdfa_np.diagnostics.twin import Twin
 from bdfa_np.diagnostics.vectors import host_norm
 from bdfa_np.diagnostics.watching import Look, watched
 from bdfa_np.layers.base import Layer
-from bdfa_np.losses import LossResult
 from bdfa_np.model import Model
 
 IMAGES = 256
@@ -112,7 +115,15 @@ class Measurer:
         self._layers = with_weights(network)
         self._activations = activations(network)
         self._x, self._labels = network.backend.asarray(probe.x), np.asarray(probe.labels)
+        self._probe = self._separability(probe) if "probe" in self.groups else None
         self.layers = tuple(layer.name for layer in self._layers)
+
+    def _separability(self, probe: Probe) -> tuple[Array, NDArray[np.integer]]:
+        """Return the images of a ridge probe, those held out at the end, and the classes of these."""
+        if probe.held_out_x is None or probe.held_out_labels is None:
+            raise ValueError("the group probe needs images that are held out: Probe(..., held_out_x, held_out_labels)")
+        both = np.concatenate([probe.x, probe.held_out_x])
+        return self._twin.model.backend.asarray(both), np.asarray(probe.held_out_labels)
 
     def measure(self, model: Model) -> Measurement:
         """Return what the groups ask for, of the model as it is now.
@@ -128,40 +139,60 @@ class Measurer:
         found = {one.name: [nan] * len(self._layers) for one in QUANTITIES if one.group in self.groups}
         with twin.model.network.computing(), twin.model.backend.non_finite_allowed():
             twin.load(model)
-            if self._needs_a_pass():
-                self._measure_pass(found)
+            if set(self.groups) - {"weights", "probe"}:
+                self._measure_training(found)
+            if self._probe is not None:
+                self._measure_use(found, *self._probe)
             if "weights" in self.groups:
                 found |= self._weights()
-        return Measurement({name: np.array(values, np.float64) for name, values in found.items()})
+        values = {name: np.array(numbers, np.float64) for name, numbers in found.items()}
+        return Measurement(values, snapshots(twin.model, self._layers[0], twin.state, self.groups))
 
-    def _needs_a_pass(self) -> bool:
-        return bool({"alignment", "activity"} & set(self.groups))
-
-    def _measure_pass(self, found: dict[str, list[float]]) -> None:
+    def _measure_training(self, found: dict[str, list[float]]) -> None:
         """Send the probe forward as in training, and measure what one pass tells."""
-        model = self._twin.model
-        with watched(self._looks(found)):
+        model, layers, groups = self._twin.model, self._layers, self.groups
+        with watched(self._looks(partial(self._look, found))):
             logits = model.network.forward(self._x)
         result = model.loss(logits, self._labels)
-        if "alignment" in self.groups:
-            values, _ = alignment(model.rule, result, self._layers)
+        if "alignment" in groups:
+            values, deltas = alignment(model.rule, result, layers)
             found |= values
+        elif "rank" in groups:
+            deltas = signals(model.rule, result, layers)
+        if "rank" in groups:
+            for place, name in enumerate(self.layers):
+                if name in deltas:
+                    found["signal_rank"][place] = effective_rank(model.backend, deltas[name])
+        if "feedback" in groups:
+            found |= feedback(model.rule, layers)
 
-    def _looks(self, found: dict[str, list[float]]) -> dict[Layer, Look]:
-        """Return what looks at the outputs of which layers while the probe goes forward."""
-        looking: dict[Layer, list[Callable[[Layer, Array], None]]] = {}
+    def _measure_use(self, found: dict[str, list[float]], x: Array, held_out: NDArray[np.integer]) -> None:
+        """Send the probe and the held-out images forward as in use, and read the classes from each layer."""
+        network, backend = self._twin.model.network, self._twin.model.backend
+
+        def look(places: list[int], _: Layer, h: Array) -> None:
+            error = probe_error(backend, h, self._labels, held_out, network.output_shape[0])
+            for place in places:
+                found["probe_error"][place] = error
+
+        with watched(self._looks(look)):
+            network.forward(x, train=False)
+
+    def _looks(self, look: Callable[[list[int], Layer, Array], None]) -> dict[Layer, Look]:
+        """Return what looks at each activation: it is told of which layers it is, by their places."""
+        places: dict[Layer, list[int]] = {}
         for place, name in enumerate(self.layers):
-            looking.setdefault(self._activations[name], []).append(partial(self._look, found, place))
+            places.setdefault(self._activations[name], []).append(place)
+        return {source: partial(look, of, source) for source, of in places.items()}
 
-        def look(source: Layer, h: Array) -> None:
-            for one in looking[source]:
-                one(source, h)
-
-        return {source: partial(look, source) for source in looking} if "activity" in self.groups else {}
-
-    def _look(self, found: dict[str, list[float]], place: int, source: Layer, h: Array) -> None:
-        for quantity, value in activity(self._twin.model.backend, source, h).items():
-            found[quantity][place] = value
+    def _look(self, found: dict[str, list[float]], places: list[int], source: Layer, h: Array) -> None:
+        backend = self._twin.model.backend
+        values = activity(backend, source, h) if "activity" in self.groups else {}
+        if "rank" in self.groups:
+            values["activity_rank"] = effective_rank(backend, h)
+        for quantity, value in values.items():
+            for place in places:
+                found[quantity][place] = value
 
     def _weights(self) -> dict[str, list[float]]:
         """Take a step of the run's own on the probe's first images, and compare the weights."""

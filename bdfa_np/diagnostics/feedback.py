@@ -1,0 +1,134 @@
+"""How feedback weights lie to the forward weights that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import ceil, nan, prod
+
+import numpy as np
+
+from bdfa_np.backend.base import Array, Backend
+from bdfa_np.diagnostics.structure import ended_blocks
+from bdfa_np.diagnostics.vectors import angle, inner
+from bdfa_np.layers import BatchNorm, Conv2d, Linear
+from bdfa_np.layers.base import Layer
+from bdfa_np.network import Sequential
+from bdfa_np.rules.base import Rule
+from bdfa_np.rules.layerwise.base import Layerwise
+
+PASSES = 10
+"""The most backward passes for a mean Jacobian: with more classes, a class has its share of the images."""
+
+
+def feedback(rule: Rule, layers: Sequence[Layer]) -> dict[str, list[float]]:
+    """Return the quantities of the group ``feedback``, a number a layer.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule; the probe has gone forward through its network as in training.
+    layers : sequence of Layer
+        Those with weights.
+    """
+    backend, network = rule.backend, rule.network
+    names = [layer.name for layer in layers]
+    values = {quantity: dict.fromkeys(names, nan) for quantity in ("feedback_norm", "feedback_angle")}
+
+    def note(name: str, B: Array, stands_for: Array) -> None:
+        bb = inner(backend, B, B)
+        values["feedback_norm"][name] = bb**0.5
+        if B.shape == stands_for.shape:  # a rule from outside may hold something else there
+            cosine = inner(backend, B, stands_for), bb, inner(backend, stands_for, stands_for)
+            values["feedback_angle"][name] = angle(*cosine)
+
+    for name, V in _layerwise(rule, layers):
+        note(name, V, network.weights[f"{name}.W"])
+    sites = {site: name for site, name in ended_blocks(network).items() if site in rule.B}
+    jacobians = mean_jacobians(network, sites)
+    for site, name in sites.items():
+        note(name, rule.B[site], jacobians[site])
+    return {quantity: list(found.values()) for quantity, found in values.items()}
+
+
+def _layerwise(rule: Rule, layers: Sequence[Layer]) -> Iterator[tuple[str, Array]]:
+    """Yield what a signal passes in place of each layer's ``W``, where there is such a matrix."""
+    if isinstance(rule, Layerwise):
+        yield from ((layer.name, rule.matrix(layer)) for layer in rule.feedback_layers())
+    else:
+        yield from ((layer.name, rule.B[layer.name]) for layer in layers if layer.name in rule.B)
+
+
+def mean_jacobians(network: Sequential, sites: Collection[str]) -> dict[str, Array]:
+    """Return the mean over a batch of ``∂o/∂h`` at some layers' outputs, after a forward pass as in training.
+
+    Backward passes take the gradients of single logits down, all layers in the same passes; ``W`` of what they pass
+    stands in for the product of the weights above, and slopes, pooling and skips are those of the batch. Of batch
+    normalisation the batch's statistics are held constant: the Jacobian is of an image's own logits. Image i of pass s
+    has its gradient by logit ``(i + s) mod K``; up to ten classes there are K passes, and each row is the mean over
+    all images. With more there are ten, or as many as it takes for every logit, and a row is the mean over its share.
+
+    Parameters
+    ----------
+    network : Sequential
+        The network; parameter gradients are left with no meaning.
+    sites : collection of str
+        The names of layers.
+
+    Returns
+    -------
+    dict of str to array (K, n)
+        By their names.
+    """
+    if not sites:
+        return {}
+    backend, N, (K,) = network.backend, len(network.x), network.output_shape
+    found = {name: backend.zeros((K, prod(network[name].output_shape))) for name in sites}
+    passes = min(K, max(PASSES, ceil(K / N)))
+    images, counts = np.arange(N), np.zeros(K)
+    for number in range(passes):
+        logits = (images + number) % K
+        counts += np.bincount(logits, minlength=K)
+        chosen = backend.one_hot(backend.asarray(logits), K)  # (N, K)
+        _Down(backend, found, chosen)(network.layers, chosen)
+    shares = backend.asarray(1 / counts)[:, None]
+    return {name: J * shares for name, J in found.items()}
+
+
+class _Down:
+    """Carries gradients down through exact Jacobians, and adds to each site's sums what comes by.
+
+    Parameters
+    ----------
+    backend : Backend
+        Where they are.
+    sums : mapping of str to array (K, n)
+        By the names of layers, the lowest first.
+    chosen : array (N, K)
+        1 at the logit that each image has its gradient by.
+    """
+
+    def __init__(self, backend: Backend, sums: Mapping[str, Array], chosen: Array) -> None:
+        self._backend, self._sums, self._chosen = backend, sums, chosen
+        self._lowest = next(iter(sums))
+
+    def __call__(self, layers: Sequence[Layer], signal: Array) -> Array | None:
+        """Walk down a branch; None where nothing below is asked for."""
+        below: Array | None = signal
+        for layer in reversed(layers):
+            if below is None:
+                return None
+            if layer.name in self._sums:
+                rows = below.reshape(len(below), -1)
+                self._backend.matmul(self._chosen.T, rows, out=self._sums[layer.name], accumulate=True)
+            if layer.name == self._lowest:
+                return None
+            below = layer.carry_back(below, self) if layer.branches() else self._through(layer, below)
+        return below
+
+    def _through(self, layer: Layer, signal: Array) -> Array | None:
+        if isinstance(layer, BatchNorm):
+            scaled: Array = self._backend.xp.multiply(signal, layer.scale)  # with the statistics held constant
+            return scaled
+        if type(layer) in (Linear, Conv2d):  # without the gradient of W, which costs as much again
+            return layer.project_feedback(signal, layer.W)
+        return layer.backward(signal)
