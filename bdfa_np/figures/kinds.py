@@ -1,0 +1,64 @@
+"""Which kinds of pictures there are; none is drawn, nor matplotlib or NumPy imported, before one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bdfa_np.figures.views import Subject
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of picture: a module of this package with a function of its name.
+
+    Attributes
+    ----------
+    summary : str
+        What it shows, in a few words.
+    needs : str
+        What a run must have for it, beside an epoch done; empty where that is enough.
+    one_run : bool
+        Whether it is of a single run.
+    """
+
+    summary: str
+    needs: str = ""
+    one_run: bool = False
+
+
+KINDS = {
+    "curves": Kind("training and tested error by epoch"),
+}
+"""By what ``--what`` calls them."""
+
+
+def draw(kind: str, subjects: Sequence[Subject], **options: Any) -> Figure:
+    """Draw a kind of picture.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    subjects : sequence of Subject
+        What it is of.
+    **options
+        As its function takes them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UserError
+        If the runs have not what it shows, in one line.
+    """
+    drawn = getattr(import_module(f"bdfa_np.figures.{kind}"), kind)(subjects, **options)
+    found: Figure = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
+    return found
