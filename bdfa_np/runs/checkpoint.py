@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.representation import one_line
-from bdfa_np.runs.files import SEAL, problems_told, read_sealed, write_sealed
 from bdfa_np.runs.store.epochs import COLUMNS, HISTORY, read_epochs
 from bdfa_np.system.hdf5 import (
     array_in,
@@ -33,6 +32,7 @@ from bdfa_np.system.hdf5 import (
     values,
 )
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.sealed import SEAL, problems_told, read_sealed, write_sealed
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, Progress
 

@@ -10,12 +10,13 @@ from typing import Any
 import tomli_w
 
 from bdfa_np.data import Preprocessing
+from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
+from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError
 from bdfa_np.extensions import held
 from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import problems_told, read_text
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store.document import as_begun, check_document, check_same_code, described
@@ -34,6 +35,7 @@ from bdfa_np.runs.store.place import HeldFolder
 from bdfa_np.runs.store.result import RESULT, RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text
 from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
+from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.trainer import EpochRecord
 from bdfa_np.trust.gate import COPIES, Files, copies, of_run
 
@@ -49,6 +51,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "best.h5",
     HISTORY,
     RESULT,
+    DIAGNOSTICS,
     *COPIES,
 )
 
@@ -378,6 +381,21 @@ class RunFolder(HeldFolder):
             return None
         with problems_told(path, missing="try again", damaged="remove it, and --resume writes it anew"):
             return RunResult.from_mapping(parsed_toml(read_text(path)))
+
+    def read_diagnostics(self) -> Diagnostics | None:
+        """Return what was measured of the run; None where nothing was.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        path = self.file(DIAGNOSTICS)
+        return Diagnostics.read(path) if path.exists() else None
+
+    def write_diagnostics(self, diagnostics: Diagnostics) -> None:
+        """Write what was measured so far; before the checkpoint of an epoch, so that a kill loses nothing of it."""
+        diagnostics.write(self.file(DIAGNOSTICS))
 
     def log(self, lines: Sequence[str]) -> None:
         """Add lines to ``Log.txt``."""
