@@ -101,6 +101,11 @@ class Diagnostics:
             return found
         return np.where(meaningful > 0, found, np.nan)
 
+    def last_of_epoch(self, epoch: int) -> int | None:
+        """Return which measurement was the last one in an epoch, counted from 1; None where there was none."""
+        found = np.flatnonzero((self.epochs > epoch - 1) & (self.epochs <= epoch))
+        return int(found[-1]) if len(found) else None
+
     def figures(self, row: int = -1) -> dict[str, float]:
         """Return all numbers of a measurement, the last one unless told otherwise, as ``signal_angle.linear1``.
 

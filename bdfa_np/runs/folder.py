@@ -61,8 +61,8 @@ class RunFolder(HeldFolder):
 
     A new run is put together in a hidden folder inside it, and takes its place in one step: see `new`.
 
-    The checkpoint is the truth, with the figures of its epochs in ``history.bin``; ``metrics.csv``, ``ErrorRate.log``
-    and ``confusion.csv`` follow from the two. Where a kill comes between two writes, `go_on_from` makes that good.
+    The checkpoint is the truth, with the figures of its epochs in ``history.bin`` and what was measured meanwhile in
+    ``diagnostics.h5``; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` follow from these. Where a kill comes between two writes, `go_on_from` makes that good.
     ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on. ``result.toml`` is there
     once all epochs are done, and goes when more are asked for.
 
@@ -81,6 +81,7 @@ class RunFolder(HeldFolder):
     def __init__(self, path: Path, *, numbered: bool = False) -> None:
         super().__init__(path, numbered=numbered)
         self._epochs = EpochWriter()
+        self._measurements = 0
 
     @contextlib.contextmanager
     def resumed(
@@ -313,6 +314,7 @@ class RunFolder(HeldFolder):
         opening, epoch_lines : sequence of str
             How a log begins, and its lines of the epochs done.
         """
+        self.write_measured(checkpoint.measured)
         self._write_follows(checkpoint, class_names, config)
         log = self.file(LOG)
         text = log.read_bytes().decode(errors="replace") if is_plain(log) else ""
@@ -326,7 +328,7 @@ class RunFolder(HeldFolder):
         Parameters
         ----------
         checkpoint : Checkpoint
-            With the whole history.
+            With the whole history, and all that was measured.
         class_names : sequence of str
             Of the data.
         config : Config
@@ -337,10 +339,11 @@ class RunFolder(HeldFolder):
         records = checkpoint.history[-1:]
         self._epochs.append(self.file(HISTORY), *records)
         checkpoint.history_sha256 = self._epochs.sha256
+        self.write_measured(checkpoint.measured)
         write_checkpoint(self.file(CHECKPOINT), checkpoint)
         if config.keep_best and best:
             write_checkpoint(self.file(BEST), checkpoint)
-        append_to(self.file(METRICS), encoded(metrics_rows(records)))
+        append_to(self.file(METRICS), encoded(metrics_rows(records, checkpoint.measured)))
         append_to(self.file(ERROR_RATE), encoded(error_rate_rows(records)))
         replace_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
         if self.is_staged:
@@ -350,8 +353,9 @@ class RunFolder(HeldFolder):
         """Write ``best.h5`` if this is the best epoch and it is wanted, and the tables, where they are not so yet."""
         if config.keep_best and _is_best(checkpoint):
             write_checkpoint(self.file(BEST), checkpoint)
-        history = checkpoint.history
-        keep_text(self.file(METRICS), metrics_header(config.tested_on) + metrics_rows(history))
+        history, measured = checkpoint.history, checkpoint.measured
+        header = metrics_header(config.tested_on, measured)
+        keep_text(self.file(METRICS), header + metrics_rows(history, measured))
         keep_text(self.file(ERROR_RATE), ERROR_RATE_HEADER + error_rate_rows(history))
         keep_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
 
@@ -393,9 +397,11 @@ class RunFolder(HeldFolder):
         path = self.file(DIAGNOSTICS)
         return Diagnostics.read(path) if path.exists() else None
 
-    def write_diagnostics(self, diagnostics: Diagnostics) -> None:
-        """Write what was measured so far; before the checkpoint of an epoch, so that a kill loses nothing of it."""
-        diagnostics.write(self.file(DIAGNOSTICS))
+    def write_measured(self, diagnostics: Diagnostics | None) -> None:
+        """Write what was measured so far, where there is more or less of it than was written last."""
+        if diagnostics is not None and len(diagnostics) != self._measurements:
+            diagnostics.write(self.file(DIAGNOSTICS))
+            self._measurements = len(diagnostics)
 
     def log(self, lines: Sequence[str]) -> None:
         """Add lines to ``Log.txt``."""
