@@ -53,7 +53,7 @@ class Diagnostics:
     >>> options = dict(num_hidden=20, train_limit=200, epochs=2, threads=1)
     >>> found = train(dataset="mnist-5k", gradient="dfa", track="weights", **options).diagnostics
     >>> found.layers, found.epochs.tolist(), found.values["weight_norm"].shape
-    (('linear1', 'linear2', 'linear3', 'linear4'), [0.0, 1.0, 2.0], (3, 4))
+    (('linear1', 'linear2', 'linear3'), [0.0, 1.0, 2.0], (3, 3))
     """
 
     layers: tuple[str, ...]
@@ -100,6 +100,20 @@ class Diagnostics:
         if meaningful is None or name == "feedback_angle":
             return found
         return np.where(meaningful > 0, found, np.nan)
+
+    def up_to(self, steps: int) -> Diagnostics:
+        """Return what was measured up to so many steps of the run."""
+        count = int((self.steps <= steps).sum())
+        pictured = self.snapshot_rows < count
+        return Diagnostics(
+            self.layers,
+            self.epochs[:count],
+            self.steps[:count],
+            {name: column[:count] for name, column in self.values.items()},
+            {name: array[pictured] for name, array in self.snapshots.items()},
+            dict(self.settings),
+            self.snapshot_rows[pictured],
+        )
 
     def last_of_epoch(self, epoch: int) -> int | None:
         """Return which measurement was the last one in an epoch, counted from 1; None where there was none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from math import nan
@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from bdfa_np.backend.base import Array
 from bdfa_np.diagnostics.activity import activity
-from bdfa_np.diagnostics.alignment import alignment, signals
+from bdfa_np.diagnostics.alignment import alignment
 from bdfa_np.diagnostics.quantities import GROUPS, QUANTITIES
 from bdfa_np.diagnostics.structure import activations, with_weights
 from bdfa_np.diagnostics.twin import Twin
 from bdfa_np.diagnostics.vectors import host_norm
 from bdfa_np.diagnostics.watching import Look, watched
 from bdfa_np.layers.base import Layer
-from bdfa_np.losses import LossResult
 from bdfa_np.model import Model
 
 IMAGES = 256

@@ -59,11 +59,6 @@ class Recording:
         """Return the number of measurements."""
         return len(self._steps)
 
-    @property
-    def last_step(self) -> int:
-        """The step after which was measured last; -1 before there is a measurement."""
-        return self._steps[-1] if self._steps else -1
-
     def add(
         self,
         epoch: float,
@@ -90,15 +85,6 @@ class Recording:
         self._values.append({name: np.array(column, np.float64) for name, column in values.items()})
         if snapshots:
             self._snapshots[last + 1] = {name: np.array(one, np.float32) for name, one in snapshots.items()}
-
-    def cut(self, steps: int) -> bool:
-        """Forget what was measured after so many steps of the run; return whether there was anything."""
-        kept = sum(step <= steps for step in self._steps)
-        if kept == len(self):
-            return False
-        del self._epochs[kept:], self._steps[kept:], self._values[kept:]
-        self._snapshots = {row: found for row, found in self._snapshots.items() if row < kept}
-        return True
 
     def diagnostics(self) -> Diagnostics:
         """Return all of it as arrays."""

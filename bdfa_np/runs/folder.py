@@ -62,7 +62,8 @@ class RunFolder(HeldFolder):
     A new run is put together in a hidden folder inside it, and takes its place in one step: see `new`.
 
     The checkpoint is the truth, with the figures of its epochs in ``history.bin`` and what was measured meanwhile in
-    ``diagnostics.h5``; ``metrics.csv``, ``ErrorRate.log`` and ``confusion.csv`` follow from these. Where a kill comes between two writes, `go_on_from` makes that good.
+    ``diagnostics.h5``; ``metrics.csv``, ``ErrorRate.log``, ``confusion.csv`` and TensorBoard's event files follow from
+    these. Where a kill comes between two writes, `go_on_from` makes that good.
     ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on. ``result.toml`` is there
     once all epochs are done, and goes when more are asked for.
 
@@ -81,7 +82,7 @@ class RunFolder(HeldFolder):
     def __init__(self, path: Path, *, numbered: bool = False) -> None:
         super().__init__(path, numbered=numbered)
         self._epochs = EpochWriter()
-        self._measurements = 0
+        self._measurements = -1
 
     @contextlib.contextmanager
     def resumed(
@@ -396,6 +397,27 @@ class RunFolder(HeldFolder):
         """
         path = self.file(DIAGNOSTICS)
         return Diagnostics.read(path) if path.exists() else None
+
+    def keep_measured(self, checkpoint: Checkpoint, *, expected: bool) -> list[str]:
+        """Read what was measured of a resumed run up to its checkpoint into it; return what is to be said of it.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            The run's last.
+        expected : bool
+            Whether there should be something.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        found = self.read_diagnostics()
+        checkpoint.measured = None if found is None else found.up_to(checkpoint.steps)
+        if found is None and expected and checkpoint.steps:
+            return [f"note: {self.file(DIAGNOSTICS)} is missing, and with it what was measured before"]
+        return []
 
     def write_measured(self, diagnostics: Diagnostics | None) -> None:
         """Write what was measured so far, where there is more or less of it than was written last."""
