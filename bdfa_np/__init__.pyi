@@ -2,6 +2,7 @@ from .backend import make_backend as make_backend
 from .data import Batches as Batches
 from .data import load_dataset as load_dataset
 from .declaration import Option as Option
+from .diagnostics.diagnostics import Diagnostics as Diagnostics
 from .export import export_model as export_model
 from .layers import GELU as GELU
 from .layers import AvgPool2d as AvgPool2d

@@ -97,7 +97,8 @@ class Option:
     is_flag : bool, default False
         Whether it is given by its name alone.
     also : tuple of type, optional
-        Types of the values that a flag may be given besides: ``--validate 5000`` beside ``--validate``.
+        Types that its values may have besides: a flag may then be given a value, ``--validate 5000`` beside
+        ``--validate``; what is a text on the command line may be a number in Python and in TOML.
     words : tuple of str, optional
         What may stand in a number's place: ``--threads auto`` beside ``--threads 2``.
     source : str, default ""
@@ -144,8 +145,6 @@ class Option:
             raise TypeError(f"option {self.name!r}: a default of None needs a kind, such as kind=float")
         if self.type not in (bool, int, float, str, dict):
             raise TypeError(f"option {self.name!r}: its kind must be bool, int, float or str, not {self.type.__name__}")
-        if self.also and not self.is_flag:
-            raise TypeError(f"option {self.name!r}: only a flag may be given by its name alone, or with a value")
         if self.default is not None and not self.fits(self.default):
             raise TypeError(f"option {self.name!r}: the default {self.default!r} is no {self.type.__name__}")
 

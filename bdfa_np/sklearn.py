@@ -18,6 +18,7 @@ from bdfa_np.model import Model, build_model
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.config import Config, explained
 from bdfa_np.options.machine import cuda_defaults, usable_cores
+from bdfa_np.options.tracking import NAMES as TRACKING
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.threads import limited_threads
 
@@ -46,7 +47,7 @@ OWN_HELP = {
     "lr": "Learning rate. None: the optimizer's own, 0.0001, of rprop 0.1, of adadelta 1.",
     "threads": "CPU threads. None: one for each usable core; a fit is not timed.",
 }
-NOT_TAKEN = ("models_folder", "keep_best", "patience", "on_test", "seed", "visualize")
+NOT_TAKEN = ("models_folder", "keep_best", "patience", "on_test", "seed", "visualize", *TRACKING)
 """What is of a run's files, or chooses by what a run is tested on; in place of ``seed`` stands ``random_state``."""
 
 

@@ -235,6 +235,7 @@ class Trainer:
         self.tested_on = tested_on
         self.suspects = suspects
         self.progress = Progress()
+        self._has_begun = False
         self.confusion = ConfusionMatrix(network.output_shape[0])
         self.tally = Tally(network.backend, network.output_shape[0])
         self._learn_batch = network.backend.recorded(self._learn, network)
@@ -257,11 +258,16 @@ class Trainer:
         TrainingError
             If the loss or a weight stops being a finite number.
         """
-        if self.progress.epoch == 0:
-            with self.network.computing():
-                self.rule.before_training(fed(self.network, self.train, 0))
+        self.begin()
         while self.goes_on(epochs):
             yield self._run_epoch()
+
+    def begin(self) -> None:
+        """Let the rule see the training samples before the first step, once; `run` does that too."""
+        if self.progress.epoch == 0 and not self._has_begun:
+            with self.network.computing():
+                self.rule.before_training(fed(self.network, self.train, 0))
+        self._has_begun = True
 
     def goes_on(self, epochs: int) -> bool:
         """Return whether there is another epoch to train, of ``epochs`` in all."""

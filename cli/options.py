@@ -356,7 +356,7 @@ _TYPES: "dict[str, click.ParamType[Any]]" = {
 def _config_option(option: Option, heading: str) -> Callable[[Function], Function]:
     spellings = [option.name, option.flag] + ([option.torch] if option.torch else [])
     settings: dict[str, Any] = {"default": option.default, "show_default": option.default is not None}
-    if option.also:
+    if option.is_flag and option.also:
         settings |= {"is_flag": False, "flag_value": True, "type": FlagOrValue(option), "show_default": False}
     elif option.words:
         settings["type"] = NumberOrWord(option)

@@ -1,9 +1,11 @@
 """What is measured of each layer, by name: in which group, in which unit, and what it says."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-GROUPS = ("alignment", "weights", "feedback", "activity", "rank", "probe")
-"""What ``--track`` takes, beside ``all``."""
+from bdfa_np.options.tracking import GROUPS
+
+__all__ = ["GROUPS", "MAIN", "QUANTITIES", "Quantity", "of_groups", "ordered"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,16 @@ QUANTITIES = (
     Quantity("probe_error", "probe", "error of a ridge probe on held-out images", "share"),
 )
 """A quantity that does not apply to a layer is NaN there."""
+MAIN = tuple(quantity.name for quantity in QUANTITIES if quantity.main)
+
+
+def of_groups(groups: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the quantities of some groups, in the order of `QUANTITIES`."""
+    chosen = set(groups)
+    return tuple(quantity.name for quantity in QUANTITIES if quantity.group in chosen)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return names of quantities, each once, in the order of `QUANTITIES`; others after them."""
+    known = [quantity.name for quantity in QUANTITIES]
+    return sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))

@@ -12,6 +12,7 @@ from bdfa_np.optim.options import OPTIONS as OF_OPTIMIZERS
 from bdfa_np.options.data import OPTIONS as DATA
 from bdfa_np.options.initial import INIT
 from bdfa_np.options.machine import OPTIONS as MACHINE
+from bdfa_np.options.tracking import OPTIONS as TRACKING
 from bdfa_np.options.training import LOSS, OPTIMIZER, TRAINING
 from bdfa_np.rules import RULES
 from bdfa_np.rules.find import canonical, find_rule
@@ -160,6 +161,7 @@ HEADINGS: dict[str, tuple[Option, ...]] = {
     ),
     "Loss and optimizer": (LOSS, *OPTIMIZER, *_of_optimizers()),
     "Training": TRAINING,
+    "Diagnostics": TRACKING,
     "Machine": MACHINE,
 }
 """Every option, under the heading that it is shown under, in the order in which it is shown."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from bdfa_np.runs.events import Listener
 from bdfa_np.system.streams import is_terminal, standard_error
@@ -13,6 +14,10 @@ from bdfa_np.trainer import EpochRecord
 
 REDRAW_SECONDS = 0.4
 """Drawing takes two milliseconds, which is to be less than a hundredth of the time."""
+
+
+Callback: TypeAlias = Callable[[EpochRecord, dict[str, float]], object]
+"""Hears an epoch's figures, and what was measured in it, as ``signal_angle.linear1``."""
 
 
 class Drawing(Protocol):
@@ -101,14 +106,17 @@ class Bar(Listener):
         See `drawing`.
     tested_on : str, default "test"
         What the errors after each epoch are called: ``"test"`` or ``"validation"``.
+    callbacks : sequence of callable, default ()
+        Called with each epoch's record, and what was measured in it, once it is saved.
     """
 
-    def __init__(self, progress: bool | None, tested_on: str = "test") -> None:
+    def __init__(self, progress: bool | None, tested_on: str = "test", callbacks: Sequence[Callback] = ()) -> None:
         self._where = drawing(progress)
         self._tested_on = tested_on
         self.progress = isinstance(self._where, TerminalDrawing)
         self.notes: list[str] = []
         self._quiet = progress is False
+        self._callbacks = callbacks
         self._drawn = 0.0
         self._epoch, self._epochs, self._steps = 1, -1, 1
         self._figures = ""
@@ -133,6 +141,15 @@ class Bar(Listener):
         """Show the epoch's errors from now on."""
         self._figures = f"train error {record.train_error:.2%}, {self._tested_on} error {record.test_error:.2%}"
         self._draw(self._steps)
+
+    def epoch_saved(self, record: EpochRecord, measured: Mapping[str, float]) -> None:
+        """Call the callbacks."""
+        for place, callback in enumerate(self._callbacks):
+            try:
+                callback(record, dict(measured))
+            except Exception as error:
+                error.add_note(f"callbacks[{place}] raised this after epoch {record.epoch}")
+                raise
 
     def ends(self) -> None:
         """Leave the last errors in the bar's place."""

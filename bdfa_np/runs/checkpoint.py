@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.representation import one_line
-from bdfa_np.runs.files import SEAL, problems_told, read_sealed, write_sealed
 from bdfa_np.runs.store.epochs import COLUMNS, HISTORY, read_epochs
 from bdfa_np.system.hdf5 import (
     array_in,
@@ -33,6 +33,7 @@ from bdfa_np.system.hdf5 import (
     values,
 )
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.sealed import SEAL, problems_told, read_sealed, write_sealed
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord, Progress
 
@@ -78,6 +79,8 @@ class Checkpoint:
         The SHA-256 of the run's ``preprocessing.h5``; empty in checkpoints written before there was one.
     record : str
         What ``config.toml`` said, as `bdfa_np.options.changes.record` gives it; empty in checkpoints written before.
+    measured : Diagnostics or None
+        What was measured of the run up to here, where that is known: it is in ``diagnostics.h5`` beside the file.
     """
 
     weights: Arrays
@@ -95,6 +98,7 @@ class Checkpoint:
     rule_counters: dict[str, float] = field(default_factory=dict)
     preprocessing: str = ""
     record: str = ""
+    measured: Diagnostics | None = None
 
     def __repr__(self) -> str:
         """Return the epochs and steps done, and how much is held."""

@@ -1,6 +1,6 @@
 """What a run tells whoever listens: a terminal, a notebook, nobody."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bdfa_np.trainer import EpochRecord
 
@@ -37,6 +37,9 @@ class Listener:
 
     def epoch_ends(self, record: EpochRecord) -> None:
         """Hear an epoch's figures, before it is saved."""
+
+    def epoch_saved(self, record: EpochRecord, measured: Mapping[str, float]) -> None:
+        """Hear an epoch's figures once it is saved, and what was measured in it, as ``signal_angle.linear1``."""
 
     def ends(self) -> None:
         """Hear that nothing more is trained, however that came about."""

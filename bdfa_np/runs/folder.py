@@ -10,12 +10,13 @@ from typing import Any
 import tomli_w
 
 from bdfa_np.data import Preprocessing
+from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
+from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError
 from bdfa_np.extensions import held
 from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import problems_told, read_text
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store.document import as_begun, check_document, check_same_code, described
@@ -34,6 +35,7 @@ from bdfa_np.runs.store.place import HeldFolder
 from bdfa_np.runs.store.result import RESULT, RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text
 from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
+from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.trainer import EpochRecord
 from bdfa_np.trust.gate import COPIES, Files, copies, of_run
 
@@ -49,6 +51,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     "best.h5",
     HISTORY,
     RESULT,
+    DIAGNOSTICS,
     *COPIES,
 )
 
@@ -58,8 +61,9 @@ class RunFolder(HeldFolder):
 
     A new run is put together in a hidden folder inside it, and takes its place in one step: see `new`.
 
-    The checkpoint is the truth, with the figures of its epochs in ``history.bin``; ``metrics.csv``, ``ErrorRate.log``
-    and ``confusion.csv`` follow from the two. Where a kill comes between two writes, `go_on_from` makes that good.
+    The checkpoint is the truth, with the figures of its epochs in ``history.bin`` and what was measured meanwhile in
+    ``diagnostics.h5``; ``metrics.csv``, ``ErrorRate.log``, ``confusion.csv`` and TensorBoard's event files follow from
+    these. Where a kill comes between two writes, `go_on_from` makes that good.
     ``best.h5`` is the checkpoint after the epoch with the lowest error on the part tested on. ``result.toml`` is there
     once all epochs are done, and goes when more are asked for.
 
@@ -78,6 +82,7 @@ class RunFolder(HeldFolder):
     def __init__(self, path: Path, *, numbered: bool = False) -> None:
         super().__init__(path, numbered=numbered)
         self._epochs = EpochWriter()
+        self._measurements = -1
 
     @contextlib.contextmanager
     def resumed(
@@ -310,6 +315,7 @@ class RunFolder(HeldFolder):
         opening, epoch_lines : sequence of str
             How a log begins, and its lines of the epochs done.
         """
+        self.write_measured(checkpoint.measured)
         self._write_follows(checkpoint, class_names, config)
         log = self.file(LOG)
         text = log.read_bytes().decode(errors="replace") if is_plain(log) else ""
@@ -323,7 +329,7 @@ class RunFolder(HeldFolder):
         Parameters
         ----------
         checkpoint : Checkpoint
-            With the whole history.
+            With the whole history, and all that was measured.
         class_names : sequence of str
             Of the data.
         config : Config
@@ -334,10 +340,11 @@ class RunFolder(HeldFolder):
         records = checkpoint.history[-1:]
         self._epochs.append(self.file(HISTORY), *records)
         checkpoint.history_sha256 = self._epochs.sha256
+        self.write_measured(checkpoint.measured)
         write_checkpoint(self.file(CHECKPOINT), checkpoint)
         if config.keep_best and best:
             write_checkpoint(self.file(BEST), checkpoint)
-        append_to(self.file(METRICS), encoded(metrics_rows(records)))
+        append_to(self.file(METRICS), encoded(metrics_rows(records, checkpoint.measured)))
         append_to(self.file(ERROR_RATE), encoded(error_rate_rows(records)))
         replace_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
         if self.is_staged:
@@ -347,8 +354,9 @@ class RunFolder(HeldFolder):
         """Write ``best.h5`` if this is the best epoch and it is wanted, and the tables, where they are not so yet."""
         if config.keep_best and _is_best(checkpoint):
             write_checkpoint(self.file(BEST), checkpoint)
-        history = checkpoint.history
-        keep_text(self.file(METRICS), metrics_header(config.tested_on) + metrics_rows(history))
+        history, measured = checkpoint.history, checkpoint.measured
+        header = metrics_header(config.tested_on, measured)
+        keep_text(self.file(METRICS), header + metrics_rows(history, measured))
         keep_text(self.file(ERROR_RATE), ERROR_RATE_HEADER + error_rate_rows(history))
         keep_text(self.file(CONFUSION), confusion_csv(checkpoint.confusion.tolist(), class_names))
 
@@ -378,6 +386,44 @@ class RunFolder(HeldFolder):
             return None
         with problems_told(path, missing="try again", damaged="remove it, and --resume writes it anew"):
             return RunResult.from_mapping(parsed_toml(read_text(path)))
+
+    def read_diagnostics(self) -> Diagnostics | None:
+        """Return what was measured of the run; None where nothing was.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        path = self.file(DIAGNOSTICS)
+        return Diagnostics.read(path) if path.exists() else None
+
+    def keep_measured(self, checkpoint: Checkpoint, *, expected: bool) -> list[str]:
+        """Read what was measured of a resumed run up to its checkpoint into it; return what is to be said of it.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            The run's last.
+        expected : bool
+            Whether there should be something.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        found = self.read_diagnostics()
+        checkpoint.measured = None if found is None else found.up_to(checkpoint.steps)
+        if found is None and expected and checkpoint.steps:
+            return [f"note: {self.file(DIAGNOSTICS)} is missing, and with it what was measured before"]
+        return []
+
+    def write_measured(self, diagnostics: Diagnostics | None) -> None:
+        """Write what was measured so far, where there is more or less of it than was written last."""
+        if diagnostics is not None and len(diagnostics) != self._measurements:
+            diagnostics.write(self.file(DIAGNOSTICS))
+            self._measurements = len(diagnostics)
 
     def log(self, lines: Sequence[str]) -> None:
         """Add lines to ``Log.txt``."""

@@ -3,7 +3,7 @@
 import itertools
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bdfa_np import __version__
@@ -17,6 +17,7 @@ from bdfa_np.runs.data import RunData
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.store.result import FinalTest
 from bdfa_np.system.text import counted
+from bdfa_np.tables import WIDTH
 from bdfa_np.trainer import EpochRecord
 
 CHOSEN_ON_TEST = "chosen on test images"
@@ -173,6 +174,34 @@ def learns_nothing_lines(error: float, tested_on: str) -> list[str]:
         "  the loss no longer falls: try a tenth or ten times the --lr, another --nonlin",
         "  or --optimization; --gradient bp shows whether this net can learn these data",
     ]
+
+
+def angle_lines(layers: Sequence[str], figures: Mapping[str, float]) -> list[str]:
+    """Return what an epoch's measurement says of each layer's signal, beneath its line; nothing where it says nothing.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        From input to output.
+    figures : mapping of str to float
+        As `bdfa_np.diagnostics.diagnostics.Diagnostics.figures` has them.
+    """
+    angles = [figures.get(f"signal_angle.{layer}") for layer in layers]
+    if all(angle is None for angle in angles):
+        return []
+    said = ["-" if angle is None else f"{angle:.0f}°" for angle in angles]
+    named = "  angle to the gradient: " + ", ".join(
+        f"{layer} {angle}" for layer, angle in zip(layers, said, strict=True)
+    )
+    if len(named) <= WIDTH:
+        return [named]
+    return textwrap.wrap(" ".join(said), WIDTH, initial_indent="  angles to the gradient: ", subsequent_indent="    ")
+
+
+def tracking_line(measured: int, seconds: float, of_training: float) -> str:
+    """Return the line on what measuring has taken, beside so many seconds of training."""
+    share = f", {seconds / of_training:.1%} of training" if of_training else ""
+    return f"measured {counted(measured, 'time')} in {seconds:,.1f} s besides{share}: diagnostics.h5"
 
 
 def rule_lines(notes: Iterable[str]) -> list[str]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from bdfa_np.data import ZCA, Normalization, Preprocessing
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.errors import ContentError, RunError
-from bdfa_np.runs.files import problems_told
 from bdfa_np.system.files import read_file, replace_file
 from bdfa_np.system.hdf5 import attribute, count, figure, has, opened, subgroup, text, unmarked, values
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.sealed import problems_told
 
 FORMAT = 1
 """Version of the layout below; a reader refuses any other."""

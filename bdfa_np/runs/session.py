@@ -4,19 +4,21 @@ import contextlib
 import shlex
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from bdfa_np.errors import RunError
+from bdfa_np.errors import RunError, TrainingError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import Model
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import CURVES, RunFolder
+from bdfa_np.runs.folder import CURVES, DIAGNOSTICS, RunFolder
 from bdfa_np.runs.history import Standing
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,
+    angle_lines,
     ending,
     epoch_heading,
     epoch_line,
@@ -25,11 +27,14 @@ from bdfa_np.runs.lines import (
     opening,
     rule_lines,
     slowed_lines,
+    tracking_line,
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
 from bdfa_np.runs.store.result import FinalTest, concluded
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
+from bdfa_np.runs.tracking.events import EventWriter
+from bdfa_np.runs.tracking.tracker import Tracker
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
@@ -64,6 +69,8 @@ class Session:
     final_test : FinalTest or None
         With ``validate``, what the net that is kept comes to on the test images, once all epochs are done, unless
         that is not to be known.
+    tracker : Tracker or None
+        What measures the net as it learns, and what was measured.
     """
 
     def __init__(
@@ -83,6 +90,8 @@ class Session:
         self._standing = Standing()
         self._curves = Curves(f"{config.dataset}, {Path(config.network).stem}, {config.gradient}", config.tested_on)
         self.final_test: FinalTest | None = None
+        self.tracker: Tracker | None = None
+        self._events = EventWriter(folder.path, config.tested_on) if config.tensorboard else None
         self._tests_at_the_end = final_test and bool(config.validate)
         self._epochs_saved = 0
         self._preprocessing = ""
@@ -102,6 +111,8 @@ class Session:
             Notes for the log before that, which the listener has heard already.
         """
         with self._interrupts_told():
+            if self.model.config.track:
+                self._track(Tracker(self.model, self.data))
             self.folder.log([*opening(self.model), *noted])
             self._say_where(lines)
             self._preprocessing = self.folder.write_preprocessing(self.data.prepared.preprocessing)
@@ -131,13 +142,26 @@ class Session:
         self._preprocessing = checkpoint.preprocessing
         self._epochs_saved = len(self.history)
         config = self.model.config
+        if config.track or checkpoint.measured is not None:
+            self._track(Tracker(self.model, self.data, checkpoint.measured, self.folder.file(DIAGNOSTICS)))
         epoch_lines = [epoch_line(record, config.epochs) for record in self.history]
         self.folder.go_on_from(checkpoint, self.data.split.class_names, config, opening(self.model), epoch_lines)
         self._draw(at_once=True)
+        self._write_events()
         if config.keep_best and self.history:
             self.folder.read_best()  # what is missing is missed now, not after the last epoch
         self.folder.log(noted)
         self._say_where(lines)
+
+    def _track(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+        if tracker.watches_steps:
+            self.trainer.on_batch = self._after_step
+
+    def _after_step(self, number: int) -> None:
+        self.listener.step(number)
+        if self.tracker is not None:
+            self.tracker.after_step(self.trainer.progress.epoch + number / len(self.trainer.train))
 
     def _say_where(self, lines: Sequence[str]) -> None:
         self.folder.write_config(self.model.config, self.data.description(), self.model.backend.name)
@@ -157,15 +181,33 @@ class Session:
             with self._interrupts_told():
                 if self.trainer.goes_on(config.epochs):
                     self.folder.remove_result()
+                    self._begin_tracking()
                     self._lines(epoch_heading(config.tested_on, config.epochs))
                     self._train()
                     self._draw(at_once=True)
                     self._conclude()
                 elif self.history and not self.folder.has_result:
                     self._conclude()  # which a run stopped after its last epoch has not come to
+        except TrainingError:
+            self._keep_measured()
+            raise
         finally:
             listener.ends()
+            if self._events is not None:
+                self._events.close()
         self._lines(self._ending(done_before))
+
+    def _begin_tracking(self) -> None:
+        if self.tracker is not None:
+            with blamed():
+                self.trainer.begin()  # a rule may prepare its feedback
+                self.tracker.begin(self.trainer.progress.epoch)
+            self._keep_measured()
+
+    def _keep_measured(self) -> None:
+        """Write what was measured, before an epoch is over: a resumed run forgets what its checkpoint has not."""
+        if self.tracker is not None:
+            self.folder.write_measured(self.tracker.diagnostics())
 
     @contextlib.contextmanager
     def _interrupts_told(self) -> Iterator[None]:
@@ -186,16 +228,20 @@ class Session:
         listener.training_begins(trainer.so_far)
         listener.epoch_begins(trainer.progress.epoch + 1, config.epochs, len(trainer.train))
         rate = trainer.optimizer.learning_rate
-        for record in self._epochs(config.epochs):
+        for trained in self._epochs(config.epochs):
+            record = self._measured(trained)
             self.history.append(record)
             self._standing.add(record)
             listener.epoch_ends(record)
-            lines = self._noted([epoch_line(record, config.epochs), *self._notes_of_the_rule(), *self._remarks(rate)])
+            lines = [epoch_line(record, config.epochs), *self._angles(), *self._notes_of_the_rule()]
+            lines = self._noted([*lines, *self._remarks(rate)])
             rate = trainer.optimizer.learning_rate
             self._stop_without_improvement()
             self._save()
+            self._write_events()
             self._tell(lines)  # after it is saved: where nobody listens any longer, this is the end
             self._draw(at_once=False)
+            listener.epoch_saved(record, self._figures())
             if trainer.goes_on(config.epochs):
                 listener.epoch_begins(record.epoch + 1, config.epochs, len(trainer.train))
 
@@ -203,6 +249,29 @@ class Session:
         """Train epoch by epoch; a mistake in a user's rule or net is told as theirs."""
         with blamed():
             yield from self.trainer.run(epochs)
+
+    def _measured(self, record: EpochRecord) -> EpochRecord:
+        """Measure after an epoch, if it is time to; return its record without the time for what was measured in it."""
+        if self.tracker is None:
+            return record
+        with blamed():
+            self.tracker.after_epoch(record.epoch)
+        return replace(record, seconds=record.seconds - self.tracker.seconds_within())
+
+    def _figures(self) -> dict[str, float]:
+        """Return what was measured last in the last epoch; nothing where that was none."""
+        if self.tracker is None:
+            return {}
+        measured = self.tracker.diagnostics()
+        row = measured.last_of_epoch(self.history[-1].epoch)
+        return {} if row is None else measured.figures(row)
+
+    def _angles(self) -> list[str]:
+        return [] if self.tracker is None else angle_lines(self.tracker.recording.layers, self._figures())
+
+    def _write_events(self) -> None:
+        if self._events is not None and not self.folder.is_staged:
+            self._events.write(self.history, None if self.tracker is None else self.tracker.diagnostics())
 
     def _notes_of_the_rule(self) -> list[str]:
         with blamed(), self.model.network.computing():
@@ -298,6 +367,7 @@ class Session:
             history=self.history,
             preprocessing=self._preprocessing,
             record=self._record,
+            measured=None if self.tracker is None else self.tracker.diagnostics(),
         )
 
     def _ending(self, done_before: int) -> list[str]:
@@ -305,4 +375,8 @@ class Session:
         if len(self.history) == done_before:
             why = f"it ended since {reason}" if reason else "give a larger --epochs to go on"
             return [f"nothing to do: the run has its {counted(done_before, 'epoch')} already; {why}"]
-        return ending(self.model.config, self.history, reason, self.final_test, self.folder.path)
+        lines = ending(self.model.config, self.history, reason, self.final_test, self.folder.path)
+        if self.tracker is not None and self.tracker.measured:
+            seconds = sum(record.seconds for record in self.history[done_before:])
+            lines.append(tracking_line(self.tracker.measured, self.tracker.seconds, seconds))
+        return lines

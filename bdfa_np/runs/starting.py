@@ -19,6 +19,7 @@ from bdfa_np.options.changes import CHANGEABLE
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.options.precedence import whole
+from bdfa_np.options.tracking import NONE
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import load_data_of_run, load_run_data
@@ -30,6 +31,7 @@ from bdfa_np.runs.session import Session
 from bdfa_np.runs.store.document import keeps_its_input, versions_for
 from bdfa_np.runs.threads.choosing import settle
 from bdfa_np.runs.threads.cores import within_cores
+from bdfa_np.runs.tracking.events import check_events
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trust.gate import Files, named, remember
 
@@ -90,8 +92,7 @@ def start_run(
         config, capped = within_cores(whole(config.resolve()))
         folder = RunFolder(Path(save), numbered=numbered)
         folder.check_free(force=force)
-        if config.visualize:
-            check_drawing()
+        check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
@@ -171,8 +172,7 @@ def resume_run(
         if own:
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config, capped = within_cores(moved(before, _changes(before, changes)))
-        if config.visualize:
-            check_drawing()
+        check_extras(config)
         kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
         config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
@@ -194,10 +194,19 @@ def resume_run(
                 then = document.get("versions", {}).get(package)
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
+            lines += folder.keep_measured(checkpoint, expected=before.track is not None)
             session = Session(folder, model, data, listener, final_test=final_test)
             session.go_on_from(checkpoint, lines, noted)
             session.run()
     return session
+
+
+def check_extras(config: Config) -> None:
+    """Raise `ConfigError` where something is asked for that an extra is needed for, and that is not installed."""
+    if config.visualize:
+        check_drawing()
+    if config.tensorboard:
+        check_events()
 
 
 def _noting(listener: Listener, noted: list[str]) -> Callable[[str], None]:
@@ -246,6 +255,8 @@ def moved(config: Config, changes: Mapping[str, Any]) -> Config:
     """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
     if changes.get("backend") == "numpy":
         changes = {**cuda_defaults(), **changes}
+    if changes.get("track") == NONE:
+        changes = {"track_every": OPTIONS["track_every"].default, **changes}
     return config.replace(**changes).resolve()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from bdfa_np.data import Dataset
 from bdfa_np.data.sources.handed import PREFIX
 from bdfa_np.declaration import flag
+from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
 from bdfa_np.habits import Habits
@@ -23,7 +24,7 @@ from bdfa_np.options.config import Config
 from bdfa_np.options.hints import OPTIONS as OTHER_NAMES
 from bdfa_np.options.hints import meant
 from bdfa_np.representation import one_line
-from bdfa_np.runs.bar import Bar
+from bdfa_np.runs.bar import Bar, Callback
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import History
 from bdfa_np.runs.loading import load_model
@@ -50,6 +51,8 @@ class TrainingResult(Habits):
         What was out of the ordinary.
     interrupted : bool
         Whether Ctrl-C ended it; model and history are then those of the last whole epoch.
+    diagnostics : Diagnostics or None
+        What ``track`` has measured; None where it was not given.
     """
 
     model: Model
@@ -57,6 +60,7 @@ class TrainingResult(Habits):
     folder: Path | None
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    diagnostics: Diagnostics | None = None
 
     habits: ClassVar[dict[str, str]] = {
         "predict": "the trained net is result.model: result.model.predict(x)",
@@ -93,6 +97,7 @@ def train(
     load: str | os.PathLike[str] | None = None,
     trust: bool = False,
     progress: bool | None = None,
+    callbacks: Callback | Sequence[Callback] = (),
     **options: Any,
 ) -> TrainingResult:
     """Train a net.
@@ -117,6 +122,10 @@ def train(
         see `load_run`.
     progress : bool, optional
         Whether to show a bar; by default in a terminal and in a notebook.
+    callbacks : callable or sequence of callable, optional
+        Called after every epoch, once it is saved, with its `EpochRecord` and a dictionary of what ``track`` measured
+        in it, as ``{"signal_angle.linear1": 78.2, ...}``; see docs/diagnostics.md. What one raises ends training, and
+        is raised on.
     **options
         Options of a run by their names, as `Config` explains them, for example ``gradient="dfa", epochs=5``.
 
@@ -149,13 +158,16 @@ def train(
         data, given["dataset"] = _data(dataset, given)
     if resume and save is None:
         raise ConfigError("resume=True needs save=RUN, the run to go on with")
+    if given.get("tensorboard") and save is None:
+        raise ConfigError("tensorboard=True writes into the run folder: name one with save=RUN")
+    heard = _callbacks(callbacks)
     if resume and force:
         raise ConfigError("resume and force exclude each other: go on with the run, or replace it")
     with tempfile.TemporaryDirectory(prefix="bdfa-") as temporary:
         folder = Path(temporary) / "run" if save is None else _run_folder(save)
         goes_on = resume and not RunFolder(folder).is_vacant
         begun = RunFolder(folder).read_document()[0] if goes_on else Config(**given)
-        bar = Bar(progress, begun.tested_on)
+        bar = Bar(progress, begun.tested_on, heard)
         try:
             if goes_on:
                 session = resume_run(folder, given, trust=trust, listener=bar, dataset=data)
@@ -171,11 +183,31 @@ def train(
             interrupted = True
         else:
             model, history, interrupted = session.model, session.history, False
+        measured = _measured(folder, model.optimizer.steps)
         if model.config.keep_best and history:
             model = load_model(folder, best=True, trust=True)
     config = model.config
     kept = None if save is None else folder
-    return TrainingResult(model, History(history, config.tested_on), kept, tuple(bar.notes), interrupted)
+    found = History(history, config.tested_on)
+    return TrainingResult(model, found, kept, tuple(bar.notes), interrupted, measured)
+
+
+def _measured(folder: Path, steps: int) -> Diagnostics | None:
+    """Return what was measured up to a run's last whole epoch."""
+    found = RunFolder(folder).read_diagnostics()
+    return None if found is None else found.up_to(steps)
+
+
+def _callbacks(callbacks: Callback | Sequence[Callback]) -> Sequence[Callback]:
+    """Return the callbacks, of which one may stand alone; refuse what cannot be called."""
+    found = [callbacks] if callable(callbacks) else list(callbacks)
+    for place, one in enumerate(found):
+        if not callable(one):
+            raise ConfigError(
+                f"callbacks[{place}] is a {type(one).__name__}: give functions, each called as f(record, measured) "
+                "after an epoch"
+            )
+    return found
 
 
 def _run_folder(save: str | os.PathLike[str]) -> Path:

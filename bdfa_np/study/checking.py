@@ -8,6 +8,7 @@ from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.extensions import held
 from bdfa_np.options.config import Config
 from bdfa_np.options.precedence import whole
+from bdfa_np.options.tracking import NAMES as TRACKING
 from bdfa_np.study.cell import Cell
 from bdfa_np.trust.gate import of_file
 
@@ -45,7 +46,7 @@ def checked(place: str, cells: Sequence[Cell], *, trust: bool) -> list[Cell]:
                 raise StudyError(f"cell {cell.name}: {error}") from error
             if resolved.epochs == -1:
                 raise StudyError(f"cell {cell.name}: epochs = -1 has no end: give a number of 1 or more")
-            said = repr(sorted(resolved.to_mapping().items()))
+            said = repr(sorted(item for item in resolved.to_mapping().items() if item[0] not in TRACKING))
             if said in seen:
                 raise StudyError(
                     f"cells {seen[said]} and {cell.name} come to the same options: leave one out, or change it"

@@ -15,6 +15,7 @@ from bdfa_np.data.splits import validation_size
 from bdfa_np.extensions import blamed
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
+from bdfa_np.options.tracking import NAMES as TRACKING
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.loading import model_for
 from bdfa_np.runs.threads.trial import unnoticed
@@ -30,6 +31,7 @@ NO_MATTER = (
     *("seed", "epochs", "dataset", "label", "test_fraction", "no_extra", "validate", "train_limit", "test_limit"),
     *("datapath", "cache_dir", "models_folder", "schedule", "milestones", "warmup", "epoch_step"),
     *("keep_best", "patience", "on_test", "visualize", "threads", "init", "normalization", "zca_epsilon"),
+    *TRACKING,
 )
 """Options on which the time of a training step does not hang."""
 

@@ -62,6 +62,8 @@ def _options(written: Mapping[str, Any], where: str) -> dict[str, Any]:
                 f"{where}: {name} is of the machine, and no part of what is studied: leave it out, and give "
                 f"{OPTIONS[name].flag} to bdfa study run"
             )
+        if name == "tensorboard":
+            raise StudyError(f"{where}: tensorboard is for single runs, and no part of what is studied: leave it out")
         if name in MACHINES:
             raise StudyError(f"{where}: {name} is of the machine, and no part of what is studied: leave it out")
     if options.get("epochs") == -1:

@@ -12,6 +12,7 @@ from bdfa_np.data.sources.find import is_own
 from bdfa_np.errors import ConfigError, InUseError, UserError, plain_line
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import AUTO
+from bdfa_np.options.tracking import NONE
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.starting import resume_run, start_run
 from bdfa_np.runs.store.lock import is_held
@@ -118,7 +119,9 @@ def _train(run: PlannedRun, folder: StudyFolder, machine: Mapping[str, Any], tel
         start_run(config, path, force=True, listener=telling, final_test=run.final_test)
         return
     telling.last = history[-1]
-    given = {"epochs": telling.epochs, **machine}
+    given = {"epochs": telling.epochs, "track": config.track or NONE, **machine}
+    if config.track:
+        given["track_every"] = config.track_every
     if given.get("threads") == AUTO:
         del given["threads"]
     if is_own(config.dataset):

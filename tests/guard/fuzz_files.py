@@ -26,10 +26,10 @@ from bdfa_np.data.cache.store import Cache
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.errors import UserError
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import SEAL, write_sealed
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.preprocessing import read_preprocessing, write_preprocessing
 from bdfa_np.runs.store.epochs import EpochWriter
+from bdfa_np.system.sealed import SEAL, write_sealed
 from bdfa_np.trainer import EpochRecord, Progress
 
 NUMBERS = np.random.default_rng(0)

@@ -10,8 +10,8 @@ from bdfa_np.data.cache.file import CacheFile
 from bdfa_np.data.cache.store import Cache
 from bdfa_np.errors import DataError, RunError
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import SEAL
 from bdfa_np.runs.store.epochs import EpochWriter
+from bdfa_np.system.sealed import SEAL
 from bdfa_np.trainer import EpochRecord, Progress
 
 WORDS = np.array([7, *[0xFFFF] * 63], np.uint16)
@@ -45,8 +45,8 @@ def path(tmp_path):
 def test_any_changed_byte_of_a_checkpoint_is_noticed(path, monkeypatch):
     whole = path.read_bytes()
     damaged = bytearray(whole)
-    monkeypatch.setattr("bdfa_np.runs.files.read_start", lambda _, count: (bytes(damaged[:count]), len(damaged)))
-    monkeypatch.setattr("bdfa_np.runs.files.read_file", lambda _: bytes(damaged))
+    monkeypatch.setattr("bdfa_np.system.sealed.read_start", lambda _, count: (bytes(damaged[:count]), len(damaged)))
+    monkeypatch.setattr("bdfa_np.system.sealed.read_file", lambda _: bytes(damaged))
     for place in range(len(whole)):
         damaged[place] ^= 1 << place % 8
         with pytest.raises(RunError, match="is damaged"):

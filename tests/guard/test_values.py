@@ -14,8 +14,8 @@ from fuzz_files import READERS, put_lock, put_run
 
 from bdfa_np.errors import RunError
 from bdfa_np.runs.checkpoint import read_checkpoint
-from bdfa_np.runs.files import SEAL, write_sealed
 from bdfa_np.runs.folder import RunFolder
+from bdfa_np.system.sealed import SEAL, write_sealed
 
 COUNTS = ("format", "steps", "training_passes", "epoch", "halvings")
 FIGURES = ("learning_rate", "train_error_mean")

@@ -59,6 +59,6 @@ def test_what_it_may_be_in_a_file_follows_too():
     assert COUNT.problem(-1) == "must be a finite number greater than 0, not -1"
 
 
-def test_only_a_flag_can_be_declared_so():
-    with pytest.raises(TypeError, match="only a flag may be given by its name alone"):
-        Option("held_out", False, "Hold some out.", also=(int,))
+def test_what_is_a_text_on_the_command_line_may_be_a_number_in_a_file_too():
+    every = Option("every", "1", "How often.", also=(int,))
+    assert [every.fits(value) for value in ("5", 5, "5steps", True, 0.5)] == [True, True, True, False, False]

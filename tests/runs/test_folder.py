@@ -14,11 +14,11 @@ import pytest
 import bdfa_np.runs.checkpoint
 from bdfa_np.errors import RunError
 from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bdfa_np.runs.files import write_sealed
 from bdfa_np.runs.folder import FILES, RunFolder
 from bdfa_np.runs.store.epochs import EpochWriter
 from bdfa_np.system.files import replace_file, replace_text
 from bdfa_np.system.interrupts import interrupts_wait
+from bdfa_np.system.sealed import write_sealed
 from bdfa_np.trainer import EpochRecord, Progress
 
 

@@ -15,6 +15,7 @@ from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.changes import check_unedited
 from bdfa_np.options.config import Config
 from bdfa_np.options.machine import OPTIONS as MACHINE
+from bdfa_np.options.tracking import NAMES as TRACKING
 from bdfa_np.options.usual import is_usual
 from bdfa_np.representation import one_line
 from bdfa_np.runs.checkpoint import read_history
@@ -27,8 +28,8 @@ from bdfa_np.tables import Table
 from bdfa_np.trainer import EpochRecord
 
 NOT_COMPARED: set[str] = {option.name for option in MACHINE if option.name != "seed"}
-NOT_COMPARED |= {"datapath", "cache_dir", "models_folder", "rule_options", "epochs"}
-"""Options of the machine and of its paths, and what is shown otherwise."""
+NOT_COMPARED |= {"datapath", "cache_dir", "models_folder", "rule_options", "epochs", *TRACKING}
+"""Options of the machine and of its paths, of what is measured and changes nothing, and what is shown otherwise."""
 FINISHED, UNFINISHED, DAMAGED = "finished", "can go on", "damaged"
 
 

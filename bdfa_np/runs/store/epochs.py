@@ -13,8 +13,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from bdfa_np.errors import ContentError
-from bdfa_np.runs.files import problems_told
 from bdfa_np.system.files import append_to, is_plain, open_file, replace_file
+from bdfa_np.system.sealed import problems_told
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 

@@ -2,10 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.diagnostics.quantities import MAIN
 from bdfa_np.runs.store.epochs import COLUMNS
 from bdfa_np.system.files import encoded, is_plain, replace_text
 from bdfa_np.trainer import EpochRecord
@@ -29,22 +31,37 @@ def columns(tested_on: str) -> tuple[str, ...]:
     return tuple(f"{tested_on}_{name.removeprefix('test_')}" if name.startswith("test_") else name for name in COLUMNS)
 
 
-def metrics_header(tested_on: str) -> str:
-    """Return the first line of ``metrics.csv``; see `columns` for ``tested_on``."""
-    return _csv([columns(tested_on)])
+def metrics_header(tested_on: str, measured: Diagnostics | None = None) -> str:
+    """Return the first line of ``metrics.csv``; see `columns` for ``tested_on``.
+
+    Where something is measured, the main quantities of each layer follow, as ``signal_angle.linear1``.
+    """
+    return _csv([(*columns(tested_on), *(f"{name}.{layer}" for name, layer in _measured_columns(measured)))])
 
 
-def metrics_rows(records: Sequence[EpochRecord]) -> str:
-    """Return rows of ``metrics.csv``, one an epoch: every digit of every figure."""
-    return _csv([astuple(record) for record in records])
+def metrics_rows(records: Sequence[EpochRecord], measured: Diagnostics | None = None) -> str:
+    """Return rows of ``metrics.csv``, one an epoch: every digit of every figure, and what was measured last in it."""
+    names = list(_measured_columns(measured))
+    rows = []
+    for record in records:
+        row = None if measured is None else measured.last_of_epoch(record.epoch)
+        found = {} if measured is None or row is None else measured.figures(row)
+        rows.append((*astuple(record), *(found.get(f"{name}.{layer}", "") for name, layer in names)))
+    return _csv(rows)
+
+
+def _measured_columns(measured: Diagnostics | None) -> Iterator[tuple[str, str]]:
+    """Yield the quantities and layers that have a column, whether or not there is a number for one by now."""
+    if measured is not None:
+        yield from ((name, layer) for name in MAIN if name in measured.values for layer in measured.layers)
 
 
 def read_metrics(text: str) -> list[EpochRecord]:
     """Return the epochs that a ``metrics.csv`` tells of; raise ValueError if it is none."""
-    rows = list(csv.reader(text.splitlines()))[1:]
-    if any(len(row) != len(COLUMNS) for row in rows):
+    header, *rows = csv.reader(text.splitlines()) or [[]]
+    if len(header) < len(COLUMNS) or any(len(row) != len(header) for row in rows):
         raise ValueError("it has other columns")
-    return [EpochRecord(int(epoch), *map(float, figures)) for epoch, *figures in rows]
+    return [EpochRecord(int(row[0]), *map(float, row[1 : len(COLUMNS)])) for row in rows]
 
 
 def error_rate_rows(records: Sequence[EpochRecord]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bdfa_np.errors import RunError
+from bdfa_np.runs.store.events import remove_events
 
 NEW, TAKING = ".new", ".taking"
 
@@ -67,6 +68,7 @@ def finish(folder: Path, files: Sequence[str], first: str) -> None:
         for name in files:
             if not (taking / name).exists():
                 (folder / name).unlink(missing_ok=True)
+        remove_events(folder)
     for name in (first, *files):
         if (taking / name).exists():
             os.replace(taking / name, folder / name)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from bdfa_np.runs.files import SEAL
+from bdfa_np.system.sealed import SEAL
 from fuzzing.mutations import NASTY_WORDS, Mutation, in_place, of_bytes, of_text
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -1,0 +1,1 @@
+"""What is measured of a run's net while it trains, and who is told: its folder, its log, TensorBoard."""
