@@ -72,6 +72,11 @@ class Sight:
         """Whether nothing more is to come."""
         return self.state in ("finished", "stopped")
 
+    def is_news_after(self, before: Sight) -> bool:
+        """Return whether it shows something else than an earlier one."""
+        names = ("state", "config", "history", "diagnostics", "result", "is_followed")
+        return any(getattr(self, name) is not getattr(before, name) for name in names)
+
     @property
     def epochs(self) -> int | None:
         """How many epochs there are to be in all; None where they have no bound."""
