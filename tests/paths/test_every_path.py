@@ -58,6 +58,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "export --output": ("--output", ["export", "run", "--to", "npz", "--force", "--output", "{}"]),
     "runs FOLDER": ("FOLDER", ["runs", "{}"]),
     "compare RUNS": ("RUNS", ["compare", "run", "{}"]),
+    "watch RUN": ("RUN", ["watch", "{}"]),
     "study new FILE": ("FILE", ["study", "new", "{}"]),
     "study run --save": ("--save", [*STUDY, "--save", "{}"]),
     "study run --datapath": ("--datapath", [*STUDY, "--save", "new", "--datapath", "{}"]),

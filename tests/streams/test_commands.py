@@ -31,6 +31,7 @@ WORK = {
     "train": f"{TRAIN} --backend numpy --save new",
     "runs": "runs .",
     "compare": "compare run run --all",
+    "watch": "watch run",
     "study new": "study new -",
     "study list": "study list --no-time",
     "study show": "study show luo-mnist",

@@ -40,6 +40,11 @@ def alone(folder: Path) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """Return whether another process is in a run folder; False where that cannot be found out."""
+    return bool(held(folder))
+
+
+def held(folder: Path) -> bool | None:
+    """Return whether another process is in a run folder; None where that cannot be found out, as in others' folders."""
     if not (folder / LOCK).exists():
         return False
     lock = filelock.FileLock(folder / LOCK, blocking=False)
@@ -48,6 +53,6 @@ def is_held(folder: Path) -> bool:
     except filelock.Timeout:
         return True
     except OSError:
-        return False
+        return None
     lock.release()
     return False

@@ -1,0 +1,163 @@
+"""A run as a picture in a terminal, drawn anew while it goes on."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from bdfa_np.cli.watching.chart import Line, chart
+from bdfa_np.cli.watching.told import Angles, angle_text, angles_of, figures, heading, standing
+from bdfa_np.runs.listing.watching import Sight, Watch
+from bdfa_np.system.text import counted
+
+POLL_SECONDS = 0.5
+"""From look to look; one that finds nothing new takes a tenth of a millisecond."""
+_COLOURS = ("cyan", "magenta", "green", "blue", "red")
+_MARKERS = "123456789abcdefghijklmnopqrstuvwxyz"
+_MOST_LAYERS = 8
+_BESIDE, _LEAST_WIDTH, _LEAST_HEIGHT = 100, 24, 7
+"""From which width on two charts stand side by side, and what one takes at least."""
+
+
+def show(
+    watch: Watch,
+    console: Console,
+    *,
+    once: bool = False,
+    wait: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Draw a run until it is over; the last picture stays.
+
+    Parameters
+    ----------
+    watch : Watch
+        The run.
+    console : rich.console.Console
+        Where to. What is no terminal gets one picture.
+    once : bool, default False
+        Whether a terminal gets one picture too.
+    wait, clock : callable
+        What waits for so many seconds, and what tells the time.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or a file of it is damaged.
+    """
+    sight = watch.look()
+    picture = Picture(ascii_only=console.options.ascii_only)
+    try:
+        if console.is_terminal and not console.is_dumb_terminal and not once and not sight.is_over:
+            with Live(console=console, screen=True, auto_refresh=False) as live:
+                while not sight.is_over:
+                    live.update(picture.draw(sight, clock(), console.width, console.height), refresh=True)
+                    wait(POLL_SECONDS)
+                    sight = watch.look()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the run goes on") from None
+    finally:
+        # Two lines stay free, for what is said after it and the prompt.
+        console.print(picture.draw(sight, clock(), console.width, console.height - 2), soft_wrap=True)
+
+
+class Picture:
+    """A run as lines of text and, where there is room, charts; these are drawn anew when there is something new.
+
+    Parameters
+    ----------
+    ascii_only : bool, default False
+        Whether no other characters can be shown.
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        self._ascii_only = ascii_only
+        self._charts: list[Text] = []
+        self._of: tuple[object, ...] = ()
+
+    def draw(self, sight: Sight, now: float, width: int, height: int) -> Text:
+        """Return the picture.
+
+        Parameters
+        ----------
+        sight : Sight
+            How the run stands.
+        now : float
+            The time, as `time.time` has it.
+        width, height : int
+            Of the room, in characters. What has to be said is said in any case.
+        """
+        angles = angles_of(sight.diagnostics)
+        told = [heading(sight), standing(sight, now), figures(sight), _newest(angles) if angles is not None else ""]
+        said = [line for text in told for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+        of = sight.history, sight.diagnostics, width, height - len(said)
+        if of != self._of:
+            self._of = of
+            self._charts = charts(sight, angles, width, height - len(said), ascii_only=self._ascii_only)
+        parts = [Text(line, "bold" if number == 0 else "") for number, line in enumerate(said)]
+        return Text("\n", no_wrap=True).join([*parts, *self._charts])
+
+
+def _newest(angles: Angles) -> str:
+    chosen = ", ".join(f"{name} {angle_text(angles.layers[name][-1])}" for name in _some(list(angles.layers)))
+    return f"{angles.title} after {counted(angles.steps, 'step')}: {chosen}"
+
+
+def _some(layers: Sequence[str]) -> list[str]:
+    """Return as many layers as can be told apart, evenly chosen, the first and the last among them."""
+    if len(layers) <= _MOST_LAYERS:
+        return list(layers)
+    step = (len(layers) - 1) / (_MOST_LAYERS - 1)
+    return [layers[round(number * step)] for number in range(_MOST_LAYERS)]
+
+
+def charts(sight: Sight, angles: Angles | None, width: int, height: int, *, ascii_only: bool) -> list[Text]:
+    """Return the charts for which there is room: errors, and beside or below them angles."""
+    if not sight.history or height < _LEAST_HEIGHT or width < _LEAST_WIDTH:
+        return []
+    if angles is None or (width < _BESIDE and height < 2 * _LEAST_HEIGHT):
+        return [_errors(sight, width, height, ascii_only)]
+    if width < _BESIDE:
+        upper = height // 2
+        return [_errors(sight, width, upper, ascii_only), _angles(angles, width, height - upper, ascii_only)]
+    left = (width - 1) // 2
+    pair = _errors(sight, left, height, ascii_only), _angles(angles, width - 1 - left, height, ascii_only)
+    return [_beside(*pair, left)]
+
+
+def _beside(first: Text, second: Text, width: int) -> Text:
+    rows = []
+    for one, other in zip(first.split("\n"), second.split("\n"), strict=True):
+        one.pad_right(width + 1 - one.cell_len)
+        rows.append(one.append_text(other))
+    return Text("\n").join(rows)
+
+
+def _errors(sight: Sight, width: int, height: int, ascii_only: bool) -> Text:
+    epochs = [record.epoch for record in sight.history]
+    part = sight.config.tested_on if sight.config is not None else "test"
+    lines = [
+        Line("training", epochs, [100 * record.train_error for record in sight.history], "·", "cyan"),
+        Line(part, epochs, [100 * record.test_error for record in sight.history], "●", "magenta"),
+    ]
+    return chart("error, % by epoch", lines, width, height, ascii_only=ascii_only)
+
+
+def _angles(angles: Angles, width: int, height: int, ascii_only: bool) -> Text:
+    numbers = {name: number for number, name in enumerate(angles.layers)}
+    lines = [
+        Line(
+            name,
+            angles.epochs,
+            angles.layers[name],
+            _MARKERS[numbers[name] % len(_MARKERS)],
+            _COLOURS[place % len(_COLOURS)],
+        )
+        for place, name in enumerate(_some(list(angles.layers)))
+    ]
+    return chart("angle, degrees", lines, width, height, top=90.0, mark=90.0, step=45.0, ascii_only=ascii_only)
