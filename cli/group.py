@@ -14,6 +14,7 @@ COMMANDS = (
     "train",
     "runs",
     "compare",
+    "report",
     "study",
     "evaluate",
     "predict",
@@ -85,6 +86,7 @@ Examples:
   bdfa train --dataset mnist-5k --epochs 10  train on the bundled digits
   bdfa runs                                  which runs there are
   bdfa compare runs/bp runs/dfa              in what they differ
+  bdfa report runs/dfa -o dfa.html           a page on a run
   bdfa evaluate runs/dfa                     test what was trained
   bdfa predict runs/dfa 7.png                what a picture of your own is
   bdfa export runs/dfa --to onnx             the net for other programs
