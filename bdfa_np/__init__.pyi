@@ -46,6 +46,7 @@ from .optim import Optimizer as Optimizer
 from .optim import RMSprop as RMSprop
 from .optim import Rprop as Rprop
 from .options.config import Config as Config
+from .report.writing import write_report as write_report
 from .rules import BDFA as BDFA
 from .rules import BFA as BFA
 from .rules import BP as BP

@@ -15,6 +15,7 @@ COMMANDS = (
     "runs",
     "compare",
     "watch",
+    "report",
     "study",
     "evaluate",
     "predict",
@@ -87,6 +88,7 @@ Examples:
   bdfa runs                                  which runs there are
   bdfa compare runs/bp runs/dfa              in what they differ
   bdfa watch runs/dfa                        see a run while it trains
+  bdfa report runs/dfa -o dfa.html           a page on a run
   bdfa evaluate runs/dfa                     test what was trained
   bdfa predict runs/dfa 7.png                what a picture of your own is
   bdfa export runs/dfa --to onnx             the net for other programs

@@ -57,6 +57,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "train --dry-run": ("config", "options", "summary", "layers"),
     "predict": ("infer", "inference", "classify", "label"),
     "export": ("convert", "onnx", "saveas"),
+    "report": ("html", "page", "summary", "dashboard", "write"),
     "runs": ("list", "ls", "show", "history", "results", "compare"),
     "data list": ("list", "ls", "datasets", "dataset"),
     "data fetch": ("download", "get", "fetch"),

@@ -1,0 +1,30 @@
+"""The sections of a report, in their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from bdfa_np.report.charts import Looks
+from bdfa_np.report.environment import environment
+from bdfa_np.report.learning import learning
+from bdfa_np.report.material import gathered, heading
+from bdfa_np.report.page import Page
+from bdfa_np.report.results import results
+from bdfa_np.report.settings import how_to_repeat, what_was_run
+
+
+def page_of(
+    named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], epochs: int | None, trust: bool
+) -> Page:
+    """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
+    material = gathered(named, cells=cells, epochs=epochs, trust=trust)
+    kind, title, lead = heading(material)
+    names = [subject.legend for subject in material.shown]
+    shown = material.looks
+    looks = Looks(names, [one.marker for one in shown], [one.dash for one in shown])
+    curves, rows = learning(material, looks)
+    sections = [what_was_run(material), results(material), curves]
+    data = {"curves": rows}
+    sections += [environment(material), how_to_repeat(material)]
+    return Page(kind, title, lead, sections, names, shown, material.seeds, data)

@@ -1,0 +1,70 @@
+"""A report written: what is asked for, and the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from bdfa_np.errors import ConfigError
+from bdfa_np.system.extras import install_command
+from bdfa_np.system.outputs import write_output
+from bdfa_np.system.paths import check_output
+
+NEEDED = {"jinja2": "jinja2", "altair": "altair", "vl_convert": "vl-convert-python", "matplotlib": "matplotlib"}
+"""What the extra ``report`` brings, by how it is imported."""
+
+
+def write_report(
+    runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    cells: Sequence[str] = (),
+    epochs: int | None = None,
+    trust: bool = False,
+) -> Path:
+    """Write a page on runs or on a study: one HTML file that needs no network.
+
+    It has what was run, the results, error curves, what was measured with ``--track``, features, confusion, the images
+    that were got most wrong, the environment, and the commands that repeat it. The same runs give the same bytes.
+
+    Parameters
+    ----------
+    runs : path, or sequence of paths
+        Run folders; or one study: its folder, or its name where it was run in ``studies``.
+    output : path
+        The file, which is written whole or not at all.
+    cells : sequence of str, optional
+        Patterns: only cells of the study whose name or a label fits one.
+    epochs : int, optional
+        Of a study the runs that were shortened to so many epochs.
+    trust : bool, default False
+        Whether a net or a rule may be run that comes from a file which you have never named; see `load_run`. What
+        needs it is left out otherwise, and the page says so.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ConfigError, RunError, StudyError, DataError
+        Whatever a user can mend, in one line; the extra ``report`` that is not installed among it.
+    """
+    check_reporting()
+    from bdfa_np.report.page import rendered
+    from bdfa_np.report.sections import page_of
+
+    path = check_output(output, "the report")
+    named = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
+    write_output(path, rendered(page_of(named, cells=cells, epochs=epochs, trust=trust)))
+    return path
+
+
+def check_reporting() -> None:
+    """Raise `ConfigError` unless all that a report is made with is installed."""
+    missing = [name for module, name in NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"a report needs {', '.join(missing)}: install what is missing with {install_command('report')}")

@@ -1,0 +1,42 @@
+"""``bdfa report``: a page on runs or on a study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bdfa_np.cli.options import Command, debug_option, trust_option
+from bdfa_np.cli.paths import OutputPath
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa report runs/dfa -o dfa.html
+  bdfa report runs/bp runs/dfa -o both.html
+  bdfa report luo-mnist -o luo.html
+  bdfa report studies/sweep --cells '1x400/*' -o sweep.html""",
+)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...|STUDY")
+@click.option("-o", "--output", type=OutputPath(), required=True, metavar="FILE", help="The page, whole or not at all.")
+@click.option(
+    "--cells",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only cells of the study of which the name or a label fits, as in '1x400'; as often as you like.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Runs of the study that were shortened to so many epochs.")
+@trust_option
+@debug_option
+def report(runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int | None, trust: bool) -> None:
+    """Write a page on run folders RUN, or on a STUDY, by its folder or its name.
+
+    It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, features,
+    confusion, the images that were got most wrong, versions and machines, and the commands that repeat it. It has
+    choices and tables that can be sorted, is light or dark, and can be printed. It needs the extra 'report'.
+    """
+    from bdfa_np.report.writing import write_report
+
+    write_report(runs, output, cells=cells, epochs=epochs, trust=trust)
+    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
