@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from math import inf, nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bdfa_np.backend.base import Array
-from bdfa_np.diagnostics.vectors import angle, inner, row_norms
+from bdfa_np.diagnostics.vectors import angle, norm, products, row_norms
 from bdfa_np.layers.activation import LeakyReLU, NonLinearity, ReLU
 from bdfa_np.layers.base import Layer
 from bdfa_np.losses import LossResult
@@ -52,12 +53,9 @@ def alignment(
     values: dict[str, list[float]] = {name: [] for name in ("signal_angle", "gradient_angle", "signal_norm")}
     for layer in layers:
         dW, reference = updates[layer.name], network.weights.gradient(f"{layer.name}.W")
-        products = (inner(backend, *pair) for pair in ((dW, reference), (dW, dW), (reference, reference)))
-        delta = deltas.get(layer.name)
         values["signal_angle"].append(exact.angles[layer.name])
-        values["gradient_angle"].append(angle(*products))
-        norms = None if delta is None else row_norms(backend, delta)
-        values["signal_norm"].append(nan if norms is None else float(norms.mean()) / result.scale)
+        values["gradient_angle"].append(angle(*products(backend, dW, reference).sum(axis=1)))
+        values["signal_norm"].append(exact.signal_norms[layer.name] / result.scale)
     values["exact_norm"] = [exact.norms[layer.name] / result.scale for layer in layers]
     values["meaningful"] = [float(exact.rounding[layer.name] < WORST_ROUNDING) for layer in layers]
     return values, deltas
@@ -77,9 +75,9 @@ class _Exact(BP):
 
     Attributes
     ----------
-    angles, norms, rounding : dict of str to float
-        By the names of layers: the angle to the rule's ``δ``, the mean norm over images, and how large the rounding
-        errors of the exact ``δ`` may be, as a share of it.
+    angles, norms, signal_norms, rounding : dict of str to float
+        By the names of layers: the angle of the rule's ``δ`` to the exact one, the mean norms over images of the exact
+        one and of the rule's, and how large the rounding errors of the exact one may be, as a share of it.
     """
 
     keeps_signals = False
@@ -89,6 +87,7 @@ class _Exact(BP):
         self._deltas, self._layers = deltas, set(layers)
         self.angles: dict[str, float] = {}
         self.norms: dict[str, float] = {}
+        self.signal_norms: dict[str, float] = {}
         self.rounding: dict[str, float] = {}
 
     def compare(self, result: LossResult) -> None:
@@ -97,7 +96,7 @@ class _Exact(BP):
         terms = row_norms(self.backend, result.probabilities), row_norms(self.backend, result.targets)
         size = np.sqrt((terms[0] ** 2 + terms[1] ** 2).sum()) * result.scale
         # What is subtracted from what, ŷ - t, is known to a few last digits alone.
-        self._rounded = _share(epsilon * float(size), inner(self.backend, e, e) ** 0.5)
+        self._rounded = _share(epsilon * float(size), norm(self.backend, e))
         self._above: float | None = None
         self.network.forget_gradients()
         self.backward(result)
@@ -109,29 +108,27 @@ class _Exact(BP):
 
     def reached(self, layer: Layer, signal: Array) -> None:
         """Look at the signal at a layer's output."""
+        curved = isinstance(layer, NonLinearity) and not isinstance(layer, (ReLU, LeakyReLU))
+        if not (curved or self._above is not None or layer in self._layers):
+            return
+        delta = self._deltas.get(layer.name, signal)
+        sums = products(self.backend, delta, signal)
+        size = float(np.sqrt(sums[2].sum()))
         if self._above is not None:
             # A slope such as 1 - y² is known to a last digit of 1, so that what is left of a signal may be its error.
-            norm = inner(self.backend, signal, signal) ** 0.5
-            self._rounded += _share(self._epsilon * self._above, norm)
-            self._above = None
-        if isinstance(layer, NonLinearity) and not isinstance(layer, (ReLU, LeakyReLU)):
-            self._above = inner(self.backend, signal, signal) ** 0.5
+            self._rounded += _share(self._epsilon * self._above, size)
+        self._above = size if curved else None
         if layer in self._layers:
-            self._look(layer, signal)
+            self._note(layer, sums, size / signal.size**0.5)
 
-    def _look(self, layer: Layer, signal: Array) -> None:
-        norms = row_norms(self.backend, signal)
-        self.norms[layer.name] = float(norms.mean())
-        aa = inner(self.backend, signal, signal)
-        typical = (aa / signal.size) ** 0.5
+    def _note(self, layer: Layer, sums: NDArray[np.float64], typical: float) -> None:
+        (of_rule, exact), reached = np.sqrt(sums[1:]).mean(axis=1), layer.name in self._deltas
+        self.norms[layer.name] = float(exact)
+        self.signal_norms[layer.name] = float(of_rule) if reached else nan
+        self.angles[layer.name] = angle(*sums.sum(axis=1)) if reached else nan
         underflows = not typical > float(np.finfo(self.backend.dtype).tiny) / self._epsilon
         self.rounding[layer.name] = inf if underflows else self._rounded
-        delta = self._deltas.get(layer.name)
-        if delta is None:
-            self.angles[layer.name] = nan
-            return
-        self.angles[layer.name] = angle(inner(self.backend, delta, signal), inner(self.backend, delta, delta), aa)
 
 
-def _share(error: float, norm: float) -> float:
-    return error / norm if norm > 0 else inf
+def _share(error: float, size: float) -> float:
+    return error / size if size > 0 else inf

@@ -9,7 +9,7 @@ import numpy as np
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.diagnostics.structure import ended_blocks
-from bdfa_np.diagnostics.vectors import angle, inner
+from bdfa_np.diagnostics.vectors import angle, norm, products
 from bdfa_np.layers import BatchNorm, Conv2d, Linear
 from bdfa_np.layers.base import Layer
 from bdfa_np.network import Sequential
@@ -35,11 +35,12 @@ def feedback(rule: Rule, layers: Sequence[Layer]) -> dict[str, list[float]]:
     values = {quantity: dict.fromkeys(names, nan) for quantity in ("feedback_norm", "feedback_angle")}
 
     def note(name: str, B: Array, stands_for: Array) -> None:
-        bb = inner(backend, B, B)
-        values["feedback_norm"][name] = bb**0.5
-        if B.shape == stands_for.shape:  # a rule from outside may hold something else there
-            cosine = inner(backend, B, stands_for), bb, inner(backend, stands_for, stands_for)
-            values["feedback_angle"][name] = angle(*cosine)
+        if B.shape == stands_for.shape:
+            sums = products(backend, B, stands_for).sum(axis=1)
+            values["feedback_norm"][name] = float(sums[1]) ** 0.5
+            values["feedback_angle"][name] = angle(*sums)
+        else:  # what a rule from outside holds there
+            values["feedback_norm"][name] = norm(backend, B)
 
     for name, V in _layerwise(rule, layers):
         note(name, V, network.weights[f"{name}.W"])

@@ -1,6 +1,7 @@
 """Norms, products and angles of whole batches, summed in float64 whatever they are of."""
 
 from collections.abc import Iterator
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,17 @@ BLOCK = 2**20
 """Entries that are brought to float64 at a time: of a convolution's feature maps there may be a hundred times more."""
 
 
-def inner(backend: Backend, a: Array, b: Array) -> float:
-    """Return ``Σ a ⊙ b`` of two arrays (N, ...); the same bits where the two are equal to others."""
-    total = 0.0
+def products(backend: Backend, a: Array, b: Array) -> NDArray[np.float64]:
+    """Return ``Σ a ⊙ b``, ``Σ a ⊙ a`` and ``Σ b ⊙ b`` for each place of the first axis, (3, N), on the host.
+
+    Where ``a`` and ``b`` are equal, so are the three.
+    """
+    found = []
     for part in _parts(a):
-        one, other = (array[part].astype("float64").reshape(-1) for array in (a, b))
-        total += float(backend.to_host((one.reshape(1, -1) @ other.reshape(-1, 1)).reshape(-1))[0])
-    return total
+        one, other = (array[part].astype("float64").reshape(part.stop - part.start, -1) for array in (a, b))
+        sums = [(left * right).sum(axis=1) for left, right in ((one, other), (one, one), (other, other))]
+        found.append([backend.to_host(sum_) for sum_ in sums])
+    return np.concatenate(found, axis=1)
 
 
 def row_norms(backend: Backend, a: Array) -> NDArray[np.float64]:
@@ -25,8 +30,15 @@ def row_norms(backend: Backend, a: Array) -> NDArray[np.float64]:
     found = []
     for part in _parts(a):
         entries = a[part].astype("float64").reshape(part.stop - part.start, -1)
-        found.append(backend.to_host((entries * entries).sum(axis=1)))
-    return np.sqrt(np.concatenate(found))
+        entries *= entries
+        found.append(backend.to_host(entries.sum(axis=1)))
+    norms: NDArray[np.float64] = np.sqrt(np.concatenate(found))
+    return norms
+
+
+def norm(backend: Backend, a: Array) -> float:
+    """Return the norm of all entries."""
+    return float(np.sqrt((row_norms(backend, a) ** 2).sum()))
 
 
 def _parts(a: Array) -> Iterator[slice]:
@@ -40,7 +52,7 @@ def angle(ab: float, aa: float, bb: float) -> float:
     From 0, which two equal vectors have exactly, to 180; NaN where one is zero or not finite.
     """
     if not (aa > 0 and bb > 0):
-        return float("nan")
+        return nan
     squared_cosine = np.float64(ab) / aa * (np.float64(ab) / bb)
     sine = np.sqrt(np.maximum(0.0, 1 - squared_cosine))
     return float(np.degrees(np.arctan2(sine, np.copysign(np.sqrt(squared_cosine), ab))))
