@@ -64,9 +64,10 @@ def mean_jacobians(network: Sequential, sites: Collection[str]) -> dict[str, Arr
 
     Backward passes take the gradients of single logits down, all layers in the same passes; ``W`` of what they pass
     stands in for the product of the weights above, and slopes, pooling and skips are those of the batch. Of batch
-    normalisation the batch's statistics are held constant: the Jacobian is of an image's own logits. Image i of pass s
-    has its gradient by logit ``(i + s) mod K``; up to ten classes there are K passes, and each row is the mean over
-    all images. With more there are ten, or as many as it takes for every logit, and a row is the mean over its share.
+    normalisation the batch's statistics are held constant: the Jacobian is of an image's own logits. Up to ten classes
+    there are K passes, and each row is the mean over all images. With more there are P = 10, or as many as it takes for
+    every logit to come by: image i has its gradients by the logits ``iP .. iP + P - 1``, modulo K, and each row is the
+    mean over its share of the images.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def mean_jacobians(network: Sequential, sites: Collection[str]) -> dict[str, Arr
     passes = min(K, max(PASSES, ceil(K / N)))
     images, counts = np.arange(N), np.zeros(K)
     for number in range(passes):
-        logits = (images + number) % K
+        logits = (images * passes + number) % K
         counts += np.bincount(logits, minlength=K)
         chosen = backend.one_hot(backend.asarray(logits), K)  # (N, K)
         _Down(backend, found, chosen)(network.layers, chosen)
