@@ -180,6 +180,11 @@ class GELU(NonLinearity):
         self.backend.elementwise(self.activated, (a,), (self.y, self.slope))
         return self.y  # (N, ...)
 
+    def apply(self, a: Array) -> Array:
+        """Compute ``y`` in place of ``a`` and return it; the slope beside it is kept by nobody."""
+        self.backend.elementwise(self.activated, (a,), (a, self.backend.lend(a.shape)))
+        return a
+
     @staticmethod
     @formula
     def activated(a):

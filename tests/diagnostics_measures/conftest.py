@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bdfa_np import Config, build_model
+from bdfa_np.backend.cpu.compiling import compiling_nothing
 from bdfa_np.diagnostics.measurer import Measurer, Probe
 from bdfa_np.diagnostics.quantities import GROUPS
 
@@ -32,6 +33,13 @@ def build(config, input_shape, num_classes, rng, backend):
     return Sequential({layers}, input_shape, backend=backend, rng=rng)
 """
 FULLY_CONNECTED = ("vectors", "relu", "straight", "noisy")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_compiled():
+    """Have NumPy compute, with the same bits: to compile a loop takes longer than all these tests."""
+    with compiling_nothing():
+        yield
 
 
 class Nets:
