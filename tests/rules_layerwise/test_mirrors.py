@@ -1,9 +1,12 @@
 """The mirror phase of wm: what it expects to learn, through which non-linearity, from which noise, and when."""
 
+import math
+
 import numpy as np
 import pytest
 
 from bdfa_np import (
+    GELU,
     SGD,
     WM,
     BatchNorm,
@@ -55,6 +58,17 @@ def test_the_mean_of_many_steps_on_a_linear_layer_is_the_expected_one(backend, m
         rule.mirror(layer, x)
     expected = 0.01 * N * NOISE**2 / 3 * layer.W
     assert np.abs(B / steps - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_the_noise_passes_a_non_linearity_that_keeps_its_slope_beside_its_output(backend):
+    """GELU computes two things at once, of which the mirror needs the one."""
+    rule = make_rule(backend, [Linear(6), Tanh(), Linear(5), GELU(), Linear(2)], (4,), mirror_decay=0.0)
+    layer, x = rule.network["linear2"], np.random.default_rng(0).normal(size=(3, 6))
+    before = rule.B["linear2"].copy()
+    rule.mirror(layer, x)
+    a = x @ layer.W + layer.b
+    y = np.array([[entry * (1 + math.erf(entry / 2**0.5)) / 2 for entry in row] for row in a])
+    np.testing.assert_allclose(rule.B["linear2"] - before, 0.01 * x.T @ y, rtol=1e-9)
 
 
 def test_the_bias_and_the_layers_own_non_linearity_have_their_part_and_the_output_layer_is_linear(backend):
