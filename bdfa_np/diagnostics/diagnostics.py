@@ -161,14 +161,20 @@ class Diagnostics:
         return pandas.DataFrame(self.rows(), columns=["epoch", "step", "layer", *self.values])
 
     def table(self, row: int = -1) -> Table:
-        """Return the numbers of a measurement, the last one unless told otherwise: a row a layer."""
+        """Return the numbers of a measurement, the last one unless told otherwise.
+
+        A row a quantity and a column a layer, or where there are more layers than quantities the other way round.
+        """
         names = list(self.values)
         if not len(self):
-            return Table(["layer", *names], [], title="nothing measured")
-        cells = {name: [None if np.isnan(one) else float(one) for one in self._shown(name)[row]] for name in names}
+            return Table(["layer"], [], title="nothing measured")
+        cells = [[None if np.isnan(one) else float(one) for one in self._shown(name)[row]] for name in names]
         title = f"after {self.epochs[row]:g} epochs"
-        rows = [[layer, *(cells[name][place] for name in names)] for place, layer in enumerate(self.layers)]
-        return Table(["layer", *names], rows, title=title)
+        if len(self.layers) <= len(names):
+            rows = [[name, *found] for name, found in zip(names, cells, strict=True)]
+            return Table(["", *self.layers], rows, title=title)
+        rows = [[layer, *(found[place] for found in cells)] for place, layer in enumerate(self.layers)]
+        return Table(["", *names], rows, title=title)
 
     def _shown(self, name: str) -> NDArray[np.float64]:
         """Return a quantity (T, L), angles without those that say nothing."""
