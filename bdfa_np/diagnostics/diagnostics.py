@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,11 @@ class Diagnostics:
             return found
         return np.where(meaningful > 0, found, np.nan)
 
+    def _at(self, row: int) -> Diagnostics:
+        """Return one measurement alone, without its pictures."""
+        values = {name: column[row, np.newaxis] for name, column in self.values.items()}
+        return Diagnostics(self.layers, self.epochs[row, np.newaxis], self.steps[row, np.newaxis], values)
+
     def up_to(self, steps: int) -> Diagnostics:
         """Return what was measured up to so many steps of the run."""
         count = int((self.steps <= steps).sum())
@@ -117,19 +123,20 @@ class Diagnostics:
 
     def last_of_epoch(self, epoch: int) -> int | None:
         """Return which measurement was the last one in an epoch, counted from 1; None where there was none."""
-        found = np.flatnonzero((self.epochs > epoch - 1) & (self.epochs <= epoch))
-        return int(found[-1]) if len(found) else None
+        row = int(np.searchsorted(self.epochs, epoch, side="right")) - 1
+        return row if row >= 0 and self.epochs[row] > epoch - 1 else None
 
     def figures(self, row: int = -1) -> dict[str, float]:
         """Return all numbers of a measurement, the last one unless told otherwise, as ``signal_angle.linear1``.
 
         What does not apply to a layer, or says nothing, is left out.
         """
+        one = self._at(row)
         return {
-            f"{name}.{layer}": float(value)
+            f"{name}.{layer}": value
             for name in self.values
-            for layer, value in zip(self.layers, self._shown(name)[row], strict=True)
-            if not np.isnan(value)
+            for layer, value in zip(self.layers, one._shown(name)[0].tolist(), strict=True)
+            if not isnan(value)
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -161,14 +168,21 @@ class Diagnostics:
         return pandas.DataFrame(self.rows(), columns=["epoch", "step", "layer", *self.values])
 
     def table(self, row: int = -1) -> Table:
-        """Return the numbers of a measurement, the last one unless told otherwise: a row a layer."""
+        """Return the numbers of a measurement, the last one unless told otherwise.
+
+        A row a quantity and a column a layer, or where there are more layers than quantities the other way round.
+        """
         names = list(self.values)
         if not len(self):
-            return Table(["layer", *names], [], title="nothing measured")
-        cells = {name: [None if np.isnan(one) else float(one) for one in self._shown(name)[row]] for name in names}
+            return Table(["layer"], [], title="nothing measured")
+        one = self._at(row)
+        cells = [[None if isnan(value) else value for value in one._shown(name)[0].tolist()] for name in names]
         title = f"after {self.epochs[row]:g} epochs"
-        rows = [[layer, *(cells[name][place] for name in names)] for place, layer in enumerate(self.layers)]
-        return Table(["layer", *names], rows, title=title)
+        if len(self.layers) <= len(names):
+            rows = [[name, *found] for name, found in zip(names, cells, strict=True)]
+            return Table(["", *self.layers], rows, title=title)
+        rows = [[layer, *(found[place] for found in cells)] for place, layer in enumerate(self.layers)]
+        return Table(["", *names], rows, title=title)
 
     def _shown(self, name: str) -> NDArray[np.float64]:
         """Return a quantity (T, L), angles without those that say nothing."""

@@ -41,23 +41,38 @@ class Recording:
         of_before = () if before is None else tuple(before.values)
         self.names = tuple(ordered([*names, *of_before]))
         self.settings = dict(settings or {})
-        self._epochs: list[float] = []
-        self._steps: list[int] = []
-        self._values: list[dict[str, NDArray[np.float64]]] = []
+        self._count = 0
+        self._epochs = np.empty(0, np.float64)
+        self._steps = np.empty(0, np.int64)
+        self._values = {name: np.empty((0, len(self.layers))) for name in self.names}
         self._snapshots: dict[int, dict[str, NDArray[np.float32]]] = {}
+        self._made: Diagnostics | None = None
         if before is not None:
             self._take(before)
 
     def _take(self, before: Diagnostics) -> None:
-        self._epochs, self._steps = before.epochs.tolist(), before.steps.tolist()
-        self._values = [{name: column[row] for name, column in before.values.items()} for row in range(len(before))]
+        self._make_room(len(before))
+        self._count = len(before)
+        self._epochs[: self._count], self._steps[: self._count] = before.epochs, before.steps
+        for name, column in before.values.items():
+            self._values[name][: self._count] = column
         for place, row in enumerate(before.snapshot_rows.tolist()):
             self._snapshots[row] = {name: arrays[place] for name, arrays in before.snapshots.items()}
         self.settings = {**before.settings, **self.settings}
 
+    def _make_room(self, count: int) -> None:
+        """See that so many measurements fit; where they do not, so many more that this is rarely called for."""
+        if count > len(self._steps):
+            more = max(count, 2 * len(self._steps)) - len(self._steps)
+            self._epochs, self._steps = (
+                np.append(one, np.zeros(more, one.dtype)) for one in (self._epochs, self._steps)
+            )
+            empty = np.full((more, len(self.layers)), np.nan)
+            self._values = {name: np.append(column, empty, axis=0) for name, column in self._values.items()}
+
     def __len__(self) -> int:
         """Return the number of measurements."""
-        return len(self._steps)
+        return self._count
 
     def add(
         self,
@@ -77,33 +92,31 @@ class Recording:
         snapshots : mapping of str to ndarray
             Pictures of weights, by name.
         """
-        last = len(self) - 1
-        if last in self._snapshots and not keeps_snapshot(last):
-            del self._snapshots[last]  # the latest one is always there
-        self._epochs.append(epoch)
-        self._steps.append(step)
-        self._values.append({name: np.array(column, np.float64) for name, column in values.items()})
+        row = self._count
+        self._make_room(row + 1)
+        self._epochs[row], self._steps[row] = epoch, step
+        for name, column in values.items():
+            self._values[name][row] = column
+        if row - 1 in self._snapshots and not keeps_snapshot(row - 1):
+            del self._snapshots[row - 1]  # the latest one is always there
         if snapshots:
-            self._snapshots[last + 1] = {name: np.array(one, np.float32) for name, one in snapshots.items()}
+            self._snapshots[row] = {name: np.array(one, np.float32) for name, one in snapshots.items()}
+        self._count, self._made = row + 1, None
 
     def diagnostics(self) -> Diagnostics:
         """Return all of it as arrays."""
-        shape = (len(self), len(self.layers))
-        values = {}
-        for name in self.names:
-            values[name] = np.full(shape, np.nan)
-            for row, found in enumerate(self._values):
-                if name in found:
-                    values[name][row] = found[name]
-        return Diagnostics(
-            self.layers,
-            np.array(self._epochs, np.float64),
-            np.array(self._steps, np.int64),
-            values,
-            self._stacked(),
-            dict(self.settings),
-            np.array(sorted(self._snapshots), np.int64),
-        )
+        if self._made is None:
+            count = self._count  # what is behind it is written later, and never again
+            self._made = Diagnostics(
+                self.layers,
+                self._epochs[:count],
+                self._steps[:count],
+                {name: column[:count] for name, column in self._values.items()},
+                self._stacked(),
+                dict(self.settings),
+                np.array(sorted(self._snapshots), np.int64),
+            )
+        return self._made
 
     def _stacked(self) -> dict[str, NDArray[np.float32]]:
         """Return snapshots by name; where a measurement lacks one that others have, NaN."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError, TrainingError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import Model
@@ -144,6 +145,9 @@ class Session:
         config = self.model.config
         if config.track or checkpoint.measured is not None:
             self._track(Tracker(self.model, self.data, checkpoint.measured, self.folder.file(DIAGNOSTICS)))
+            if self.history:
+                self._measure_at_first()
+            checkpoint.measured = self._diagnostics()
         epoch_lines = [epoch_line(record, config.epochs) for record in self.history]
         self.folder.go_on_from(checkpoint, self.data.split.class_names, config, opening(self.model), epoch_lines)
         self._draw(at_once=True)
@@ -157,6 +161,9 @@ class Session:
         self.tracker = tracker
         if tracker.watches_steps:
             self.trainer.on_batch = self._after_step
+
+    def _diagnostics(self) -> Diagnostics | None:
+        return None if self.tracker is None else self.tracker.diagnostics()
 
     def _after_step(self, number: int) -> None:
         self.listener.step(number)
@@ -181,7 +188,8 @@ class Session:
             with self._interrupts_told():
                 if self.trainer.goes_on(config.epochs):
                     self.folder.remove_result()
-                    self._begin_tracking()
+                    self._measure_at_first()
+                    self._keep_measured()
                     self._lines(epoch_heading(config.tested_on, config.epochs))
                     self._train()
                     self._draw(at_once=True)
@@ -197,17 +205,16 @@ class Session:
                 self._events.close()
         self._lines(self._ending(done_before))
 
-    def _begin_tracking(self) -> None:
+    def _measure_at_first(self) -> None:
+        """Measure before the first step; of a run that was not measured until now, after its epochs."""
         if self.tracker is not None:
             with blamed():
                 self.trainer.begin()  # a rule may prepare its feedback
                 self.tracker.begin(self.trainer.progress.epoch)
-            self._keep_measured()
 
     def _keep_measured(self) -> None:
         """Write what was measured, before an epoch is over: a resumed run forgets what its checkpoint has not."""
-        if self.tracker is not None:
-            self.folder.write_measured(self.tracker.diagnostics())
+        self.folder.write_measured(self._diagnostics())
 
     @contextlib.contextmanager
     def _interrupts_told(self) -> Iterator[None]:
@@ -271,7 +278,7 @@ class Session:
 
     def _write_events(self) -> None:
         if self._events is not None and not self.folder.is_staged:
-            self._events.write(self.history, None if self.tracker is None else self.tracker.diagnostics())
+            self._events.write(self.history, self._diagnostics())
 
     def _notes_of_the_rule(self) -> list[str]:
         with blamed(), self.model.network.computing():
@@ -367,7 +374,7 @@ class Session:
             history=self.history,
             preprocessing=self._preprocessing,
             record=self._record,
-            measured=None if self.tracker is None else self.tracker.diagnostics(),
+            measured=self._diagnostics(),
         )
 
     def _ending(self, done_before: int) -> list[str]:

@@ -1,5 +1,6 @@
 """What each option does to the numbers of a run, under its own name and under the Torch program's."""
 
+import io
 import re
 import struct
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -58,7 +60,7 @@ def figures(folder):
     config, document = RunFolder(folder).read_document()
     checkpoint = read_checkpoint(folder / "checkpoint.h5")
     rates = [record.lr for record in checkpoint.history]
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return SimpleNamespace(**vars(checkpoint), config=config, parts=document["data"]["parts"], rates=rates, files=files)
 
 
@@ -224,6 +226,20 @@ def draws(base, changed):
     return "curves.png" not in base.files and same(base, changed)
 
 
+def measures(quantity, times):
+    def check(base, changed):
+        with h5py.File(io.BytesIO(changed.files["diagnostics.h5"])) as file:
+            shape = file[f"values/{quantity}"].shape
+        return shape == (times, 3) and same(base, changed)
+
+    return check
+
+
+def has_events(base, changed):
+    written = [[name for name in one.files if name.startswith("tensorboard")] for one in (base, changed)]
+    return same(base, changed) and list(map(len, written)) == [0, 1]
+
+
 def keeps_best(base, changed):
     assert "best.h5" not in base.files
     return changed.files["best.h5"] == changed.files["checkpoint.h5"] and same(base, changed)
@@ -374,6 +390,9 @@ TABLE = [
     ),
     Row("seed", f"{MLP} --gradient dfa --nonlin relu", 1, another_draw),
     Row("visualize", MLP, 1, draws),
+    Row("track", MLP, "weights", measures("weight_norm", 2)),
+    Row("track_every", f"{MLP} --track weights", "2steps", measures("weight_norm", 3)),
+    Row("tensorboard", MLP, True, has_events),
 ]
 ELSEWHERE = {
     *("dataset", "datapath", "cache_dir", "format", "no_extra", "label", "test_fraction"),  # in test_options_data.py
@@ -391,6 +410,8 @@ def spelled(spelling, value):
 def drawing(row):
     if row.name == "visualize":
         pytest.importorskip("matplotlib", reason="curves are drawn with matplotlib, the extra plot")
+    if row.name == "tensorboard":
+        pytest.importorskip("tensorboardX", reason="event files are written with tensorboardX, an extra")
 
 
 def test_no_option_is_without_a_test_of_its_effect():
