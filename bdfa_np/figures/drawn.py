@@ -18,7 +18,7 @@ def of_runs(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
 
     It may then be called with one or more run folders, studies, results of `bdfa_np.train`, subjects or lists of these,
     and with ``cells``, ``labels``, ``epochs`` and ``trust`` as `bdfa_np.figures.subjects.subjects` has them. It draws
-    in the project's style, unless it is given axes.
+    in the project's style, in a figure ``width`` inches wide; given axes it draws there, as they are.
     """
 
     @wraps(draw)
@@ -28,12 +28,13 @@ def of_runs(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
         labels: str | Sequence[str] = (),
         epochs: int | None = None,
         trust: bool = False,
+        width: float | None = None,
         **options: Any,
     ) -> Drawn:
         style.check_drawing()
         named = [one for run in runs for one in (run if isinstance(run, (list, tuple)) else [run])]
         found = subjects(named, cells=_several(cells), labels=_several(labels), epochs=epochs, trust=trust)
-        with nullcontext() if options.get("axes") is not None else style.applied():
+        with nullcontext() if options.get("axes") is not None else style.applied(width):
             return draw(found, **options)
 
     return drawn

@@ -34,6 +34,10 @@ class Kind:
 
 KINDS = {
     "curves": Kind("training and tested error by epoch"),
+    "confusion": Kind("for which class samples of each class were taken"),
+    "angles": Kind("each layer's signal and the exact gradient", "--track alignment"),
+    "norms": Kind("norms of h, δ, W, B and updates by layer", "--track all"),
+    "rank": Kind("effective rank of δ and h by layer", "--track rank"),
 }
 """By what ``--what`` calls them."""
 

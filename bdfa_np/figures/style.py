@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
+from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from bdfa_np.system.extras import install_command
 from bdfa_np.system.outputs import open_output
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,6 +31,9 @@ TEXT, SMALL = 8, 7
 """Points."""
 DPI = 300
 """Of a PNG."""
+LEGEND_ROW = 0.16
+"""Inches that a line of a legend takes."""
+_TIED = "\N{NO-BREAK SPACE}"
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -58,6 +63,9 @@ STYLES = tuple(Style(COLOURS[number % 7], _MARKERS[number % 11], _DASHES[number 
 NEUTRAL = "#666666"
 """Of what is no subject: a reference line."""
 
+_NO_WINDOW = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+"""What matplotlib draws with where it finds no toolkit that has a display."""
+
 _SETTINGS: dict[str, Any] = {
     "font.size": TEXT,
     "axes.titlesize": TEXT,
@@ -67,6 +75,10 @@ _SETTINGS: dict[str, Any] = {
     "ytick.labelsize": SMALL,
     "legend.fontsize": SMALL,
     "legend.frameon": False,
+    "legend.borderpad": 0.2,
+    "legend.labelspacing": 0.3,
+    "legend.columnspacing": 1.2,
+    "legend.handlelength": 2.2,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -94,13 +106,46 @@ def check_drawing() -> None:
         raise ConfigError(f"pictures are drawn with matplotlib: install it with {install_command('plot')}") from None
 
 
+def check_window() -> None:
+    """Raise `ConfigError` unless a window can be opened here."""
+    from matplotlib import pyplot
+
+    if pyplot.get_backend().lower() in _NO_WINDOW:
+        raise ConfigError(
+            "--show: no window can be opened here, for want of a display or of a toolkit (Tk, Qt): write a file with -o"
+        )
+
+
+def show_window(drawn: Figure) -> None:
+    """Show a figure in a window until that is closed; see `check_window`."""
+    from matplotlib import pyplot
+
+    window = pyplot.figure(figsize=drawn.get_size_inches())
+    window.canvas.figure = drawn
+    drawn.set_canvas(window.canvas)
+    pyplot.show()
+
+
 @contextmanager
-def applied() -> Iterator[None]:
-    """Draw in this style, whatever matplotlib is set to otherwise, for a while."""
+def applied(width: float | None = None) -> Iterator[None]:
+    """Draw in this style, whatever matplotlib is set to otherwise, for a while.
+
+    Parameters
+    ----------
+    width : float, optional
+        How many inches wide figures are; a column of a paper unless given.
+    """
     from matplotlib import style
 
-    with style.context(["default", _SETTINGS]):
+    with style.context(["default", {**_SETTINGS, "figure.figsize": (width or WIDTH, HEIGHT)}]):
         yield
+
+
+def usual_width() -> float:
+    """Return how many inches wide a figure is for which nothing is said."""
+    from matplotlib import rcParams
+
+    return float(rcParams["figure.figsize"][0])
 
 
 def figure(width: float | None = None, height: float | None = None) -> Figure:
@@ -109,9 +154,9 @@ def figure(width: float | None = None, height: float | None = None) -> Figure:
     Parameters
     ----------
     width, height : float, optional
-        In inches; a column of a paper, and what looks well with it, unless given.
+        In inches; what the style in use says unless given.
     """
-    size = width or WIDTH, height or HEIGHT
+    size = width or usual_width(), height or HEIGHT
     if in_notebook():  # which shows the figures of pyplot alone by itself
         from matplotlib import pyplot
 
@@ -142,6 +187,53 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(file, format=suffix[1:], metadata=undated, dpi=DPI)
 
 
+def text_width(text: str, size: float) -> float:
+    """Return how wide a line of text is, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
+    return float(width) / 72
+
+
+def broken(text: str, inches: float, size: float, most: int = 4) -> str:
+    """Return a text with line breaks where a line would be wider than so many inches; what is too much is left out.
+
+    Parameters
+    ----------
+    text : str
+        It is broken at spaces, and at line breaks of its own.
+    inches : float
+        The room.
+    size : float
+        Of the text, in points.
+    most : int, default 4
+        How many lines at most.
+    """
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if line and text_width(longer, size) > inches:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    kept = lines[:most]
+    if len(lines) > most:
+        kept[-1] += " …"
+    return "\n".join(shortened(line, inches, size) for line in kept)
+
+
+def shortened(text: str, inches: float, size: float) -> str:
+    """Return a line that fits into so many inches: its end is left out where it does not."""
+    if text_width(text, size) <= inches:
+        return text
+    kept = next((end for end in range(len(text) - 1, 0, -1) if text_width(f"{text[:end]}…", size) <= inches), 1)
+    return f"{text[:kept]}…"
+
+
 def title(drawn: Figure | Axes, text: str, *, size: float = TEXT) -> None:
     """Set a title that is broken where a line would not fit; a ``$`` in it is a dollar.
 
@@ -156,38 +248,88 @@ def title(drawn: Figure | Axes, text: str, *, size: float = TEXT) -> None:
     """
     from matplotlib.figure import Figure
 
-    whole = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
-    inches = whole.get_figwidth() if drawn is whole else drawn.get_position().width * whole.get_figwidth()
-    room = max(int(inches * 72 / (0.56 * size)), 10)
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, room) or [""]]
     if isinstance(drawn, Figure):
-        drawn.suptitle("\n".join(lines), fontsize=size, parse_math=False)
-    else:
-        drawn.set_title("\n".join(lines), fontsize=size, parse_math=False)
+        drawn.suptitle(broken(text, 0.97 * drawn.get_figwidth(), size), fontsize=size, parse_math=False)
+        return
+    grid = drawn.get_gridspec()
+    columns = grid.ncols if grid is not None else 1
+    room = figure_of(drawn).get_figwidth() / columns - 0.55
+    drawn.set_title(broken(text, room, size), fontsize=size, parse_math=False)
 
 
-def legend(axes: Axes, *, below: bool, columns: int = 1) -> None:
-    """Add a legend of what is labelled: inside the axes, or below all of the figure, where there is much.
+def figure_of(axes: Axes) -> Figure:
+    """Return the whole figure that axes are in."""
+    found: Any = axes.get_figure(root=True)
+    whole: Figure = found
+    return whole
+
+
+def legend(axes: Axes, handles: Sequence[Artist] = (), *, below: bool = True) -> None:
+    """Add a legend: below the whole figure, which grows by its rows, or inside of the axes.
 
     Parameters
     ----------
     axes : Axes
         Whose labels they are.
-    below : bool
-        Whether it stands below.
-    columns : int, default 1
-        How many entries stand beside one another.
+    handles : sequence of Artist, optional
+        The entries; whatever is labelled in the axes unless given.
+    below : bool, default True
+        Whether it stands below; in a figure of somebody else's it would not.
     """
-    handles, labels = axes.get_legend_handles_labels()
-    if not handles:
+    entries = list(handles) or axes.get_legend_handles_labels()[0]
+    if not entries:
         return
+    labels = [str(entry.get_label()) for entry in entries]
+    whole = figure_of(axes)
+    width = whole.get_figwidth()
+    labels = [shortened(label, width - 0.55, SMALL) for label in labels]
     if below:
-        whole = axes.get_figure(root=True)
-        made = whole.legend(handles, labels, loc="outside lower center", ncols=columns)
+        columns = _columns(labels, width - 0.1)
+        rows = -(-len(labels) // columns)
+        whole.set_figheight(whole.get_figheight() + rows * LEGEND_ROW)
+        made = whole.legend(entries, labels, loc="outside lower center", ncols=columns)
     else:
-        made = axes.legend(handles, labels, loc="best", ncols=columns)
+        made = axes.legend(entries, labels, loc="best")
     for text in made.get_texts():
         text.set_parse_math(False)
+
+
+def _columns(labels: Sequence[str], inches: float) -> int:
+    """Return in how many columns a legend's entries fit, which are filled one after another, evenly."""
+    widths = [text_width(label, SMALL) + 0.42 for label in labels]
+    for columns in range(len(labels), 1, -1):
+        size, longer = divmod(len(labels), columns)
+        ends = [number * size + min(number, longer) for number in range(columns + 1)]
+        if sum(max(widths[start:end]) for start, end in pairwise(ends)) <= inches:
+            return columns
+    return 1
+
+
+def log_axis(axes: Axes, smallest: float, largest: float) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at ones, twos and fives, or tens where it is long."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    decades = log10(largest / smallest)
+    steps = (1, 2, 5) if decades <= 1.7 else (1, 3) if decades <= 3 else (1,)
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=steps, numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if decades < 0.7:  # or there would be one number at the axis, or none
+        axes.set_ylim(smallest / 1.6, largest * 1.6)
+
+
+def epoch_axis(axes: Axes, first: float, last: float, *, ticks: int = 8) -> None:
+    """Let the horizontal axis have whole numbers of epochs, and a lone one its place in the middle."""
+    from matplotlib.ticker import MaxNLocator
+
+    if first == last:
+        axes.set_xlim(first - 0.5, last + 0.5)
+        axes.set_xticks([first], labels=[f"{first:g}"])
+        return
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=ticks))
+    margin = 0.03 * (last - first)
+    axes.set_xlim(first - margin, last + margin)
 
 
 def settings_title(*configs: Config) -> str:
@@ -206,19 +348,15 @@ def settings_title(*configs: Config) -> str:
     for name in shared:
         value = getattr(first, name)
         if name not in left_out and value is not None and not is_usual(first, name, run_outside=False):
-            parts.append(f"{name} {_shown(value)}")
+            parts.append(f"{name}{_TIED}{_shown(value)}")
     own = [config.rule_options or {} for config in configs]
-    parts += [f"{name} {_shown(value)}" for name, value in own[0].items() if all(one.get(name) == value for one in own)]
+    parts += [
+        f"{name}{_TIED}{_shown(value)}" for name, value in own[0].items() if all(one.get(name) == value for one in own)
+    ]
     if len(configs) == 1:
-        parts.append(f"seed {first.seed}")
+        parts.append(f"seed{_TIED}{first.seed}")
     return ", ".join(parts)
 
 
 def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def columns_for(labels: Sequence[str], width: float) -> int:
-    """Return how many legend entries fit beside one another in a figure so many inches wide."""
-    longest = max(map(len, labels), default=1)
-    return max(min(int(width * 72 / (0.56 * SMALL * longest + 32)), len(labels), 4), 1)

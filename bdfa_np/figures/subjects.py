@@ -140,7 +140,7 @@ def _of_result(result: Any, *, trust: bool, note: Note) -> RunView:
             f"a {type(result).__name__} cannot be drawn: give a run folder, a study, or what bdfa_np.train returned"
         )
     if result.folder is not None:
-        return replace(read_run(result.folder, trust=trust, note=note), measured=getattr(result, "diagnostics", None))
+        return replace(read_run(result.folder, trust=trust, note=note), measured=result.diagnostics)
     if not result.history:
         raise RunError("this run has no whole epoch yet: there is nothing to draw")
     return RunView(
@@ -151,7 +151,7 @@ def _of_result(result: Any, *, trust: bool, note: Note) -> RunView:
         trust,
         note,
         trained=result.model,
-        measured=getattr(result, "diagnostics", None),
+        measured=result.diagnostics,
     )
 
 

@@ -103,9 +103,7 @@ class RunView:
         """Return what was measured of the run; None where it was not tracked."""
         if self.measured is not None or self.path is None:
             return self.measured
-        read = getattr(self.folder, "read_diagnostics", None)
-        found: Diagnostics | None = read() if read is not None else None
-        return found
+        return self.folder.read_diagnostics()
 
     def model(self, *, best: bool = False) -> Model:
         """Build the net as the last epoch left it, or the best one, on NumPy; the same again each time.
@@ -192,19 +190,24 @@ class Subject:
         return self.runs[0].config
 
     @property
+    def unfinished(self) -> str:
+        """What is to be said of runs that are not finished; empty where all are."""
+        left = [run for run in self.runs if not run.finished]
+        if not left:
+            return ""
+        if len(self.runs) > 1:
+            return f"{len(left)} of {counted(len(self.runs), 'seed')} not finished"
+        done, asked = len(left[0].history), left[0].config.epochs
+        return f"{done} of {counted(asked, 'epoch')}" if asked > done else f"{counted(done, 'epoch')} so far"
+
+    @property
     def legend(self) -> str:
         """The label, and what is to be known of the runs: how many seeds, and which are not finished."""
-        seeds = [counted(len(self.runs), "seed")] if len(self.runs) > 1 else []
-        left = [run for run in self.runs if not run.finished]
-        if left and len(self.runs) == 1:
-            seeds.append(_done(left[0]))
-        elif left:
-            seeds.append(f"{len(left)} not finished")
-        return f"{self.label} ({', '.join(seeds)})" if seeds else self.label
+        told = [counted(len(self.runs), "seed")] if len(self.runs) > 1 else []
+        told += [self.unfinished] if self.unfinished else []
+        return f"{self.label} ({', '.join(told)})" if told else self.label
 
-
-def _done(run: RunView) -> str:
-    """Return how far a run is that is not finished."""
-    of = f"{run.config.epochs} " if run.config.epochs > 0 else ""
-    done = len(run.history)
-    return f"{done} of {of}epochs" if of else f"{counted(done, 'epoch')} so far"
+    @property
+    def short_legend(self) -> str:
+        """The same without the number of seeds, which is told for all subjects together."""
+        return f"{self.label} ({self.unfinished})" if self.unfinished else self.label

@@ -1,0 +1,234 @@
+"""What was measured of runs while they trained, by layer over time: a panel a quantity or a subject, a line a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.diagnostics.quantities import QUANTITIES
+from bdfa_np.errors import RunError
+from bdfa_np.figures import style
+from bdfa_np.figures.headings import heading, legends
+from bdfa_np.figures.spread import band_of, mean_of
+from bdfa_np.figures.views import RunView, Subject
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLES = {quantity.name: quantity.title for quantity in QUANTITIES}
+UNITS = {quantity.name: quantity.unit for quantity in QUANTITIES}
+PANEL = 1.55
+"""Inches that a panel is high."""
+NARROWEST = 1.5
+"""Inches that a panel is wide at least."""
+ANGLES = ("signal_angle", "gradient_angle", "feedback_angle")
+MEANINGLESS = "exact gradient below the floor"
+_MOST_MARKERS = 8
+
+
+def measured(subject: Subject, groups: Sequence[str]) -> list[Diagnostics]:
+    """Return what was measured of each run of a subject.
+
+    Parameters
+    ----------
+    subject : Subject
+        The runs.
+    groups : sequence of str
+        What must have been tracked: one of these at least.
+
+    Raises
+    ------
+    RunError
+        If a run was not tracked, or not for any of these; it says how to.
+    """
+    return [_of_run(run, groups) for run in subject.runs]
+
+
+def _of_run(run: RunView, groups: Sequence[str]) -> Diagnostics:
+    found = run.diagnostics()
+    names = [quantity.name for quantity in QUANTITIES if quantity.group in groups]
+    if found is not None and len(found.steps) and any(name in found.values for name in names):
+        return found
+    track = ",".join(groups)
+    what = "nothing was measured of it" if found is None else f"{', '.join(groups)} was not measured of it"
+    raise RunError(f"{run.name}: {what} while it trained: train one with bdfa train ... --track {track}")
+
+
+def grid(
+    subjects: Sequence[Subject], names: Sequence[str], groups: Sequence[str], *, axes: Axes | None = None
+) -> Figure | Axes:
+    """Draw quantities by layer over the epochs.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+        Tracked runs.
+    names : sequence of str
+        Which quantities; those that were measured of none are left out.
+    groups : sequence of str
+        What must have been tracked for them.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw the only quantity of the only subject; a figure of panels unless given.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.axes.Axes
+
+    Raises
+    ------
+    RunError
+        If a run was not tracked.
+    """
+    found = [measured(subject, groups) for subject in subjects]
+    names = [name for name in names if any(_has(one, name) for several in found for one in several)]
+    layers = list(dict.fromkeys(layer for several in found for one in several for layer in one.layers))
+    looks = dict(zip(layers, _looks(len(layers)), strict=True))
+    if axes is not None:
+        _panel(axes, found[0], names[0], looks)
+        style.title(axes, heading(subjects))
+        style.legend(axes, _entries(looks, found, names), below=False)
+        return axes
+    rows, columns = _layout(len(subjects), len(names))
+    width = max(style.usual_width(), NARROWEST * columns + 0.3)
+    drawn = style.figure(width, rows * PANEL + 0.4)
+    places = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey="row" if len(names) > 1 else True)
+    panels = [(subject, name) for name in names for subject in range(len(subjects))]
+    called = legends(subjects)
+    for (number, name), place in zip(panels, places.flat, strict=False):
+        _panel(place, found[number], name, looks)
+        both = len(names) > 1 and len(subjects) > 1
+        if both and number == 0:
+            place.set_ylabel(style.broken(TITLES[name], PANEL - 0.3, style.SMALL), fontsize=style.SMALL)
+        if len(subjects) > 1 and name == names[0]:
+            style.title(place, called[number], size=style.SMALL)
+        elif len(names) > 1 and not both:
+            style.title(place, TITLES[name], size=style.SMALL)
+    for place in places.flat[len(panels) :]:
+        place.remove()
+    for place in places.flat[max(len(panels) - columns, 0) : len(panels)]:
+        place.tick_params(labelbottom=True)
+    for place in places[-1]:
+        place.set_xlabel("epoch")
+    if len(names) == 1:
+        drawn.supylabel(_axis(names[0]), fontsize=style.TEXT)
+    style.title(drawn, heading(subjects))
+    style.legend(places.flat[0], _entries(looks, found, names))
+    return drawn
+
+
+def _has(found: Diagnostics, name: str) -> bool:
+    return name in found.values and bool(np.isfinite(found.values[name]).any())
+
+
+def _layout(subjects: int, names: int) -> tuple[int, int]:
+    """Return rows and columns of panels: a row a quantity where there are several subjects too."""
+    if subjects > 1 and names > 1:
+        return names, subjects
+    count = max(subjects, names)
+    columns = min(count, max(int(style.usual_width() / NARROWEST), 1))
+    return -(-count // columns), columns
+
+
+def _looks(count: int) -> list[style.Style]:
+    """Return how layers are drawn, from input to output: of many from light to dark, as they are in an order."""
+    if count <= len(style.COLOURS):
+        return list(style.STYLES[:count])
+    from matplotlib import colormaps, colors
+
+    shades = colormaps["cividis"](np.linspace(0.85, 0.0, count))
+    return [
+        style.Style(colors.to_hex(shade), look.marker, look.dash)
+        for shade, look in zip(shades, style.STYLES, strict=False)
+    ]
+
+
+def _panel(axes: Axes, found: Sequence[Diagnostics], name: str, looks: dict[str, style.Style]) -> None:
+    """Draw a quantity of a subject's runs."""
+    shortest = min(len(one.epochs) for one in found)
+    epochs = found[0].epochs[:shortest]
+    for layer, look in looks.items():
+        columns = [_column(one, name, layer, shortest) for one in found]
+        raw = np.stack([column for column, _ in columns])
+        kept = np.stack([column for _, column in columns])
+        if not np.isfinite(raw).any():
+            continue
+        mean = mean_of(kept)
+        every = max(-(-len(epochs) // _MOST_MARKERS), 1)
+        line: dict[str, Any] = {"color": look.colour, "marker": look.marker}
+        axes.plot(epochs, mean, linestyle=look.dash, label=layer, markevery=every, **line, markersize=2.8, linewidth=1)
+        if len(found) > 1:
+            axes.fill_between(epochs, *band_of(kept, "range"), color=look.colour, alpha=0.15, linewidth=0)
+        meaningless = np.where(np.isfinite(mean), np.nan, mean_of(raw))
+        axes.plot(epochs, meaningless, linestyle="none", markerfacecolor="none", markeredgewidth=0.6, **line)
+    if name in ANGLES:
+        axes.axhline(90, color=style.NEUTRAL, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        axes.set_yticks(range(0, 181, 30))
+        axes.set_ylim(-4, max(100, min(axes.dataLim.ymax + 5, 184)))
+    elif UNITS[name] == "share":
+        axes.set_ylim(-0.03, 1.03)
+    elif UNITS[name] == "singular values":
+        axes.set_ylim(bottom=0)
+    elif len(numbers := _numbers(axes)) and numbers.min() > 0:
+        style.log_axis(axes, numbers.min(), numbers.max())
+    style.epoch_axis(axes, epochs[0], epochs[-1], ticks=5)
+    axes.grid(axis="y")
+
+
+def _column(found: Diagnostics, name: str, layer: str, length: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a layer's numbers (length,), and the same without those that mean nothing."""
+    if name not in found.values or layer not in found.layers:
+        nothing = np.full(length, np.nan)
+        return nothing, nothing
+    number = found.layers.index(layer)
+    raw = np.array(found.values[name][:length, number], dtype=np.float64)
+    kept = np.array(found.angles(name)[:length, number] if name in ANGLES else raw, dtype=np.float64)
+    raw[~np.isfinite(raw)] = kept[~np.isfinite(kept)] = np.nan
+    return raw, kept
+
+
+def _numbers(axes: Axes) -> NDArray[np.float64]:
+    """Return all numbers that are drawn in axes, and in those that have their vertical axis in common."""
+    shared = axes.get_shared_y_axes().get_siblings(axes)
+    lines = [np.asarray(line.get_ydata(), dtype=np.float64) for one in shared for line in one.lines]
+    numbers: NDArray[np.float64] = np.concatenate([*lines, np.zeros(0)])
+    return numbers[np.isfinite(numbers)]
+
+
+def _axis(name: str) -> str:
+    unit = UNITS[name]
+    return f"{TITLES[name]}, {'°' if unit == 'degrees' else unit}" if unit else TITLES[name]
+
+
+def _entries(
+    looks: dict[str, style.Style], found: Sequence[Sequence[Diagnostics]], names: Sequence[str]
+) -> list[Artist]:
+    """Return the legend: the layers from input to output, and what bands and hollow marks are."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Artist] = [
+        Line2D([], [], label=layer, color=look.colour, marker=look.marker, linestyle=look.dash, linewidth=1)
+        for layer, look in looks.items()
+    ]
+    angles = [name for name in names if name in ANGLES]
+    if angles:
+        entries.append(Line2D([], [], label="90°", color=style.NEUTRAL, linestyle=(0, (2, 2)), linewidth=0.8))
+    if any(len(several) > 1 for several in found):
+        entries.append(Patch(color=style.NEUTRAL, alpha=0.25, linewidth=0, label="range of the seeds"))
+    hollow: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "color": style.NEUTRAL}
+    if any(_is_meaningless(one, name) for several in found for one in several for name in angles):
+        entries.append(Line2D([], [], label=MEANINGLESS, marker="o", **hollow))
+    return entries
+
+
+def _is_meaningless(found: Diagnostics, name: str) -> bool:
+    if name not in found.values:
+        return False
+    raw, kept = np.isfinite(found.values[name]), np.isfinite(found.angles(name))
+    return bool((raw & ~kept).any())
