@@ -34,6 +34,11 @@ class Kind:
 
 KINDS = {
     "curves": Kind("training and tested error by epoch"),
+    "features": Kind("what the lowest layer's units look at"),
+    "feedback": Kind("what the feedback weights say of the input", needs="feedback weights"),
+    "digits": Kind("what a net draws from labels alone, beside the classes' means", needs="a run of bfa"),
+    "errors": Kind("the images that are got most wrong, with both names", needs="images"),
+    "embedding": Kind("samples in two dimensions, before the net and in its last hidden layer"),
 }
 """By what ``--what`` calls them."""
 
