@@ -12,7 +12,7 @@ from typing import Literal
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
-from bdfa_np.runs.files import problems_told, read_text
+from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
