@@ -12,7 +12,7 @@ from bdfa_np.runs.history import lowest
 from bdfa_np.runs.listing.watching import Sight
 from bdfa_np.system.text import counted, duration
 
-ANGLES = ("signal_angle", "gradient_angle", "feedback_angle")
+ANGLES = ("signal_angle", "feedback_angle")
 """The first of them that was measured is shown."""
 
 

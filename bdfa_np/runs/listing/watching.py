@@ -13,7 +13,7 @@ from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
 from bdfa_np.system.sealed import problems_told, read_text
-from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
+from bdfa_np.runs.folder import CHECKPOINT, CONFIG, DIAGNOSTICS, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
 from bdfa_np.runs.store.lock import held
@@ -22,7 +22,6 @@ from bdfa_np.runs.store.taking import NEW, is_unfinished
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
-DIAGNOSTICS = "diagnostics.h5"
 State = Literal["preparing", "running", "finished", "stopped"]
 WATCHED = (CONFIG, METRICS, DIAGNOSTICS, CHECKPOINT, RESULT)
 """The files that say how a run stands. Of the checkpoint it is only seen when it was written: it may be large."""
@@ -159,7 +158,7 @@ class Watch:
             "running",
             config=config,
             history=history,
-            diagnostics=getattr(self.folder, "read_diagnostics", lambda: None)(),
+            diagnostics=self.folder.read_diagnostics(),
             result=self.folder.read_result(),
             since=max(written, default=0) / 1e9,
         )
