@@ -14,6 +14,7 @@ COMMANDS = (
     "train",
     "runs",
     "compare",
+    "diagnose",
     "watch",
     "report",
     "study",
@@ -87,6 +88,7 @@ Examples:
   bdfa train --dataset mnist-5k --epochs 10  train on the bundled digits
   bdfa runs                                  which runs there are
   bdfa compare runs/bp runs/dfa              in what they differ
+  bdfa diagnose runs/dfa                     what its layers have learnt
   bdfa watch runs/dfa                        see a run while it trains
   bdfa report runs/dfa -o dfa.html           a page on a run
   bdfa evaluate runs/dfa                     test what was trained
