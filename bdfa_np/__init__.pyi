@@ -1,4 +1,7 @@
 from .backend import make_backend as make_backend
+from .controls.diagnose import cached_diagnosis as cached_diagnosis
+from .controls.diagnose import diagnose as diagnose
+from .controls.diagnosis import Diagnosis as Diagnosis
 from .data import Batches as Batches
 from .data import load_dataset as load_dataset
 from .declaration import Option as Option

@@ -15,6 +15,7 @@ COMMANDS = (
     "runs",
     "compare",
     "plot",
+    "diagnose",
     "watch",
     "report",
     "study",
@@ -89,6 +90,7 @@ Examples:
   bdfa runs                                  which runs there are
   bdfa compare runs/bp runs/dfa              in what they differ
   bdfa plot runs/bp runs/dfa -o curves.png   see them learn
+  bdfa diagnose runs/dfa                     what its layers have learnt
   bdfa watch runs/dfa                        see a run while it trains
   bdfa report runs/dfa -o dfa.html           a page on a run
   bdfa evaluate runs/dfa                     test what was trained

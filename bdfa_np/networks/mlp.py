@@ -13,7 +13,7 @@ STARTS_AT_ZERO = True
 """Unless --nonlin says otherwise."""
 OPTIONS = (
     NONLIN,
-    Option("num_layers", 2, "Hidden layers of mlp.", check=at_least(1, at_most=1000), torch="-num_layers"),
+    Option("num_layers", 2, "Hidden layers of mlp; 0: none.", check=at_least(0, at_most=1000), torch="-num_layers"),
     Option("num_hidden", 800, "Units of each hidden layer.", check=at_least(1, at_most=1_000_000), torch="-num_hidden"),
     DROPOUT,
     INPUT_DROPOUT,

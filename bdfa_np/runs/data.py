@@ -51,6 +51,10 @@ class RunData:
         images, labels = self.prepared.parts["test"]
         return replace(self, split=replace(self.split, test_images=images, test_labels=labels))
 
+    def without_limit(self, seed: int) -> "RunData":
+        """Return the same with all images of the part that the run tests on; ``seed`` is the run's."""
+        return replace(self, split=self.prepared.split(test_limit=None, seed=seed))
+
     def description(self) -> dict[str, Any]:
         """Return what a run's ``config.toml`` says of its data."""
         return {

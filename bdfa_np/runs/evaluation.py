@@ -86,17 +86,8 @@ def evaluate_run(
     with folder.opened(trust=trust) as (trained, document, last, notes):
         for text in notes:
             listener.note(text)
-        if part == "validation" and not trained.validate:
-            raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+        config = in_use_now(trained, run, part, changes, listener)
         checkpoint = folder.read_best() if best else last
-        given = {name: value for name, value in (changes or {}).items() if value is not None}
-        if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != trained.dataset:
-            raise ConfigError(f"--dataset {given['dataset']} differs from the run's {trained.dataset}: only a path may")
-        given["threads"] = in_use(trained, given.get("threads"))
-        anew = {**cuda_defaults(), "backend": "auto", "test_limit": None, **given}
-        config, capped = within_cores(moved(trained, anew))
-        for text in capped:
-            listener.note(text)
         with limited_threads(config.threads):
             kept = folder.read_preprocessing(checkpoint) if config.whiten else None
             data = load_data_of_run(config, document, run, kept=kept, progress=listener.progress, note=listener.note)
@@ -108,3 +99,31 @@ def evaluate_run(
     epoch, epochs = checkpoint.progress.epoch, last.progress.epoch
     sample = "vector" if data.split.holds_vectors else "image"
     return RunEvaluation(loss, confusion, data.split.class_names, config, epoch, epochs, best, sample)
+
+
+def in_use_now(trained: Config, run: Path, part: str, changes: Mapping[str, Any] | None, listener: Listener) -> Config:
+    """Return a run's options with where its net computes now, to be tested on a part of its data set.
+
+    Parameters
+    ----------
+    trained : Config
+        The run's options.
+    run, part, changes, listener
+        As in `evaluate_run`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part, or ``changes`` names another data set.
+    """
+    if part == "validation" and not trained.validate:
+        raise ConfigError(f"{run} was trained without --validate: it has no validation images, only --split test")
+    given = {name: value for name, value in (changes or {}).items() if value is not None}
+    if not is_own(given.get("dataset", "./")) and find_source(given["dataset"]).spelling != trained.dataset:
+        raise ConfigError(f"--dataset {given['dataset']} differs from the run's {trained.dataset}: only a path may")
+    given["threads"] = in_use(trained, given.get("threads"))
+    anew = {**cuda_defaults(), "backend": "auto", "test_limit": None, **given}
+    config, capped = within_cores(moved(trained, anew))
+    for text in capped:
+        listener.note(text)
+    return config

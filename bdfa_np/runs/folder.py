@@ -39,6 +39,8 @@ from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.trainer import EpochRecord
 from bdfa_np.trust.gate import COPIES, Files, copies, of_run
 
+DIAGNOSIS = "diagnosis.json"
+"""What was found when the run was last held against its controls."""
 CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = (
     "config.toml",
     "metrics.csv",
@@ -52,6 +54,7 @@ CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, 
     HISTORY,
     RESULT,
     DIAGNOSTICS,
+    DIAGNOSIS,
     *COPIES,
 )
 

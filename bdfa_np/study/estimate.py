@@ -27,6 +27,8 @@ BATCHES = 4
 """Of how many random batches an epoch of the trial is; it tests on one."""
 SHORTEST, MOST = 0.03, 40
 """Seconds, or steps, after which no further one is timed."""
+FEWEST = 2
+"""Steps that are timed at least: a single one may be one during which the machine did something else."""
 NO_MATTER = (
     *("seed", "epochs", "dataset", "label", "test_fraction", "no_extra", "validate", "train_limit", "test_limit"),
     *("datapath", "cache_dir", "models_folder", "schedule", "milestones", "warmup", "epoch_step"),
@@ -146,7 +148,7 @@ def _steps(trainer: Trainer) -> Iterator[None]:
 def _seconds(act: Callable[[], object]) -> float:
     """Return the least time that an act takes: to that, other programs only add."""
     begin, times = perf_counter(), list[float]()
-    while not times or (len(times) < MOST and perf_counter() - begin < SHORTEST):
+    while len(times) < FEWEST or (len(times) < MOST and perf_counter() - begin < SHORTEST):
         start = perf_counter()
         act()
         times.append(perf_counter() - start)

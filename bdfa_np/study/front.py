@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from html import escape
@@ -14,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 from bdfa_np.errors import ConfigError, StudyError
 from bdfa_np.options.machine import WHERE
 from bdfa_np.representation import one_line
-from bdfa_np.runs.bar import in_notebook
 from bdfa_np.study import description
 from bdfa_np.study.description import load_study, study_of
 from bdfa_np.study.engine.choosing import choose_engine
-from bdfa_np.study.events import Outcome, Watcher
+from bdfa_np.study.events import Outcome
 from bdfa_np.study.laboratory import default_folder, run_study
-from bdfa_np.study.lines import Lines
+from bdfa_np.study.lines import watcher_for
 from bdfa_np.system.paths import check_folder, user_path
-from bdfa_np.system.streams import is_terminal, standard_error
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
 
@@ -198,7 +195,7 @@ class Study(description.Study):
             engine=engine,
             machine={name: value for name, value in given.items() if value is not None},
             data_here=scheduler is None,
-            watcher=_watcher(f"{self.name} in {folder}", self.measure, progress),
+            watcher=watcher_for(f"{self.name} in {folder}", self.measure, progress),
         )
 
     def table(
@@ -298,18 +295,6 @@ def _check_whole(**numbers: Any) -> None:
 
 def _patterns(cells: str | Sequence[str]) -> Sequence[str]:
     return [cells] if isinstance(cells, str) else cells
-
-
-def _watcher(title: str, measure: str, progress: bool | None) -> Watcher:
-    """Return who hears of a study that is carried out from Python."""
-    if progress is False:
-        return Watcher()
-    if in_notebook():
-        return Lines(title, measure, print, lambda text: print(f"note: {text}"))
-    error = standard_error()
-    if progress or is_terminal(sys.stderr):
-        return Lines(title, measure, lambda text: error.write(f"{text}\n"), lambda text: error.write(f"note: {text}\n"))
-    return Lines(title, measure, lambda _: None, lambda text: error.write(f"note: {text}\n"))
 
 
 def _plain(value: Any) -> Any:

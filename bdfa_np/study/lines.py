@@ -1,10 +1,13 @@
 """What is printed while a study's runs are carried out and nobody looks on: a line for each run that is done."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from bdfa_np.study.events import Outcome, State
+from bdfa_np.runs.bar import in_notebook
+from bdfa_np.study.events import Outcome, State, Watcher
 from bdfa_np.study.plan import PlannedRun
 from bdfa_np.study.standing import Standing
+from bdfa_np.system.streams import is_terminal, standard_error
 from bdfa_np.system.text import counted
 
 
@@ -51,3 +54,23 @@ class Lines(Standing):
         if told is None or told.error is None:
             return ""
         return f": {self.measure} {self.shown(told.error)} after {counted(told.epoch, 'epoch')}"
+
+
+def watcher_for(title: str, measure: str, progress: bool | None) -> Watcher:
+    """Return who hears of a study that is carried out from Python.
+
+    Parameters
+    ----------
+    title, measure
+        As `Lines` takes them.
+    progress : bool or None
+        Whether a line is printed for every run that is done; by default in a terminal and in a notebook.
+    """
+    if progress is False:
+        return Watcher()
+    if in_notebook():
+        return Lines(title, measure, print, lambda text: print(f"note: {text}"))
+    error = standard_error()
+    if progress or is_terminal(sys.stderr):
+        return Lines(title, measure, lambda text: error.write(f"{text}\n"), lambda text: error.write(f"note: {text}\n"))
+    return Lines(title, measure, lambda _: None, lambda text: error.write(f"note: {text}\n"))

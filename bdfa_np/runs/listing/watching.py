@@ -12,13 +12,13 @@ from typing import Literal
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
-from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, DIAGNOSTICS, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
 from bdfa_np.runs.store.lock import held
 from bdfa_np.runs.store.result import RESULT, RunResult
 from bdfa_np.runs.store.taking import NEW, is_unfinished
+from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 

@@ -5,6 +5,7 @@ leaves the run that was there, or none. From then on the new run is the folder's
 what is left to do.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -12,8 +13,11 @@ from pathlib import Path
 
 from bdfa_np.errors import RunError
 from bdfa_np.runs.store.events import remove_events
+from bdfa_np.runs.store.lock import LOCK
 
 NEW, TAKING = ".new", ".taking"
+CONTROLS = "controls"
+"""The folder of the runs that its run is held against, trained as it was; they go with it."""
 
 
 def stage(folder: Path) -> Path:
@@ -69,7 +73,21 @@ def finish(folder: Path, files: Sequence[str], first: str) -> None:
             if not (taking / name).exists():
                 (folder / name).unlink(missing_ok=True)
         remove_events(folder)
+        _remove_controls(folder / CONTROLS, first)
     for name in (first, *files):
         if (taking / name).exists():
             os.replace(taking / name, folder / name)
     shutil.rmtree(taking)
+
+
+def _remove_controls(controls: Path, first: str) -> None:
+    """Remove the controls of the run that was there; whatever else is in their folder is left alone."""
+    if controls.is_symlink() or not controls.is_dir():
+        return
+    for path in controls.iterdir():
+        if path.is_symlink():
+            continue
+        if path.name.endswith(".claim") or any((path / name).exists() for name in (first, NEW, TAKING, LOCK)):
+            shutil.rmtree(path)
+    with contextlib.suppress(OSError):
+        controls.rmdir()

@@ -30,7 +30,7 @@ class Sequential:
         while left:
             waiting = []
             for run in left:
-                outcome = carry_out(run, root, machine, _Told(watcher))
+                outcome = carry_out(run, root, machine, Told(watcher))
                 if outcome.state != "running":
                     outcomes[run.folder] = outcome
                     watcher.ends(outcome)
@@ -45,14 +45,21 @@ class Sequential:
         return [outcomes[run.folder] for run in runs]
 
 
-class _Told:
-    """Tells a watcher of one run: that it begins once there is anything to tell, and how far it is."""
+class Told:
+    """Tells a watcher of one run: that it begins once there is anything to tell, and how far it is.
+
+    Parameters
+    ----------
+    watcher : Watcher
+        Who is told.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._has_begun = False
 
     def __call__(self, progress: Progress) -> None:
+        """Tell how far the run is."""
         if not self._has_begun:
             self._has_begun = True
             self._watcher.begins(progress.folder, progress.where)

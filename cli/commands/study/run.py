@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option, given_options, trust_option
+from bdfa_np.cli.options import config_options, debug_option, given_options, trust_option
 from bdfa_np.cli.paths import FolderPath
+from bdfa_np.cli.repeatable import Repeatable, as_typed
 from bdfa_np.errors import ConfigError
 from bdfa_np.options.machine import WHERE
 from bdfa_np.system.streams import ReaderGone
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 FAILED = 1
 """The exit code where a run has failed."""
-
-
-class Repeatable(Command):
-    """A command that knows how it was called, so that it can say how to go on."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and keep the arguments as they were typed."""
-        ctx.meta[__name__] = shlex.join([*ctx.command_path.split(), *args])
-        return super().parse_args(ctx, args)
 
 
 class Share(click.ParamType[tuple[int, int]]):
@@ -144,7 +136,7 @@ def study_run(
             outcomes = carry_out_all(order, engine=engine, machine=machine, data_here=scheduler is None, watcher=shown)
     except (KeyboardInterrupt, ReaderGone) as end:
         kind = ReaderGone if isinstance(end, ReaderGone) else KeyboardInterrupt
-        raise kind(f"{shown.said()}; go on with: {ctx.meta[__name__]}") from None
+        raise kind(f"{shown.said()}; go on with: {as_typed(ctx)}") from None
     finally:
         shown.ends_showing()
     click.echo(f"{shown.said()}; their table: bdfa study table {shlex.quote(str(place))}")
