@@ -200,9 +200,9 @@ def over_layers(
     y = alt.Y("mean:Q", title=None, scale=alt.Scale(type="linear"))
     said = [alt.Tooltip("name:N", title="layer"), alt.Tooltip("mean:Q", format=".4~g", title=unit or "mean")]
     lines = base.mark_line(strokeWidth=2).encode(y=y, **looks.encodings())
-    spread = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=None), y2="high:Q", **{
-        "color": looks.encodings()["color"]
-    })
+    spread = base.mark_rule(strokeWidth=2).encode(
+        y=alt.Y("low:Q", title=None), y2="high:Q", **{"color": looks.encodings()["color"]}
+    )
     points = base.mark_point(size=60, filled=True).encode(y=y, tooltip=said, **looks.encodings(shape=True))
     given = [*looks.parameters(), alt.param(name="layers", value=list(layers)), *parameters]
     return _finished(alt.layer(lines, spread, points), given, rows, text, PANEL_HEIGHT + 60)

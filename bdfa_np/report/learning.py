@@ -60,7 +60,9 @@ def learning(material: Material, looks: Looks) -> tuple[Section, Rows]:
     blocks: list[Block] = [
         Chart("curves", text, caption, specification, choices=choices),
         *_picture(material),
-        Folded("The errors as tables", [_table(subjects, "test_error", on), _table(subjects, "train_error", "training")]),
+        Folded(
+            "The errors as tables", [_table(subjects, "test_error", on), _table(subjects, "train_error", "training")]
+        ),
     ]
     if len(material.subjects) > len(subjects):
         left = len(material.subjects) - len(subjects)

@@ -119,9 +119,11 @@ def heading(material: Material) -> tuple[str, str, list[str]]:
     names = [subject.label for subject in material.subjects]
     title = _joined(names) if len(names) <= 4 else f"{len(names)} settings"
     datasets = dict.fromkeys(Path(run.config.dataset).name for run in runs)
-    return counted(len(runs), "run").replace("1 run", "One run"), f"{title} on {_joined(list(datasets))}", [
-        _sentence(material, done if len(runs) > 1 or not runs[0].finished else "")
-    ]
+    return (
+        counted(len(runs), "run").replace("1 run", "One run"),
+        f"{title} on {_joined(list(datasets))}",
+        [_sentence(material, done if len(runs) > 1 or not runs[0].finished else "")],
+    )
 
 
 def _sentence(material: Material, done: str) -> str:
@@ -131,4 +133,3 @@ def _sentence(material: Material, done: str) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
-

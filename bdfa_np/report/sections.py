@@ -14,9 +14,7 @@ from bdfa_np.report.results import results
 from bdfa_np.report.settings import how_to_repeat, what_was_run
 
 
-def page_of(
-    named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], epochs: int | None, trust: bool
-) -> Page:
+def page_of(named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], epochs: int | None, trust: bool) -> Page:
     """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
     material = gathered(named, cells=cells, epochs=epochs, trust=trust)
     kind, title, lead = heading(material)

@@ -67,4 +67,6 @@ def check_reporting() -> None:
     """Raise `ConfigError` unless all that a report is made with is installed."""
     missing = [name for module, name in NEEDED.items() if find_spec(module) is None]
     if missing:
-        raise ConfigError(f"a report needs {', '.join(missing)}: install what is missing with {install_command('report')}")
+        raise ConfigError(
+            f"a report needs {', '.join(missing)}: install what is missing with {install_command('report')}"
+        )
