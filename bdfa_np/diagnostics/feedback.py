@@ -131,6 +131,7 @@ class _Down:
         if isinstance(layer, BatchNorm):
             scaled: Array = self._backend.xp.multiply(signal, layer.scale)  # with the statistics held constant
             return scaled
-        if type(layer) in (Linear, Conv2d):  # without the gradient of W, which costs as much again
+        if isinstance(layer, (Linear, Conv2d)) and type(layer).backward in (Linear.backward, Conv2d.backward):
+            # Without the gradient of W, which costs as much again.
             return layer.project_feedback(signal, layer.W)
         return layer.backward(signal)
