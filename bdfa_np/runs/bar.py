@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from bdfa_np.runs.events import Listener
 from bdfa_np.system.streams import is_terminal, standard_error
+from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
 REDRAW_SECONDS = 0.4
@@ -108,15 +109,24 @@ class Bar(Listener):
         What the errors after each epoch are called: ``"test"`` or ``"validation"``.
     callbacks : sequence of callable, default ()
         Called with each epoch's record, and what was measured in it, once it is saved.
+    folder : path, optional
+        Where it is saved for good, for what is said where a callback fails.
     """
 
-    def __init__(self, progress: bool | None, tested_on: str = "test", callbacks: Sequence[Callback] = ()) -> None:
+    def __init__(
+        self,
+        progress: bool | None,
+        tested_on: str = "test",
+        callbacks: Sequence[Callback] = (),
+        folder: object = None,
+    ) -> None:
         self._where = drawing(progress)
         self._tested_on = tested_on
         self.progress = isinstance(self._where, TerminalDrawing)
         self.notes: list[str] = []
         self._quiet = progress is False
         self._callbacks = callbacks
+        self._folder = folder
         self._drawn = 0.0
         self._epoch, self._epochs, self._steps = 1, -1, 1
         self._figures = ""
@@ -148,7 +158,10 @@ class Bar(Listener):
             try:
                 callback(record, dict(measured))
             except Exception as error:
-                error.add_note(f"callbacks[{place}] raised this after epoch {record.epoch}")
+                kept = f": {self._folder} holds {counted(record.epoch, 'whole epoch')}, go on with resume=True"
+                if self._folder is None:
+                    kept = "; nothing was saved: with save=RUN a run can be gone on with"
+                error.add_note(f"callbacks[{place}] raised this after epoch {record.epoch}{kept}")
                 raise
 
     def ends(self) -> None:

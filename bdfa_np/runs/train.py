@@ -167,7 +167,7 @@ def train(
         folder = Path(temporary) / "run" if save is None else _run_folder(save)
         goes_on = resume and not RunFolder(folder).is_vacant
         begun = RunFolder(folder).read_document()[0] if goes_on else Config(**given)
-        bar = Bar(progress, begun.tested_on, heard)
+        bar = Bar(progress, begun.tested_on, heard, save)
         try:
             if goes_on:
                 session = resume_run(folder, given, trust=trust, listener=bar, dataset=data)
@@ -200,12 +200,13 @@ def _measured(folder: Path, steps: int) -> Diagnostics | None:
 
 def _callbacks(callbacks: Callback | Sequence[Callback]) -> Sequence[Callback]:
     """Return the callbacks, of which one may stand alone; refuse what cannot be called."""
-    found = [callbacks] if callable(callbacks) else list(callbacks)
+    listed = isinstance(callbacks, (list, tuple))
+    found = list(callbacks) if listed else [callbacks]  # type: ignore[arg-type, list-item]
     for place, one in enumerate(found):
         if not callable(one):
             raise ConfigError(
-                f"callbacks[{place}] is a {type(one).__name__}: give functions, each called as f(record, measured) "
-                "after an epoch"
+                f"callbacks{f'[{place}]' if listed else ''} is {'None' if one is None else f'a {type(one).__name__}'}: "
+                "give functions, each called as f(record, measured) after an epoch"
             )
     return found
 

@@ -30,6 +30,7 @@ RESUME = ["train", "--save", "run", "--resume"]
 OLD = [*TRAIN, "--epochs", 2, "--seed", 1, "--validate", "--keep-best"]
 NEW = [*TRAIN, "--epochs", 2, "--seed", 2]
 LONGER = [*RESUME, "--epochs", 3]
+MEASURED = [*NEW, "--track", "weights,alignment", "--init", "uniform", "--tensorboard"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,10 @@ def new_run(folder: Path) -> None:
     assert call(NEW, folder).code == 0
 
 
+def measured_run(folder: Path) -> None:
+    assert call(MEASURED, folder).code == 0
+
+
 def taken_by_half(folder: Path) -> None:
     """Leave a new run that had just begun to take the folder of an old one."""
     old_run(folder)
@@ -104,6 +109,11 @@ SCENARIOS = {
     "--force": Scenario([*NEW, "--force"], old_run, RESUME, {"new": [NEW], "old": [OLD]}, ["new"]),
     "--resume": Scenario(LONGER, new_run, LONGER, {"new": [NEW, LONGER]}, ["new"]),
     "--resume, --keep-best": Scenario(LONGER, old_run, LONGER, {"old": [OLD, LONGER]}, ["old"]),
+    "--force, measured": Scenario([*MEASURED, "--force"], old_run, RESUME, {"new": [MEASURED], "old": [OLD]}, ["new"]),
+    "--force, over one that was measured": Scenario(
+        [*NEW, "--force"], measured_run, RESUME, {"new": [NEW], "measured": [MEASURED]}, ["new"]
+    ),
+    "--resume, measured": Scenario(LONGER, measured_run, LONGER, {"measured": [MEASURED, LONGER]}, ["measured"]),
     "evaluate, the folder half taken": Scenario(["evaluate", "run"], taken_by_half, RESUME, {"new": [NEW]}, []),
     "--resume of a run of 0.1.0": Scenario(LONGER, written_before, LONGER, {"before": []}, ["before"]),
 }

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bdfa_np import Diagnostics
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.cli.outcome import run
 from bdfa_np.runs.checkpoint import read_checkpoint
@@ -133,12 +134,26 @@ def outcome(run: Path) -> dict[str, Any]:
         "counts": (checkpoint.learning_rate, checkpoint.steps, checkpoint.training_passes, checkpoint.rule_counters),
         "progress": asdict(checkpoint.progress),
         "history": [asdict(record) | {"seconds": 0} for record in checkpoint.history],
-        "metrics": [line.rpartition(",")[0] for line in (run / "metrics.csv").read_text().splitlines()],
+        "metrics": [
+            line.split(",")[:7] + line.split(",")[8:] for line in (run / "metrics.csv").read_text().splitlines()
+        ],
         "error rate": (run / "ErrorRate.log").read_text(),
         "confusion": (run / "confusion.csv").read_text(),
         "log": [re.sub(r"/\d+:", ":", line).split()[:-1] for line in log if re.match(r"epoch +\d", line)],
+        "measured": measured(run),
+        "events": [path.parent.name for path in run.rglob("events.out.tfevents.*")],
         "best": read_checkpoint(run / "best.h5").weights["linear1.W"].tobytes() if (run / "best.h5").exists() else None,
     }
+
+
+def measured(run: Path) -> dict[str, object] | None:
+    """Return all that was measured of a run, down to the bits; None where nothing was."""
+    if not (run / "diagnostics.h5").exists():
+        return None
+    found = vars(Diagnostics.read(run))
+    of_arrays = {f"{of}.{name}": one for of in ("values", "snapshots") for name, one in found[of].items()}
+    arrays = {name: found[name] for name in ("epochs", "steps", "snapshot_rows")} | of_arrays
+    return {name: array.tobytes() for name, array in arrays.items()} | {"settings": found["settings"]}
 
 
 def left_behind(folder: Path) -> list[str]:
