@@ -1,6 +1,11 @@
 from .angles import angles as angles
 from .confusion import confusion as confusion
 from .curves import curves as curves
+from .digits import digits as digits
+from .embedding import embedding as embedding
+from .errors import errors as errors
+from .features import features as features
+from .feedback import feedback as feedback
 from .norms import norms as norms
 from .rank import rank as rank
 from .style import save as save

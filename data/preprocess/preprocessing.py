@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bdfa_np.data.preprocess.normalization import Normalization
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.preprocess.resizing import resize_images
-from bdfa_np.data.preprocess.yuv import to_yuv
+from bdfa_np.data.preprocess.yuv import to_rgb, to_yuv
 from bdfa_np.data.preprocess.zca import ZCA
 from bdfa_np.errors import DataError
 from bdfa_np.representation import one_line, shape_text
@@ -95,6 +95,32 @@ class Preprocessing:
             block = slice(start, start + _IMAGES_PER_BLOCK)
             self.transform(to_yuv(raw[block]) if self.format == "yuv" else raw[block], prepared[block])
         return prepared
+
+    def undo(self, prepared: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what samples were before `apply`, as far as their values tell: what a net draws, as raw values.
+
+        Parameters
+        ----------
+        prepared : ndarray, shape (N, *shape)
+            As the net takes them.
+
+        Returns
+        -------
+        ndarray of float64, of the same shape
+            In the raw values' unit, and neither rounded nor bounded.
+
+        Raises
+        ------
+        ValueError
+            If the samples were whitened, and the way back was not kept, as a run folder does not.
+        """
+        if self.whitening is not None:
+            raw = self.whitening.undo(prepared, np.empty(prepared.shape, np.float32)).astype(np.float64)
+        elif self.normalization is not None:
+            raw = prepared.astype(np.float64) * self.normalization.divisor + self.normalization.offset
+        else:
+            raise ValueError("a preprocessing has a normalization or a whitening")
+        return to_rgb(raw) if self.format == "yuv" else raw
 
     def blank(self) -> NDArray[np.float32]:
         """Return a black image as the net takes it, (H, W, C): what pads those that are shifted.

@@ -61,3 +61,8 @@ def to_yuv(images: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDAr
         if not np.isfinite(out[block]).all():
             raise DataError("the images hold values that are not finite, or too large for YUV in float32")
     return out
+
+
+def to_rgb(images: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn YUV images (..., 3) back into red, green and blue; the inverse of `to_yuv`, not rounded."""
+    return np.asarray(images, np.float64) @ np.linalg.inv(WEIGHTS).T

@@ -1,0 +1,1 @@
+"""What pictures of images and weights are put together from."""
