@@ -136,7 +136,7 @@ def _columns(count: int) -> int:
 
 def _into(axes: Axes, panel: Panel) -> Axes:
     """Draw a panel into somebody's axes, no wider than lets it be as high as they are."""
-    box, dpi = axes.get_window_extent(), axes.get_figure(root=True).dpi
+    box, dpi = axes.get_window_extent(), axes.figure.dpi
     width, high = box.width / dpi, box.height / dpi
     fitting = width
     while panel.height(fitting) > high and fitting > 0.2 * width:

@@ -145,7 +145,7 @@ class Tiles(Panel):
         axes.set_axis_off()
         if self.scale is not None:
             place = (1 - 0.9 * right / room, 0, 0.8 * right / room, BAR / self.height(width))
-            self.scale.bar(axes, place, in_colours=bool(np.ndim(axes.images[0].get_array()) == 3))
+            self.scale.bar(axes, place, in_colours=any(image is not None and image.ndim == 3 for image in self.images))
 
 
 @dataclass
@@ -199,7 +199,7 @@ class Matrix(Panel):
             axes.set_yticks(range(len(self.names)), self._names(), parse_math=False)
         else:
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        high = axes.get_window_extent().height / axes.get_figure(root=True).dpi
+        high = axes.get_window_extent().height / axes.figure.dpi
         place = (0.1, -(0.34 + BAR) / high, 0.8, BAR / high)
         self.scale.bar(axes, place, in_colours=False)
 
