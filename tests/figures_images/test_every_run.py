@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from bdfa_np import figures
 from bdfa_np.errors import ConfigError, UserError
 from bdfa_np.figures.kinds import KINDS, draw
-from bdfa_np.figures.parts.names import legible, shortened, width_of, wrapped
+from bdfa_np.figures.parts.names import legible
 
 OURS = ("features", "feedback", "digits", "errors", "embedding")
 
@@ -134,10 +134,6 @@ def test_names_are_shown_whole_or_with_an_ellipsis_and_never_as_boxes(runs, draw
     assert "costs $5 or $6" in shown
     assert "Wahlenbergia-pyg" in shown
     assert "…" in shown
-    short = shortened("Wahlenbergia-pygmaea", 0.5, 7)
-    assert short.endswith("…")
-    assert width_of(short, 7) <= 0.5
-    assert max(width_of(line, 8) for line in wrapped("some words " * 20 + "x" * 200, 2, 8).split("\n")) <= 2
 
 
 def test_classes_of_a_legend_differ_in_colour_or_marker(digits_bfa):

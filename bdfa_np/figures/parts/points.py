@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.figures.parts.names import shortened, width_of
 from bdfa_np.figures.parts.panels import LINE, Panel
-from bdfa_np.figures.style import SMALL, STYLES
+from bdfa_np.figures.style import SMALL, STYLES, shortened, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +83,7 @@ class Points(Panel):
         # The outermost first: where classes part, a name tells most.
         for place in np.argsort(-np.linalg.norm(means - means.mean(axis=0), axis=1), kind="stable"):
             name = shortened(self.names[classes[place]], 0.8, SMALL)
-            across, up = width_of(name, SMALL) + 0.03, SMALL * LINE
+            across, up = text_width(name, SMALL) + 0.03, SMALL * LINE
             left, bottom = found[place] + (0.05, -up / 2)
             box = (left, bottom, left + across, bottom + up)
             if box[2] > width or any(_overlap(box, other) for other in taken):
@@ -122,7 +121,7 @@ class Legend(Panel):
 
     def _entry(self) -> float:
         """Return how wide an entry is, in inches."""
-        return max(width_of(shortened(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
+        return max(text_width(shortened(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
 
     def _columns(self, width: float) -> int:
         return max(1, min(len(self.names), int(width / self._entry())))
