@@ -126,8 +126,10 @@ def carried(model: Model, rule: Rule) -> NDArray[Any] | None:
         layers = layers[layers.index(lowest) + 1 :]
     for layer in layers:
         if isinstance(layer, (Linear, Conv2d)):
-            by_feedback = isinstance(rule, Layerwise) and _is_passed_by_feedback(rule, layer)
-            signal = layer.project_feedback(signal, rule.matrix(layer) if by_feedback else layer.W)
+            matrix = layer.W
+            if isinstance(rule, Layerwise) and _is_passed_by_feedback(rule, layer):
+                matrix = rule.matrix(layer)
+            signal = layer.project_feedback(signal, matrix)
         elif isinstance(layer, MaxPool2d):
             signal = layer.unpool(signal)
         elif isinstance(layer, Flatten):

@@ -63,7 +63,13 @@ class Points(Panel):
         if len(self.names) <= MOST_IN_LEGEND:
             for label, (name, look) in enumerate(zip(self.names, STYLES, strict=False)):
                 of_class = self.labels == label
-                look_of = {"c": look.colour, "marker": look.marker, "linewidths": 0, "alpha": 0.75, "label": name}
+                look_of: dict[str, Any] = {
+                    "c": look.colour,
+                    "marker": look.marker,
+                    "linewidths": 0,
+                    "alpha": 0.75,
+                    "label": name,
+                }
                 axes.scatter(x[of_class], y[of_class], s=_SIZE, **look_of)
         else:
             axes.scatter(x, y, s=2, c="#bbbbbb", linewidths=0)
