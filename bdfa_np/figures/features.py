@@ -60,7 +60,7 @@ def features(
 def panel(model: Model, count: int, order: str) -> Panel:
     """Return one net's, the units chosen as `features` has it."""
     layer = weights.lowest_layer(model.network)
-    values = weights.by_unit(model.network, layer, weights.host(model, layer.W))
+    values = weights.by_unit(model.network, layer, weights.host(model, model.network.weights[f"{layer.name}.W"]))
     chosen = weights.largest(values, count) if order == "norm" else list(range(min(count, len(values))))
     which = weights.chosen_text(len(chosen), len(values), order)
     return of_units(model, values[chosen], f"W of {layer.name}, {which}")
@@ -82,7 +82,7 @@ def of_units(model: Model, values: weights.Values, title: str, what: str = "weig
     """
     values = weights.in_colours(model, values)
     if values.ndim == 2:
-        return Matrix(title, values, Scale.signed(values, what), rows="unit, in this order")
+        return Matrix(title, values, Scale.signed(values, what), rows="unit")
     note = weights.channels_text(model, values)
     scale = Scale.signed(values, f"{what}{note}")
     images = weights.drawable(values, scale)

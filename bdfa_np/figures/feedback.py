@@ -126,8 +126,10 @@ def carried(model: Model, rule: Rule) -> NDArray[Any] | None:
         layers = layers[layers.index(lowest) + 1 :]
     for layer in layers:
         if isinstance(layer, (Linear, Conv2d)):
-            through = isinstance(rule, Layerwise) and _is_passed_by_feedback(rule, layer)
-            signal = layer.project_feedback(signal, rule.matrix(layer) if through else layer.W)
+            matrix = layer.W
+            if isinstance(rule, Layerwise) and _is_passed_by_feedback(rule, layer):
+                matrix = rule.matrix(layer)
+            signal = layer.project_feedback(signal, matrix)
         elif isinstance(layer, MaxPool2d):
             signal = layer.unpool(signal)
         elif isinstance(layer, Flatten):
@@ -165,6 +167,9 @@ def _by_class(model: Model, rows: NDArray[Any], formula: str) -> Panel:
 
 def _as_it_is(model: Model) -> Panel:
     """Return a panel of the lowest B itself, of a net through which nothing is carried to the input."""
+    if not model.rule.B:
+        why = "what its signals pass follows from W alone, and this net has layers that it cannot be carried through"
+        return Message("no feedback", f"{model.config.gradient} holds no feedback weights to draw: {why}")
     name, B = next(iter(model.rule.B.items()))
     values = weights.host(model, B).reshape(-1, B.shape[-1]) if B.ndim != 2 else weights.host(model, B)
     direct = isinstance(model.rule, Direct)

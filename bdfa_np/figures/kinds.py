@@ -39,10 +39,10 @@ KINDS = {
     "norms": Kind("norms of h, δ, W, B and updates by layer", "--track all"),
     "rank": Kind("effective rank of δ and h by layer", "--track rank"),
     "features": Kind("what the lowest layer's units look at"),
-    "feedback": Kind("what the feedback weights say of the input", needs="feedback weights"),
-    "digits": Kind("what a net draws from labels alone, beside the classes' means", needs="a run of bfa"),
-    "errors": Kind("the images that are got most wrong, with both names", needs="images"),
-    "embedding": Kind("samples in two dimensions, before the net and in its last hidden layer"),
+    "feedback": Kind("what the feedback weights say of the input"),
+    "digits": Kind("what a net draws from labels alone", "--gradient bfa"),
+    "errors": Kind("the images that are got most wrong, with both names"),
+    "embedding": Kind("samples in two dimensions: the input, and the last hidden layer"),
 }
 """By what ``--what`` calls them."""
 

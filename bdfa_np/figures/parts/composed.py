@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bdfa_np.figures.parts.names import wrapped
 from bdfa_np.figures.parts.panels import LINE, Panel
-from bdfa_np.figures.style import TEXT, WIDTH, figure, settings_title
+from bdfa_np.figures.style import TEXT, WIDTH, broken, figure, settings_title, usual_width
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ PAGE_WIDTH = 2 * WIDTH + 0.2
 """Inches: both columns of a page, which several panels share; one alone fills a column."""
 MOST_PANELS = 8
 _EDGE, _BETWEEN = 0.08, 0.2
+_MOST_LINES = 9
 
 
 def shown(subjects: Sequence[Subject]) -> tuple[list[Subject], int]:
@@ -84,10 +84,11 @@ def compose(panels: Sequence[Panel], title: str, axes: Axes | None = None, foot:
     if len(panels) == 1:
         title = f"{title}\n{panels[0].title}"
     columns = _columns(len(panels))
-    whole = WIDTH if len(panels) == 1 else PAGE_WIDTH
+    usual = usual_width()
+    whole = PAGE_WIDTH if usual == WIDTH and len(panels) > 1 else usual
     width = (whole - 2 * _EDGE - (columns - 1) * _BETWEEN) / columns
-    titles = [wrapped(panel.title, width, TEXT) if len(panels) > 1 else "" for panel in panels]
-    over = wrapped(title, whole - 2 * _EDGE, TEXT)
+    titles = [broken(panel.title, width, TEXT, _MOST_LINES) if len(panels) > 1 else "" for panel in panels]
+    over = broken(title, whole - 2 * _EDGE, TEXT, _MOST_LINES)
     rows = [range(start, min(start + columns, len(panels))) for start in range(0, len(panels), columns)]
     above = [max(_lines(titles[number]) for number in row) + 0.06 for row in rows]
     below = [max(_height(panels[number], width) for number in row) + 0.1 for row in rows]
@@ -136,11 +137,11 @@ def _columns(count: int) -> int:
 
 def _into(axes: Axes, panel: Panel) -> Axes:
     """Draw a panel into somebody's axes, no wider than lets it be as high as they are."""
-    box, dpi = axes.get_window_extent(), axes.get_figure(root=True).dpi
+    box, dpi = axes.get_window_extent(), axes.figure.dpi
     width, high = box.width / dpi, box.height / dpi
     fitting = width
     while panel.height(fitting) > high and fitting > 0.2 * width:
         fitting *= 0.98
     panel.draw(axes, fitting)
-    axes.set_title(wrapped(panel.title, width, TEXT), size=TEXT, parse_math=False)
+    axes.set_title(broken(panel.title, width, TEXT, _MOST_LINES), size=TEXT, parse_math=False)
     return axes

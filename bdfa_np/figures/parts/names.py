@@ -1,9 +1,7 @@
-"""Names of classes as a picture can show them: in letters that the font has, and no longer than there is room."""
+"""Names of classes in letters that the font has."""
 
 from collections.abc import Sequence
 from functools import cache
-
-ELLIPSIS = "…"
 
 
 @cache
@@ -42,39 +40,3 @@ def legible(names: Sequence[str]) -> tuple[list[str], bool]:
 
 REPLACED = "a class whose name the font has no letters for is named by its number"
 """What is said under a picture in which `legible` has replaced a name."""
-
-
-def width_of(text: str, size: float) -> float:
-    """Return the width of one line of text, in inches, at a size in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    properties = FontProperties(family=_family(), size=size)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, properties, ismath=False)
-    return float(width) / 72
-
-
-def shortened(text: str, width: float, size: float) -> str:
-    """Return a text, cut with an ellipsis where it is wider than a width in inches at a size in points."""
-    if width_of(text, size) <= width:
-        return text
-    kept = text
-    while kept and width_of(kept.rstrip() + ELLIPSIS, size) > width:
-        kept = kept[:-1]
-    return kept.rstrip() + ELLIPSIS
-
-
-def wrapped(text: str, width: float, size: float) -> str:
-    """Return a text with line breaks between words, each line within a width in inches at a size in points."""
-    lines = []
-    for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if line and width_of(longer, size) > width:
-                lines.append(shortened(line, width, size))
-                line = word
-            else:
-                line = longer
-        lines.append(shortened(line, width, size))
-    return "\n".join(lines)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.figures.parts.names import REPLACED, legible, shortened, width_of, wrapped
+from bdfa_np.figures.parts.names import REPLACED, legible
 from bdfa_np.figures.parts.scale import BAR, Scale
-from bdfa_np.figures.style import SMALL, TEXT
+from bdfa_np.figures.style import SMALL, TEXT, broken, shortened, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,12 +57,12 @@ class Message(Panel):
 
     def height(self, width: float) -> float:
         """Return the height of the text."""
-        return (wrapped(self.text, width, TEXT).count("\n") + 1) * TEXT * LINE + 0.1
+        return (broken(self.text, width, TEXT).count("\n") + 1) * TEXT * LINE + 0.1
 
     def draw(self, axes: Axes, width: float) -> None:
         """Write the text at the top."""
         axes.set_axis_off()
-        text = wrapped(self.text, width, TEXT)
+        text = broken(self.text, width, TEXT)
         axes.text(0.5, 1, text, transform=axes.transAxes, ha="center", va="top", size=TEXT, parse_math=False)
 
 
@@ -96,14 +96,14 @@ class Tiles(Panel):
 
     def _tile(self, width: float) -> float:
         """Return how wide an image is drawn, in inches."""
-        names = max((width_of(name, SMALL) + 0.08 for name in self.row_names), default=0.0)
+        names = max((text_width(name, SMALL) + 0.08 for name in self.row_names), default=0.0)
         return (width - names) / (self.columns * (1 + _GAP) - _GAP)
 
     def _captions(self, tile: float) -> list[str]:
         """Return the captions as they fit under images so wide, in inches."""
         room = tile * (1 + _GAP) - 0.03
         whole = [caption.replace("\t", " ") for caption in self.captions]
-        if any(width_of(line, SMALL) > room for caption in whole for line in caption.split("\n")):
+        if any(text_width(line, SMALL) > room for caption in whole for line in caption.split("\n")):
             whole = [caption.replace("\t", "\n") for caption in self.captions]
         return ["\n".join(shortened(line, room, SMALL) for line in caption.split("\n")) for caption in whole]
 
@@ -145,7 +145,7 @@ class Tiles(Panel):
         axes.set_axis_off()
         if self.scale is not None:
             place = (1 - 0.9 * right / room, 0, 0.8 * right / room, BAR / self.height(width))
-            self.scale.bar(axes, place, in_colours=bool(np.ndim(axes.images[0].get_array()) == 3))
+            self.scale.bar(axes, place, in_colours=any(image is not None and image.ndim == 3 for image in self.images))
 
 
 @dataclass
@@ -179,7 +179,7 @@ class Matrix(Panel):
     def margins(self) -> tuple[float, float]:
         """Return the room for names and labels, and for the bar of the scale."""
         ticks = self._names() or [str(len(self.values))]
-        return max(width_of(name, SMALL) for name in ticks) + SMALL * LINE + 0.12, 0.34 + BAR
+        return max(text_width(name, SMALL) for name in ticks) + SMALL * LINE + 0.12, 0.34 + BAR
 
     def height(self, width: float) -> float:
         """Return a line of text a row where rows have names, else less; within bounds."""
@@ -199,7 +199,7 @@ class Matrix(Panel):
             axes.set_yticks(range(len(self.names)), self._names(), parse_math=False)
         else:
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        high = axes.get_window_extent().height / axes.get_figure(root=True).dpi
+        high = axes.get_window_extent().height / axes.figure.dpi
         place = (0.1, -(0.34 + BAR) / high, 0.8, BAR / high)
         self.scale.bar(axes, place, in_colours=False)
 

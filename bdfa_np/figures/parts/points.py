@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bdfa_np.figures.parts.names import shortened, width_of
 from bdfa_np.figures.parts.panels import LINE, Panel
-from bdfa_np.figures.style import SMALL, STYLES
+from bdfa_np.figures.style import SMALL, STYLES, shortened, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,21 +59,28 @@ class Points(Panel):
         axes.set_ylabel(shortened(self.axes_names[1], 0.9 * width, SMALL), size=SMALL, labelpad=3)
         axes.set(xticks=[], yticks=[])
         axes.margins(0.06)
+        x, y = self.places.T
         if len(self.names) <= MOST_IN_LEGEND:
             for label, (name, look) in enumerate(zip(self.names, STYLES, strict=False)):
-                x, y = self.places[self.labels == label].T
-                axes.scatter(x, y, s=_SIZE, c=look.colour, marker=look.marker, linewidths=0, alpha=0.75, label=name)
+                of_class = self.labels == label
+                look_of: dict[str, Any] = {
+                    "c": look.colour,
+                    "marker": look.marker,
+                    "linewidths": 0,
+                    "alpha": 0.75,
+                    "label": name,
+                }
+                axes.scatter(x[of_class], y[of_class], s=_SIZE, **look_of)
         else:
-            axes.scatter(*self.places.T, s=2, c="#bbbbbb", linewidths=0)
-            self._means(axes, width)
+            axes.scatter(x, y, s=2, c="#bbbbbb", linewidths=0)
+            self._means(axes, width, x, y)
         axes.set_aspect("equal", adjustable="datalim")
 
-    def _means(self, axes: Axes, width: float) -> None:
+    def _means(self, axes: Axes, width: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         """Draw each class's mean, with its name beside it where nothing else stands yet."""
         classes = [label for label in range(len(self.names)) if (self.labels == label).any()]
         means = np.array([self.places[self.labels == label].mean(axis=0) for label in classes])
-        axes.scatter(*means.T, s=10, c=STYLES[0].colour, marker="D", linewidths=0)
-        x, y = self.places.T
+        axes.scatter(means[:, 0], means[:, 1], s=10, c=STYLES[0].colour, marker="D", linewidths=0)
         # Inches from the lower left, when the data fill the axes as they will.
         scale = min(width / (1.12 * np.ptp(x) or 1.0), self.height(width) / (1.12 * np.ptp(y) or 1.0))
         middle = np.array([x.min() + x.max(), y.min() + y.max()]) / 2
@@ -83,7 +89,7 @@ class Points(Panel):
         # The outermost first: where classes part, a name tells most.
         for place in np.argsort(-np.linalg.norm(means - means.mean(axis=0), axis=1), kind="stable"):
             name = shortened(self.names[classes[place]], 0.8, SMALL)
-            across, up = width_of(name, SMALL) + 0.03, SMALL * LINE
+            across, up = text_width(name, SMALL) + 0.03, SMALL * LINE
             left, bottom = found[place] + (0.05, -up / 2)
             box = (left, bottom, left + across, bottom + up)
             if box[2] > width or any(_overlap(box, other) for other in taken):
@@ -121,7 +127,7 @@ class Legend(Panel):
 
     def _entry(self) -> float:
         """Return how wide an entry is, in inches."""
-        return max(width_of(shortened(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
+        return max(text_width(shortened(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
 
     def _columns(self, width: float) -> int:
         return max(1, min(len(self.names), int(width / self._entry())))

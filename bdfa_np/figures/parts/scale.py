@@ -76,7 +76,7 @@ class Scale:
         thin = (left, bottom + 0.62 * height, width, 0.16 * height)
         colours = "gray" if in_colours else self.colours
         shown = ScalarMappable(Normalize(self.lowest, self.highest), colours)
-        bar = axes.get_figure(root=True).colorbar(
+        bar = axes.figure.colorbar(
             shown,
             cax=axes.inset_axes(thin),
             orientation="horizontal",
