@@ -99,7 +99,7 @@ def plot(
             "name one of them"
         )
     options: dict[str, Any] = {} if width is None else {"width": width}
-    if kind.is_film:
+    if kind.is_film and file is not None:
         from bdfa_np.figures.film import film
 
         film(found, fps=fps, **options).save(file, progress=display.progress)

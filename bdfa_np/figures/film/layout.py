@@ -56,9 +56,8 @@ def laid_out(subjects: Sequence[Subject], found: Sequence[Diagnostics]) -> tuple
     for axes in (*of_angles, of_errors):
         style.epoch_axis(axes, 0, last, ticks=5)
     style.title(whole, f"{heading(subjects)}\nepoch {last:g}")
-    assert whole._suptitle is not None
     _settle(whole)
-    return whole, [*moving, Growing(of_errors), Epoch(whole._suptitle, last)]
+    return whole, [*moving, Growing(of_errors), Epoch(whole.texts[-1], last)]
 
 
 def _places(runs: int, *, features: bool, angles: bool) -> tuple[Figure, list[Axes], list[Axes], Axes]:

@@ -20,6 +20,7 @@ from bdfa_np.figures.panels import measured
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -64,7 +65,7 @@ class Film:
         self.times = tuple(times)
         self.fps = fps
         self.dpi = dpi
-        self.moving = [artist for one in moving for artist in one.artists]
+        self.moving: Sequence[Artist] = [artist for one in moving for artist in one.artists]
         self._moving = tuple(moving)
 
     def __len__(self) -> int:
@@ -146,4 +147,7 @@ def _times(found: Diagnostics) -> NDArray[np.float64]:
 
 def _thinned(times: NDArray[np.float64], most: int) -> NDArray[np.float64]:
     """Return so many times at most, evenly chosen, the first and the last among them."""
-    return times[np.unique(np.linspace(0, len(times) - 1, min(len(times), most)).round().astype(int))]
+    chosen: NDArray[np.float64] = times[
+        np.unique(np.linspace(0, len(times) - 1, min(len(times), most)).round().astype(int))
+    ]
+    return chosen

@@ -43,7 +43,7 @@ class Growing:
     def __init__(self, axes: Axes) -> None:
         axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
         curves = [line for line in axes.lines if line.get_transform() == axes.transData]  # not a line right across
-        self._curves = [(line, *map(np.asarray, line.get_data(orig=True))) for line in curves]
+        self._curves = [(line, np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in curves]
         self.artists: list[Artist] = [*sorted(curves, key=lambda line: line.get_zorder())]
         legend = axes.get_legend()
         if legend is not None:

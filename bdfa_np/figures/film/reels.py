@@ -180,7 +180,7 @@ def frames(reel: Reel, numbers: Sequence[int] | None = None) -> Iterator[Image.I
     from PIL import Image
 
     reel.figure.set_dpi(reel.dpi)
-    canvas = FigureCanvasAgg(reel.figure)
+    canvas: Any = FigureCanvasAgg(reel.figure)
     for artist in reel.moving:
         artist.set_animated(True)
     try:
