@@ -6,6 +6,7 @@ from .embedding import embedding as embedding
 from .errors import errors as errors
 from .features import features as features
 from .feedback import feedback as feedback
+from .film import film as film
 from .norms import norms as norms
 from .rank import rank as rank
 from .style import save as save

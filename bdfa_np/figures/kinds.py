@@ -25,11 +25,14 @@ class Kind:
         What a run must have for it, beside an epoch done; empty where that is enough.
     one_run : bool
         Whether it is of a single run.
+    is_film : bool
+        Whether it moves, and is written and shown in other ways.
     """
 
     summary: str
     needs: str = ""
     one_run: bool = False
+    is_film: bool = False
 
 
 KINDS = {
@@ -43,6 +46,7 @@ KINDS = {
     "digits": Kind("what a net draws from labels alone", "--gradient bfa"),
     "errors": Kind("the images that are got most wrong, with both names"),
     "embedding": Kind("samples in two dimensions: the input, and the last hidden layer"),
+    "film": Kind("features, angles and errors as they change: GIF, MP4", "--track all", is_film=True),
 }
 """By what ``--what`` calls them."""
 

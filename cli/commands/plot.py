@@ -33,6 +33,7 @@ Examples:
   bdfa plot luo-mnist --cells 1x400 --what curves -o curves.svg
   bdfa plot runs/dfa --what confusion -o confusion.png
   bdfa plot runs/bp runs/dfa --what angles --label BP --label DFA
+  bdfa plot runs/dfa --what film -o dfa.mp4 --fps 5
 What each shows, and the same in a notebook: docs/figures.md.""",
 )
 @click.argument("named", nargs=-1, required=True, metavar="RUN|STUDY ...")
@@ -49,7 +50,8 @@ What each shows, and the same in a notebook: docs/figures.md.""",
     "--output",
     type=OutputPath(),
     metavar="FILE",
-    help="The picture's file: PNG, SVG or PDF, by its suffix.  [default: WHAT.png, if there is none yet]",
+    help="The picture's file: PNG, SVG or PDF by its suffix, of a film GIF, WebP or MP4.  [default: WHAT.png or .gif, "
+    "if there is none yet]",
 )
 @click.option("--show", is_flag=True, help="Show it in a window; with -o it is written too.")
 @click.option(
@@ -61,6 +63,9 @@ What each shows, and the same in a notebook: docs/figures.md.""",
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a study the runs that were shortened to so many epochs.")
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="What the first is called, the second, ...")
 @click.option("--width", type=click.FloatRange(min=2, max=40), help="Inches that it is wide.  [default: 3.5]")
+@click.option(
+    "--fps", type=click.FloatRange(min=0.1, max=50), help="Frames a second of a film.  [default: it lasts 10 s]"
+)
 @trust_option
 @debug_option
 def plot(
@@ -72,6 +77,7 @@ def plot(
     epochs: int | None,
     labels: Sequence[str],
     width: float | None,
+    fps: float | None,
     trust: bool,
 ) -> None:
     """Draw a picture of runs and studies side by side.
@@ -80,29 +86,53 @@ def plot(
     in their seed alone are drawn together, as are the seeds of a study's cell.
     """
     from bdfa_np.cli.display import Display
-    from bdfa_np.figures.kinds import draw
-    from bdfa_np.figures.style import check_drawing, check_picture, check_window, save, show_window
+    from bdfa_np.figures.style import check_drawing
     from bdfa_np.figures.subjects import subjects
 
+    kind, display = KINDS[what], Display()
     check_drawing()
-    file = check_picture(output) if output is not None else None
-    if show:
-        check_window()
-    elif file is None:
-        file = _unused(f"{what}.png")
-    found = subjects(named, cells=cells, labels=labels, epochs=epochs, trust=trust, note=Display().note)
-    if KINDS[what].one_run and len(found) > 1:
+    file = _file(what, output, show=show, fps=fps)
+    found = subjects(named, cells=cells, labels=labels, epochs=epochs, trust=trust, note=display.note)
+    if kind.one_run and len(found) > 1:
         raise ConfigError(
             f"--what {what} is of one run, and {len(found)} are named ({', '.join(one.label for one in found[:5])}): "
             "name one of them"
         )
     options: dict[str, Any] = {} if width is None else {"width": width}
+    if kind.is_film and file is not None:
+        from bdfa_np.figures.film import film
+
+        film(found, fps=fps, **options).save(file, progress=display.progress)
+        click.echo(file)
+        return
+    from bdfa_np.figures.kinds import draw
+    from bdfa_np.figures.style import save, show_window
+
     drawn = draw(what, found, **options)
     if file is not None:
         save(drawn, file)
         click.echo(file)
     if show:
         show_window(drawn)
+
+
+def _file(what: str, output: Path | None, *, show: bool, fps: float | None) -> Path | None:
+    """Return where a picture or a film goes, seen to be possible; None where it is only shown."""
+    from bdfa_np.figures.style import check_picture, check_window
+
+    if KINDS[what].is_film:
+        from bdfa_np.figures.film.reels import check_reel
+
+        if show:
+            raise ConfigError("--show is of pictures: write the film to a file, which browsers show")
+        return check_reel(output) if output is not None else _unused(f"{what}.gif")
+    if fps is not None:
+        raise ConfigError(f"--fps is of a film, and {what} is a picture: leave it out, or give --what film")
+    if show:
+        check_window()
+    if output is not None:
+        return check_picture(output)
+    return None if show else _unused(f"{what}.png")
 
 
 def _unused(name: str) -> Path:

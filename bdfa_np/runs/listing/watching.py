@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
+from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
-from bdfa_np.runs.folder import CHECKPOINT, CONFIG, DIAGNOSTICS, METRICS, RunFolder
+from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
 from bdfa_np.runs.store.lock import held
