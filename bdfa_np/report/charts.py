@@ -13,24 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import altair
 
-SHAPES = {
-    "o": "circle",
-    "s": "square",
-    "^": "triangle-up",
-    "v": "triangle-down",
-    "<": "triangle-left",
-    ">": "triangle-right",
-    "D": "diamond",
-    "d": "diamond",
-    "P": "cross",
-    "+": "cross",
-    "X": "M-0.7,-1L0,-0.3L0.7,-1L1,-0.7L0.3,0L1,0.7L0.7,1L0,0.3L-0.7,1L-1,0.7L-0.3,0L-1,-0.7Z",
-    "x": "M-0.7,-1L0,-0.3L0.7,-1L1,-0.7L0.3,0L1,0.7L0.7,1L0,0.3L-0.7,1L-1,0.7L-0.3,0L-1,-0.7Z",
-    "*": "M0,-1L0.22,-0.31L0.95,-0.31L0.36,0.12L0.59,0.81L0,0.38L-0.59,0.81L-0.36,0.12L-0.95,-0.31L-0.22,-0.31Z",
-}
-"""Matplotlib's markers as Vega has them."""
 ROWS = "rows"
 """What specifications call their data: rows with ``s``, the number of a line, ``seed``, ``epoch``, and figures."""
+CHOSEN = "indexof(shown, datum.s) >= 0 && (seed === 'all' || toString(datum.seed) === seed)"
+"""Which rows a reader wants to see."""
 MARKED = 30
 """Lines of so many points or fewer have a marker at each."""
 HEIGHT = 340
@@ -44,15 +30,15 @@ class Looks:
     ----------
     names : sequence of str
         What each is called.
-    markers : sequence of str
-        Matplotlib's marker of each.
+    shapes : sequence of str
+        The marker of each, a path of SVG's within a circle of radius 1.
     dashes : sequence of sequence of float
         The dash of each, empty for an unbroken line.
     """
 
-    def __init__(self, names: Sequence[str], markers: Sequence[str], dashes: Sequence[Sequence[float]]) -> None:
+    def __init__(self, names: Sequence[str], shapes: Sequence[str], dashes: Sequence[Sequence[float]]) -> None:
         self.names = list(names)
-        self.markers = list(markers)
+        self.shapes = list(shapes)
         self.dashes = [list(dash) for dash in dashes]
 
     @property
@@ -64,21 +50,19 @@ class Looks:
         """Return what `page.js` may set: which lines are shown, and of which seed."""
         import altair as alt
 
-        named = alt.param(name="names", value=self.names)
-        return [named, alt.param(name="shown", value=self.places), alt.param(name="seed", value="all")]
+        return [alt.param(name="shown", value=self.places), alt.param(name="seed", value="all")]
 
     def encodings(self, *, shape: bool = False) -> dict[str, Any]:
-        """Return colour, dash or shape by the number of a line, with one legend for all."""
+        """Return colour, and dash or shape, by the number of a line; the page itself has the legend."""
         import altair as alt
 
-        legend = alt.Legend(title=None, labelExpr="names[datum.value]", orient="bottom", symbolType="stroke")
         colour = alt.Scale(domain=self.places, range=[f"var(--series-{place})" for place in self.places])
-        found: dict[str, Any] = {"color": alt.Color("s:N", scale=colour, legend=legend)}
+        found: dict[str, Any] = {"color": alt.Color("s:N", scale=colour, legend=None)}
         if shape:
-            shapes = alt.Scale(domain=self.places, range=[SHAPES.get(marker, "circle") for marker in self.markers])
+            shapes = alt.Scale(domain=self.places, range=self.shapes)
             return {**found, "shape": alt.Shape("s:N", scale=shapes, legend=None)}
         dashes = alt.Scale(domain=self.places, range=[dash or [1, 0] for dash in self.dashes])
-        return {**found, "strokeDash": alt.StrokeDash("s:N", scale=dashes, legend=legend)}
+        return {**found, "strokeDash": alt.StrokeDash("s:N", scale=dashes, legend=None)}
 
 
 def over_epochs(
@@ -93,7 +77,7 @@ def over_epochs(
     marked: bool,
     best: bool = False,
     line_at: float | None = None,
-    height: int = HEIGHT,
+    by_layer: bool = False,
 ) -> dict[str, Any]:
     """Return a chart of a figure over the epochs: a line for each subject, and a band from the lowest to the highest.
 
@@ -119,12 +103,12 @@ def over_epochs(
         Whether the lowest point of each line is marked.
     line_at : float, optional
         Where a line across the chart is to be.
-    height : int
-        In pixels.
+    by_layer : bool, default False
+        Whether it is drawn for each layer by itself: rows have a ``layer`` too.
     """
     import altair as alt
 
-    chosen = "indexof(shown, datum.s) >= 0 && (seed === 'all' || toString(datum.seed) === seed)"
+    chosen = CHOSEN + (" && datum.layer === layer" if by_layer else "")
     kept = "isValid(datum.value) && isFinite(datum.value) && !isNaN(datum.value)"
     base = (
         alt.Chart(alt.NamedData(name=ROWS))
@@ -137,18 +121,13 @@ def over_epochs(
     )
     scale = alt.Scale(type="linear", zero=not best)
     y = alt.Y("mean:Q", title=title, scale=scale)
-    lit = alt.selection_point(name="lit", fields=["s"], bind="legend")
-    faint = alt.when(lit).then(alt.value(1)).otherwise(alt.value(0.12))
-    band = base.mark_area().encode(
-        y=alt.Y("low:Q", title=title, scale=scale),
-        y2="high:Q",
-        color=looks.encodings()["color"],
-        opacity=alt.when(lit).then(alt.value(0.18)).otherwise(alt.value(0.03)),
-    )
-    line = base.mark_line(strokeWidth=2).encode(y=y, opacity=faint, **looks.encodings()).add_params(lit)
+    colour = looks.encodings()["color"]
+    low = alt.Y("low:Q", title=title, scale=scale)
+    band = base.mark_area(opacity=0.18).encode(y=low, y2="high:Q", color=colour)
+    line = base.mark_line(strokeWidth=2).encode(y=y, **looks.encodings())
     layers: list[Any] = [band, line]
     if marked:
-        layers.append(base.mark_point(size=45, filled=True).encode(y=y, opacity=faint, **looks.encodings(shape=True)))
+        layers.append(base.mark_point(size=45, filled=True).encode(y=y, **looks.encodings(shape=True)))
     if best:
         lowest = base.transform_joinaggregate(lowest="min(mean)", groupby=["s"]).transform_filter(
             "datum.mean === datum.lowest"
@@ -156,17 +135,15 @@ def over_epochs(
         first = lowest.transform_joinaggregate(first="min(epoch)", groupby=["s"]).transform_filter(
             "datum.epoch === datum.first"
         )
-        layers.append(
-            first.mark_point(size=130, strokeWidth=2, filled=False, shape="circle").encode(
-                y=y, color=looks.encodings()["color"], opacity=faint
-            )
-        )
+        ring = first.mark_point(size=130, strokeWidth=2, filled=False, shape="circle")
+        layers.append(ring.encode(y=y, color=colour))
     if line_at is not None:
         across = alt.Chart(alt.InlineData(values=[{"at": line_at}])).mark_rule(strokeDash=[2, 3], color="var(--muted)")
         layers.append(across.encode(y="at:Q"))
     layers.append(_under_the_pointer(base, looks, unit))
     given = [*looks.parameters(), alt.param(name="positive", value=False), *parameters]
-    return _finished(alt.layer(*layers), given, rows, text, height)
+    given += [alt.param(name="layer", value=0)] if by_layer else []
+    return _finished(alt.layer(*layers), given, rows, text, PANEL_HEIGHT if by_layer else HEIGHT)
 
 
 def over_layers(
@@ -182,10 +159,9 @@ def over_layers(
     """Return a chart of a figure over the layers; parameters are those of `over_epochs`, rows have a ``layer`` too."""
     import altair as alt
 
-    chosen = "indexof(shown, datum.s) >= 0 && (seed === 'all' || toString(datum.seed) === seed)"
     base = (
         alt.Chart(alt.NamedData(name=ROWS))
-        .transform_filter(chosen)
+        .transform_filter(CHOSEN)
         .transform_calculate(value=value, name="layers[datum.layer]")
         .transform_filter("isValid(datum.value) && !isNaN(datum.value)")
         .transform_aggregate(mean="mean(value)", low="min(value)", high="max(value)", groupby=["s", "layer", "name"])
@@ -200,9 +176,8 @@ def over_layers(
     y = alt.Y("mean:Q", title=None, scale=alt.Scale(type="linear"))
     said = [alt.Tooltip("name:N", title="layer"), alt.Tooltip("mean:Q", format=".4~g", title=unit or "mean")]
     lines = base.mark_line(strokeWidth=2).encode(y=y, **looks.encodings())
-    spread = base.mark_rule(strokeWidth=2).encode(
-        y=alt.Y("low:Q", title=None), y2="high:Q", color=looks.encodings()["color"]
-    )
+    colour = looks.encodings()["color"]
+    spread = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
     points = base.mark_point(size=60, filled=True).encode(y=y, tooltip=said, **looks.encodings(shape=True))
     given = [*looks.parameters(), alt.param(name="layers", value=list(layers)), *parameters]
     return _finished(alt.layer(lines, spread, points), given, rows, text, PANEL_HEIGHT + 60)
@@ -255,16 +230,6 @@ CONFIG = {
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": "normal",
-    },
-    "legend": {
-        "aria": False,
-        "labelColor": _INK,
-        "labelFontSize": 12,
-        "labelLimit": 180,
-        "columnPadding": 28,
-        "symbolSize": 260,
-        "symbolStrokeWidth": 2.5,
-        "symbolOpacity": 1,
     },
 }
 """A chart is one picture to a screen reader, with a text and a table below it, and not thousands of points."""

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 LIGHT, DARK = "#ffffff", "#14181d"
 """The papers that charts are drawn on."""
 GRAPHIC, ON_DARK = 3.0, 4.5
-"""The contrast of a line to its paper at least (WCAG 2.2, success criterion 1.4.11), and what looks well on a dark one."""
+"""The contrast of a line to a light paper (WCAG 2.2, success criterion 1.4.11), and to a dark one, where lines fade."""
+SHAPES = {
+    "o": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
+    "s": "M-0.9,-0.9H0.9V0.9H-0.9Z",
+    "^": "M0,-1L1,0.8H-1Z",
+    "v": "M0,1L1,-0.8H-1Z",
+    "<": "M-1,0L0.8,1V-1Z",
+    ">": "M1,0L-0.8,1V-1Z",
+    "D": "M0,-1.1L1.1,0L0,1.1L-1.1,0Z",
+    "P": "M-0.35,-1H0.35V-0.35H1V0.35H0.35V1H-0.35V0.35H-1V-0.35H-0.35Z",
+    "X": "M-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0L-1,-0.6Z",
+    "*": "M0,-1.1L0.26,-0.36L1.05,-0.34L0.43,0.14L0.65,0.89L0,0.45L-0.65,0.89L-0.43,0.14L-1.05,-0.34L-0.26,-0.36Z",
+    "h": "M0,-1L0.87,-0.5V0.5L0,1L-0.87,0.5V-0.5Z",
+}
+"""Matplotlib's markers."""
 _STEPS = 100
 _DARKEST, _BRIGHTEST = "#08306b", "#9ecae1"
 _SHADES = 10
@@ -21,22 +35,22 @@ class Look:
     ----------
     light, dark : str
         Its colour on either paper, in hexadecimal.
-    marker : str
-        As matplotlib has it.
+    shape : str
+        Its marker, a path of SVG's within a circle of radius 1.
     dash : tuple of float
         In pixels; empty for an unbroken line.
     """
 
     light: str
     dark: str
-    marker: str
+    shape: str
     dash: tuple[float, ...]
 
 
 def look(colour: str, marker: str, dash: object, width: float = 2.0) -> Look:
     """Return a line's look on the page from that in pictures, whose dashes are in widths of a line."""
     lengths = tuple(width * length for length in dash[1]) if isinstance(dash, tuple) else ()
-    return Look(readable(colour, LIGHT), readable(colour, DARK, ON_DARK), marker, lengths)
+    return Look(readable(colour, LIGHT), readable(colour, DARK, ON_DARK), SHAPES.get(marker, SHAPES["o"]), lengths)
 
 
 def readable(colour: str, paper: str, ratio: float = GRAPHIC) -> str:

@@ -86,9 +86,7 @@ def rendered(page: Page) -> str:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
     environment.filters["tojson"] = _json
     environment.globals["linked"] = _linked
-    scripts = [vega(), (TEMPLATES / "page.js").read_text(encoding="utf-8")] if page.data else []
-    if not scripts:
-        scripts = [(TEMPLATES / "page.js").read_text(encoding="utf-8")]
+    scripts = [vega(), (TEMPLATES / "page.js").read_text(encoding="utf-8")]
     styled = environment.overlay(autoescape=False).get_template("style.css")
     style = styled.render(looks=page.looks, shades={dark: shades(dark=dark) for dark in (False, True)})
     return environment.get_template("page.html").render(
@@ -115,7 +113,8 @@ def _policy(scripts: Sequence[str]) -> str:
     """Return a content security policy: nothing is fetched, and nothing runs but the page's own scripts."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{found}'" for found in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    parts = ["default-src 'none'", f"script-src {allowed}", "style-src 'unsafe-inline'", "img-src data:"]
+    return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
 
 
 def _raw(text: str) -> Any:

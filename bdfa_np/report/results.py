@@ -33,7 +33,7 @@ def results(material: Material) -> Section:
             blocks += [Paragraph(text, "note") for text in compare_runs(paths).notes()]
     blocks += [Paragraph(text, "warning") for text in _remarks(material)]
     if material.notes:
-        blocks.append(Items(material.notes))
+        blocks.append(Items(list(dict.fromkeys(material.notes))))
     return Section("results", "Results", blocks)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from bdfa_np.figures.subjects import Subject
 from bdfa_np.report.charts import Looks
+from bdfa_np.report.confusions import confusions
+from bdfa_np.report.diagnoses import diagnoses
 from bdfa_np.report.environment import environment
 from bdfa_np.report.learning import learning
 from bdfa_np.report.material import gathered, heading
+from bdfa_np.report.measured import angles, others, tracked
 from bdfa_np.report.page import Page
 from bdfa_np.report.results import results
+from bdfa_np.report.seen import digits, features, feedback, worst
 from bdfa_np.report.settings import how_to_repeat, what_was_run
 
 
@@ -18,11 +23,32 @@ def page_of(named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], ep
     """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
     material = gathered(named, cells=cells, epochs=epochs, trust=trust)
     kind, title, lead = heading(material)
-    names = [subject.legend for subject in material.shown]
+    names = [named_in_charts(subject) for subject in material.shown]
     shown = material.looks
-    looks = Looks(names, [one.marker for one in shown], [one.dash for one in shown])
+    looks = Looks(names, [one.shape for one in shown], [one.dash for one in shown])
     curves, rows = learning(material, looks)
-    sections = [what_was_run(material), results(material), curves]
-    data = {"curves": rows}
-    sections += [environment(material), how_to_repeat(material)]
+    measured = tracked(material)
+    by_angle, of_angles = angles(material, looks, measured)
+    by_norm, of_norms = others(material, looks, measured)
+    made = (features, feedback, digits, confusions, worst, diagnoses)
+    drawn = [make(material) for make in made]
+    sections = [
+        what_was_run(material),
+        results(material),  # after the pictures, whose notes it has too
+        curves,
+        by_angle,
+        by_norm,
+        *(section for section in drawn if section.blocks),
+        environment(material),
+        how_to_repeat(material),
+    ]
+    data = {"curves": rows, **of_angles, **of_norms}
     return Page(kind, title, lead, sections, names, shown, material.seeds, data)
+
+
+def named_in_charts(subject: Subject) -> str:
+    """Return what a setting is called in charts: its label, and whether runs of it are not finished."""
+    left = sum(not run.finished for run in subject.runs)
+    if not left:
+        return subject.label
+    return f"{subject.label} ({'not finished' if left == len(subject.runs) else f'{left} not finished'})"

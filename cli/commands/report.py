@@ -30,13 +30,14 @@ Examples:
 @trust_option
 @debug_option
 def report(runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int | None, trust: bool) -> None:
-    """Write a page on run folders RUN, or on a STUDY, by its folder or its name.
+    """Write a page on run folders RUN, or on a STUDY, by its folder, its name or its file.
 
-    It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, features,
-    confusion, the images that were got most wrong, versions and machines, and the commands that repeat it. It has
-    choices and tables that can be sorted, is light or dark, and can be printed. It needs the extra 'report'.
+    It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, what the
+    nets look at, confusion, the images that were got most wrong, versions and machines, and the commands that repeat
+    it. A reader may choose what is shown, sort tables, and print it. It needs the extra 'report'.
     """
     from bdfa_np.report.writing import write_report
 
     write_report(runs, output, cells=cells, epochs=epochs, trust=trust)
-    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+    if output.is_file():
+        click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)

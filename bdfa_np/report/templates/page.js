@@ -72,8 +72,10 @@
     for (const parameter of specification.params)
       if (parameter.name in values) parameter.value = values[parameter.name];
     specification.description = place.dataset.text;
-    specification.datasets = { rows: rows(specification.usermeta.rows).map((row) => ({ ...row })) };
-    specification.config.legend.columns = Math.max(1, Math.floor(place.clientWidth / 190));
+    specification.datasets = {
+      ...specification.datasets,
+      rows: rows(specification.usermeta.rows).map((row) => ({ ...row })), // which a view adds to
+    };
     views.get(place)?.finalize();
     const { view } = await vegaEmbed(place, specification, {
       renderer: "svg", actions: false, ast: true, defaultStyle: false,
