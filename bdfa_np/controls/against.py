@@ -12,7 +12,7 @@ from bdfa_np.controls.comparison import Difference, Recovery, difference, recove
 from bdfa_np.controls.diagnosis import ControlResult
 from bdfa_np.controls.plan import BP, FROZEN, NAMES, Control
 from bdfa_np.controls.training import Workshop, place
-from bdfa_np.controls.verdicts import Verdict, depth_used
+from bdfa_np.controls.verdicts import NOT_WANTED, Verdict, depth_used
 from bdfa_np.model import Model, build_model
 from bdfa_np.network import Sequential
 from bdfa_np.runs.data import RunData
@@ -102,8 +102,8 @@ class Comparison:
             if name in self.failed:
                 found.append(ControlResult(name, control.summary, problem=self.failed[name]))
                 continue
-            error, folder = 1 - float(self._right[name].mean()), str(place(self._workshop.run, name))
-            found.append(ControlResult(name, control.summary, error, self._difference(name), folder))
+            error = 1 - float(self._right[name].mean())
+            found.append(ControlResult(name, control.summary, error, self._difference(name)))
         return tuple(found)
 
     def _difference(self, name: str) -> Difference:
@@ -130,5 +130,5 @@ class Comparison:
             return Verdict("depth used", "no", "the run is frozen: its hidden layers never learn")
         wanted = [name for name in NAMES if name != BP and name not in self.itself]
         differences = {name: self._difference(name) for name in wanted if name in self._right}
-        missing = {name: self.failed.get(name, "not asked for") for name in wanted if name not in self._right}
+        missing = {name: self.failed.get(name, NOT_WANTED) for name in wanted if name not in self._right}
         return depth_used(hidden, differences, missing)

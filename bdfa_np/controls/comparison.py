@@ -74,9 +74,11 @@ def difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Differenc
 
 def sign_test(gained: int, lost: int) -> float:
     """Return the two-sided p-value of a count of heads and tails, of a fair coin."""
-    from scipy.special import bdtr
-
-    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
+    tosses, ways, each = gained + lost, 0, 1
+    for heads in range(min(gained, lost) + 1):  # in whole numbers, so that the smallest p is right too
+        ways += each
+        each = each * (tosses - heads) // (heads + 1)
+    return min(1.0, 2 * ways / 2**tosses)
 
 
 @dataclass(frozen=True)

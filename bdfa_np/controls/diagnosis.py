@@ -71,8 +71,6 @@ class ControlResult:
         Its error on the images, a fraction; None where it could not be trained.
     difference : Difference or None
         Of the net that is diagnosed to it.
-    folder : str
-        Its run folder; empty of a control that the run itself is.
     problem : str
         Why it could not be trained.
     """
@@ -81,7 +79,6 @@ class ControlResult:
     summary: str
     error: float | None = None
     difference: Difference | None = None
-    folder: str = ""
     problem: str = ""
 
 

@@ -25,6 +25,9 @@ zero on. What grows faster grows ever faster."""
 FEWEST_TIMES = 4
 """So many measurements after the first step, at least, are needed to speak of a second half."""
 
+NOT_WANTED = "not asked for"
+"""Why a control is missing that could have been trained."""
+
 Answer: TypeAlias = Literal["yes", "no", "unknown"]
 
 
@@ -184,8 +187,10 @@ def depth_used(hidden: int, differences: Mapping[str, Difference], missing: Mapp
     if lost:
         return Verdict(question, "no", "; ".join(_bettered(name, differences[name]) for name in lost))
     said = "; ".join(_bettered(name, found) for name, found in differences.items())
-    if missing or not differences:
-        lacks = ", ".join(f"{name} ({reason})" for name, reason in missing.items()) or "controls"
+    if not differences and all(reason == NOT_WANTED for reason in missing.values()):
+        return Verdict(question, "unknown", "it takes controls to tell")
+    if missing:
+        lacks = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
         return Verdict(question, "unknown", "; ".join(filter(None, [f"there is no {lacks}", said])))
     return Verdict(question, "yes", said)
 

@@ -32,6 +32,7 @@ WORK = {
     "runs": "runs .",
     "compare": "compare run run --all",
     "watch": "watch run",
+    "diagnose": "diagnose run --no-controls",
     "study new": "study new -",
     "study list": "study list --no-time",
     "study show": "study show luo-mnist",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from bdfa_np import load_run, train
+from bdfa_np import diagnose, load_run, train
 from bdfa_np.cli.group import bdfa as group
 from bdfa_np.errors import UntrustedError
 from bdfa_np.runs.checkpoint import read_checkpoint, write_checkpoint
@@ -17,6 +17,7 @@ from bdfa_np.trust import listed
 COMMANDS = {
     "evaluate": "evaluate run",
     "predict": "predict run --dataset mnist-5k",
+    "diagnose": "diagnose run --controls shallow",
     "export": "export run --to npz --force",
     "resume": "train --save run --resume --epochs 2",
     "resume as configured": "train --save run --resume --epochs 2 --config run/config.toml",
@@ -26,6 +27,7 @@ COMMANDS = {
     "config, its rule replaced": "train --config run/config.toml --gradient dfa --save new --force",
 }
 CALLS = {
+    "diagnose": lambda case, **trust: diagnose(case.run, controls="none", progress=False, **trust),
     "load_run": lambda case, **trust: load_run(case.run, **trust),
     "train": lambda case, **trust: train(save=case.run, resume=True, epochs=2, progress=False, **trust),
 }
