@@ -199,7 +199,7 @@ def _scale(axes: Axes, shown: list[dict[str, NDArray[np.float64]]], *, log: bool
     numbers = np.concatenate(lines)
     numbers = numbers[np.isfinite(numbers)]
     if not (numbers > 0).any() or not (squashed(lines) if log is None else log):
-        axes.set_ylim(bottom=0, top=None if (numbers > 0).any() else 1)
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1.05 * numbers.max(initial=0)) if (numbers > 0).any() else 1)
         return
     positive = numbers[numbers > 0]
     style.log_axis(axes, positive.min(), positive.max())

@@ -91,35 +91,46 @@ def grid(
     looks = dict(zip(layers, _looks(len(layers)), strict=True))
     if axes is not None:
         _panel(axes, found[0], names[0], looks)
+        _scale(axes, names[0])
         style.title(axes, heading(subjects))
         style.legend(axes, _entries(looks, found, names), below=False)
         return axes
     rows, columns = _layout(len(subjects), len(names))
     width = max(style.usual_width(), NARROWEST * columns + 0.3)
     drawn = style.figure(width, rows * PANEL + 0.4)
-    places = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey="row" if len(names) > 1 else True)
-    panels = [(subject, name) for name in names for subject in range(len(subjects))]
-    called = legends(subjects)
-    for (number, name), place in zip(panels, places.flat, strict=False):
-        _panel(place, found[number], name, looks)
-        both = len(names) > 1 and len(subjects) > 1
-        if both and number == 0:
-            place.set_ylabel(style.broken(TITLES[name], PANEL - 0.3, style.SMALL), fontsize=style.SMALL)
-        if len(subjects) > 1 and name == names[0]:
-            style.title(place, called[number], size=style.SMALL)
-        elif len(names) > 1 and not both:
-            style.title(place, TITLES[name], size=style.SMALL)
-    for place in places.flat[len(panels) :]:
+    shared = len(names) == 1 or ("row" if len(subjects) > 1 else False)
+    places = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
+    panels = [(number, name) for name in names for number in range(len(subjects))]
+    kept, rest = places.flat[: len(panels)], places.flat[len(panels) :]
+    for place in rest:
         place.remove()
-    for place in places.flat[max(len(panels) - columns, 0) : len(panels)]:
+    for (number, name), place in zip(panels, kept, strict=True):
+        _panel(place, found[number], name, looks)
+    for (_, name), place in zip(panels, kept, strict=True):
+        _scale(place, name)
+    _say(places, panels, names, legends(subjects))
+    for place in kept[-columns:]:
         place.tick_params(labelbottom=True)
-    for place in places[-1]:
-        place.set_xlabel("epoch")
-    if len(names) == 1:
-        drawn.supylabel(_axis(names[0]), fontsize=style.TEXT)
-    style.title(drawn, heading(subjects))
+    what = f"\n{TITLES[names[0]]}" if len(names) == 1 else ""
+    style.title(drawn, f"{heading(subjects)}{what}")
     style.legend(places.flat[0], _entries(looks, found, names))
     return drawn
+
+
+def _say(places: Any, panels: Sequence[tuple[int, str]], names: Sequence[str], called: Sequence[str]) -> None:
+    """Write over each panel, or beside its row, what it shows, where the picture's title does not."""
+    for (number, name), place in zip(panels, places.flat, strict=False):
+        if len(called) > 1 and name == names[0]:
+            style.title(place, called[number], size=style.SMALL)
+        elif len(called) == 1 and len(names) > 1:
+            style.title(place, TITLES[name], size=style.SMALL)
+    for row, place in enumerate(places[:, 0]):
+        if len(names) == 1:
+            place.set_ylabel(_axis(names[0]))
+        elif len(called) > 1:
+            place.set_ylabel(style.broken(TITLES[names[row]], PANEL - 0.3, style.SMALL), fontsize=style.SMALL)
+    for place in places[-1]:
+        place.set_xlabel("epoch")
 
 
 def _has(found: Diagnostics, name: str) -> bool:
@@ -166,18 +177,28 @@ def _panel(axes: Axes, found: Sequence[Diagnostics], name: str, looks: dict[str,
             axes.fill_between(epochs, *band_of(kept, "range"), color=look.colour, alpha=0.15, linewidth=0)
         meaningless = np.where(np.isfinite(mean), np.nan, mean_of(raw))
         axes.plot(epochs, meaningless, linestyle="none", markerfacecolor="none", markeredgewidth=0.6, **line)
+    style.epoch_axis(axes, epochs[0], epochs[-1], ticks=5)
+    axes.grid(axis="y")
+
+
+def _scale(axes: Axes, name: str) -> None:
+    """Scale the vertical axis, once all that has it in common is drawn."""
+    numbers = _numbers(axes)
+    if not len(numbers):
+        return
+    lowest, highest = numbers.min(), numbers.max()
     if name in ANGLES:
         axes.axhline(90, color=style.NEUTRAL, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
         axes.set_yticks(range(0, 181, 30))
-        axes.set_ylim(-4, max(100, min(axes.dataLim.ymax + 5, 184)))
+        axes.set_ylim(-4, max(100, min(highest + 5, 184)))
     elif UNITS[name] == "share":
         axes.set_ylim(-0.03, 1.03)
     elif UNITS[name] == "singular values":
-        axes.set_ylim(bottom=0)
-    elif len(numbers := _numbers(axes)) and numbers.min() > 0:
-        style.log_axis(axes, numbers.min(), numbers.max())
-    style.epoch_axis(axes, epochs[0], epochs[-1], ticks=5)
-    axes.grid(axis="y")
+        axes.set_ylim(0, 1.06 * highest)
+    elif lowest > 0 and highest > 2 * lowest:
+        style.log_axis(axes, lowest, highest)
+    elif lowest >= 0 and highest > 0:
+        axes.set_ylim(0, 1.06 * highest)
 
 
 def _column(found: Diagnostics, name: str, layer: str, length: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -202,7 +223,7 @@ def _numbers(axes: Axes) -> NDArray[np.float64]:
 
 def _axis(name: str) -> str:
     unit = UNITS[name]
-    return f"{TITLES[name]}, {'°' if unit == 'degrees' else unit}" if unit else TITLES[name]
+    return "angle, °" if unit == "degrees" else unit or "norm"
 
 
 def _entries(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log10
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -306,17 +306,19 @@ def _columns(labels: Sequence[str], inches: float) -> int:
 
 
 def log_axis(axes: Axes, smallest: float, largest: float) -> None:
-    """Make the vertical axis logarithmic, with plain numbers at ones, twos and fives, or tens where it is long."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    """Make the vertical axis logarithmic, with plain numbers, in steps that leave room between them."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    axes.set_yscale("log")
     decades = log10(largest / smallest)
-    steps = (1, 2, 5) if decades <= 1.7 else (1, 3) if decades <= 3 else (1,)
-    axes.yaxis.set_major_locator(LogLocator(base=10, subs=steps, numticks=8))
+    steps = (1, 2, 3, 5, 7) if decades < 0.7 else (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 3 else (1,)
+    apart = 1 + int(decades / 8)
+    powers = range(floor(log10(smallest)) - 1, ceil(log10(largest)) + 2)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator([one * 10.0**power for power in powers[::apart] for one in steps]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    if decades < 0.7:  # or there would be one number at the axis, or none
-        axes.set_ylim(smallest / 1.6, largest * 1.6)
+    room = 10 ** (0.06 * decades)
+    axes.set_ylim(smallest / room, largest * room)
 
 
 def epoch_axis(axes: Axes, first: float, last: float, *, ticks: int = 8) -> None:
