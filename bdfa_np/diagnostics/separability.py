@@ -55,16 +55,20 @@ def probe_error(
 
 
 def standardised_products(backend: Backend, h: Array, N: int) -> NDArray[np.float64]:
-    """Return ``Z Z[:N]ᵀ`` (len(h), N) in float64 on the host, by blocks of units."""
+    """Return ``Z Z[:N]ᵀ`` (len(h), N) on the host, by blocks of units.
+
+    A block is computed in the backend's precision: its rounding is far below the penalty. Blocks are added in float64.
+    """
     matrix = h.reshape(len(h), -1)
     xp, step = backend.xp, max(1, BLOCK // len(h))
-    smallest = CONSTANT * xp.absolute(matrix[:N]).max().astype("float64")
+    largest = xp.absolute(matrix[:N]).max()
+    scale = 1 / xp.where(largest > 0, largest, 1)  # no square is too large or too small
     total = xp.zeros((len(h), N), "float64")
     for start in range(0, matrix.shape[1], step):
-        block = matrix[:, start : start + step].astype("float64")
+        block = matrix[:, start : start + step] * scale
         block -= block[:N].mean(axis=0)
         deviation = xp.sqrt((block[:N] * block[:N]).mean(axis=0))
-        block *= xp.where(deviation > smallest, 1 / xp.where(deviation > smallest, deviation, 1), 0)
+        block *= xp.where(deviation > CONSTANT, 1 / xp.where(deviation > CONSTANT, deviation, 1), 0)
         total += block @ block[:N].T
     found: NDArray[np.float64] = backend.to_host(total)
     return found
