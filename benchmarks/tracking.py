@@ -1,7 +1,8 @@
 """What measuring a net costs beside training it: ``python benchmarks/tracking.py``.
 
-Nets are trained on MNIST for a few epochs as ``bdfa train`` does, and measured after each one on 256 images. Training is
-timed without measuring, and measuring as the run itself times it, in one and the same run: a busy machine slows both. For each net it prints the seconds of an epoch, those of a measurement and of writing it, and the share.
+Nets are trained on MNIST for a few epochs as ``bdfa train`` does, and measured after each one on 256 images. Training
+is timed without measuring, and measuring as the run times it, in one and the same run: a busy machine slows both. For
+each net it prints the seconds of an epoch, those of a measurement and of writing it, and the share.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import pytest
 from bdfa_np import Diagnostics
 from bdfa_np.diagnostics.measurer import Measurer, Probe
 from bdfa_np.errors import ConfigError, RunError, TrainingError
-from bdfa_np.rules import RULES
+from bdfa_np.rules import RULES, WM
 from bdfa_np.runs.folder import RunFolder
 
 KP = {"gradient": "kp", "dropout": 1, "batchnorm": 1, "init": "uniform", "track": "all"}
@@ -143,6 +143,14 @@ def test_time_to_measure_is_no_part_of_an_epochs_seconds(monkeypatch, train):
     for every in (1, "1steps"):
         found = train(gradient="dfa", track="weights", track_every=every)
         assert [record.seconds for record in found.history] == [0, 0]
+
+
+def test_the_first_measurement_is_of_feedback_that_its_rule_has_prepared(monkeypatch, train):
+    calls, prepare, measure = [], WM.before_training, Measurer.measure
+    monkeypatch.setattr(WM, "before_training", lambda rule, of: calls.append("prepared") or prepare(rule, of))
+    monkeypatch.setattr(Measurer, "measure", lambda one, model: calls.append("measured") or measure(one, model))
+    train(gradient="wm", epochs=1, track="feedback")
+    assert calls == ["prepared", "measured", "measured"]
 
 
 def test_a_diverged_run_leaves_what_was_measured_up_to_there(train, tmp_path):
