@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import ConfigError, RunError
-from bdfa_np.layers import NON_LINEARITIES, Linear
+from bdfa_np.layers import NON_LINEARITIES, Layer, Linear
 from bdfa_np.network import Sequential
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
@@ -54,7 +54,7 @@ def shape_of(network: Sequential) -> Shape:
     """Return what a net is like."""
     weighted = [layer for layer in network.tree() if "W" in layer.parameters()]
     plain = [layer for layer in weighted if isinstance(layer, Linear)]
-    kinds = {kind: name for name, kind in NON_LINEARITIES.items()}
+    kinds: dict[type[Layer], str] = {kind: name for name, kind in NON_LINEARITIES.items()}
     nonlin = next((kinds[type(layer)] for layer in network.tree() if type(layer) in kinds), None)
     widths = [layer.units for layer in weighted[:-1] if isinstance(layer, Linear)]
     fully = len(plain) == len(weighted) and all(len(layer.input_shape) == 1 for layer in plain)

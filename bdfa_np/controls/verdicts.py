@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.controls.comparison import LEVEL, Difference
+from bdfa_np.representation import one_line
+from bdfa_np.system.text import counted
 
 LARGEST_SPREAD = 10.0
 """By how much the size of a unit's activity may differ between two hidden layers: one order of magnitude. A factor a
@@ -83,6 +85,10 @@ class Scales:
     weights: NDArray[np.float64]
     times: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     epochs: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __repr__(self) -> str:
+        """Return how many layers there are, and how often they were measured in training."""
+        return one_line(self, [counted(len(self.layers), "layer"), counted(len(self.epochs), "measurement")])
 
 
 def scale_stable(scales: Scales) -> Verdict:

@@ -110,7 +110,9 @@ def test_data_that_are_gone_are_asked_for(bdfa, tmp_path):
     train(**settings, gradient="bp", num_layers=1, epochs=1, save="run", progress=False)
     Path("mine.csv").rename("moved.csv")
     whole = tmp_path / "mine.csv"
-    assert f"the data of run are not in {whole}: say where they are with --dataset PATH" in bdfa.refused("diagnose", "run")
+    assert f"the data of run are not in {whole}: say where they are with --dataset PATH" in bdfa.refused(
+        "diagnose", "run"
+    )
     outcome = bdfa("diagnose", "run", "--dataset", "./moved.csv")
     assert outcome.code == 0
     assert "on 30 test vectors of" in outcome.out

@@ -103,7 +103,7 @@ def test_controls_get_as_many_epochs_as_the_run_has_done():
 def test_a_run_whose_rate_is_on_its_way_to_0_has_no_control_before_its_end():
     config = Config(epochs=9, schedule="cosine")
     assert planned_epochs(config, Progress(epoch=9), RUN) == 9
-    with pytest.raises(RunError, match="run has done 4 of 9 epochs, .* finish it with bdfa train --save run --resume"):
+    with pytest.raises(RunError, match=r"run has done 4 of 9 epochs, .* finish it with bdfa train --save run --resume"):
         planned_epochs(config, Progress(epoch=4), RUN)
     assert planned_epochs(config, Progress(epoch=4), RUN, needed=False) == 4
     with pytest.raises(RunError, match="no epoch of the run in run is done"):

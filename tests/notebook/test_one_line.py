@@ -45,6 +45,9 @@ from bdfa_np import (
     load_dataset,
 )
 from bdfa_np.constraints import MaxNorm
+from bdfa_np.controls.comparison import Recovery
+from bdfa_np.controls.diagnosis import Diagnosis
+from bdfa_np.controls.verdicts import Scales, Verdict
 from bdfa_np.data import ZCA, Augmentation, CropFlip, Normalization, Recipe, prepare, split
 from bdfa_np.data.arrays import take_arrays
 from bdfa_np.data.labels import as_classes
@@ -147,6 +150,19 @@ def of_runs() -> list[object]:
     ]
 
 
+def of_controls() -> list[object]:
+    layers, numbers = ("linear1", "linear2"), np.ones(2)
+    path = Path("/a/folder/with/a/rather/long/name/that/goes/on/and/on/runs/dfa")
+    verdicts = [Verdict(question, "unknown", "") for question in ("scale stable", "reference valid", "depth used")]
+    values = {"weight_norm": numbers}
+    words, found = ("dfa", "mlp", "mnist"), Recovery(0.9, 0.8, 1.0, 0.3)
+    tested = (3, 5, False, "validation", 10, "image", 0.1)
+    return [
+        Scales(layers, numbers, numbers, {"norm": np.ones((4, 2))}, np.arange(4.0)),
+        Diagnosis(path, *words, *tested, layers, values, (), found, tuple(verdicts)),
+    ]
+
+
 def of_data() -> list[object]:
     data = load_dataset("mnist-5k")
     prepared = prepare(Recipe("mnist-5k"))
@@ -170,7 +186,7 @@ def of_data() -> list[object]:
 def everything(tmp_path_factory) -> list[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDFA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return [*of_layers(), *of_training(), *of_runs(), *of_data()]
+        return [*of_layers(), *of_training(), *of_runs(), *of_controls(), *of_data()]
 
 
 def public_classes() -> set[type]:
