@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -39,12 +39,18 @@ KINDS = {
     "norms": Kind("norms of h, δ, W, B and updates by layer", "--track all"),
     "rank": Kind("effective rank of δ and h by layer", "--track rank"),
     "features": Kind("what the lowest layer's units look at"),
-    "feedback": Kind("what the feedback weights say of the input", needs="feedback weights"),
-    "digits": Kind("what a net draws from labels alone, beside the classes' means", needs="a run of bfa"),
+    "feedback": Kind("what the feedback weights say of the input", needs="a rule with B"),
+    "digits": Kind("what a net draws from a label, beside the class's mean", needs="bfa"),
     "errors": Kind("the images that are got most wrong, with both names", needs="images"),
-    "embedding": Kind("samples in two dimensions, before the net and in its last hidden layer"),
+    "embedding": Kind("samples in two dimensions, raw and in the last hidden layer"),
 }
 """By what ``--what`` calls them."""
+
+
+def function_of(kind: str) -> Callable[..., Any]:
+    """Return what draws a kind of picture."""
+    found: Callable[..., Any] = getattr(import_module(f"bdfa_np.figures.{kind}"), kind)
+    return found
 
 
 def draw(kind: str, subjects: Sequence[Subject], **options: Any) -> Figure:
@@ -68,6 +74,6 @@ def draw(kind: str, subjects: Sequence[Subject], **options: Any) -> Figure:
     UserError
         If the runs have not what it shows, in one line.
     """
-    drawn = getattr(import_module(f"bdfa_np.figures.{kind}"), kind)(subjects, **options)
+    drawn = function_of(kind)(subjects, **options)
     found: Figure = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
     return found

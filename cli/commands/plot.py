@@ -1,6 +1,7 @@
 """``bdfa plot``: pictures of runs and studies."""
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 
 from bdfa_np.cli.options import Command, debug_option, trust_option
 from bdfa_np.cli.paths import OutputPath
+from bdfa_np.diagnostics.quantities import QUANTITIES
 from bdfa_np.errors import ConfigError
 from bdfa_np.figures.kinds import KINDS, Kind
 
@@ -17,13 +19,14 @@ def _told(name: str, kind: Kind) -> str:
     return f"  {name:9} {kind.summary}{needs}"
 
 
+SPREADS = ("range", "sd")
 PICTURES = "\n".join(_told(name, kind) for name, kind in KINDS.items())
 
 
 @click.command(
     cls=Command,
     epilog=f"""\b
-Pictures (some are of runs that were trained with the option in brackets):
+Pictures, and in brackets what a run must have been trained with:
 {PICTURES}
 
 \b
@@ -33,6 +36,7 @@ Examples:
   bdfa plot luo-mnist --cells 1x400 --what curves -o curves.svg
   bdfa plot runs/dfa --what confusion -o confusion.png
   bdfa plot runs/bp runs/dfa --what angles --label BP --label DFA
+  bdfa plot runs/dfa --what errors --count 24 --width 7
 What each shows, and the same in a notebook: docs/figures.md.""",
 )
 @click.argument("named", nargs=-1, required=True, metavar="RUN|STUDY ...")
@@ -60,6 +64,16 @@ What each shows, and the same in a notebook: docs/figures.md.""",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a study the runs that were shortened to so many epochs.")
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="What the first is called, the second, ...")
+@click.option("--spread", type=click.Choice(SPREADS), help="What a band over seeds is (curves).  [default: range]")
+@click.option(
+    "--quantity",
+    type=click.Choice([quantity.name for quantity in QUANTITIES if quantity.name != "meaningful"]),
+    metavar="NAME",
+    help="Which alone of those that are tracked (angles, norms, rank): docs/diagnostics.md names them.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), help="How many units, images or samples (features, errors, embedding)."
+)
 @click.option("--width", type=click.FloatRange(min=2, max=40), help="Inches that it is wide.  [default: 3.5]")
 @trust_option
 @debug_option
@@ -71,6 +85,9 @@ def plot(
     cells: Sequence[str],
     epochs: int | None,
     labels: Sequence[str],
+    spread: str | None,
+    quantity: str | None,
+    count: int | None,
     width: float | None,
     trust: bool,
 ) -> None:
@@ -80,11 +97,19 @@ def plot(
     in their seed alone are drawn together, as are the seeds of a study's cell.
     """
     from bdfa_np.cli.display import Display
-    from bdfa_np.figures.kinds import draw
+    from bdfa_np.figures.kinds import draw, function_of
     from bdfa_np.figures.style import check_drawing, check_picture, check_window, save, show_window
     from bdfa_np.figures.subjects import subjects
 
     check_drawing()
+    own: dict[str, Any] = {
+        name: value for name, value in {"spread": spread, "quantity": quantity, "count": count}.items() if value
+    }
+    for name in own:
+        if name not in signature(function_of(what)).parameters:
+            raise ConfigError(f"--{name} has no part in --what {what}: leave it out")
+    if width is not None:
+        own["width"] = width
     file = check_picture(output) if output is not None else None
     if show:
         check_window()
@@ -96,8 +121,7 @@ def plot(
             f"--what {what} is of one run, and {len(found)} are named ({', '.join(one.label for one in found[:5])}): "
             "name one of them"
         )
-    options: dict[str, Any] = {} if width is None else {"width": width}
-    drawn = draw(what, found, **options)
+    drawn = draw(what, found, **own)
     if file is not None:
         save(drawn, file)
         click.echo(file)
