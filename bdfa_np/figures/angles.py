@@ -35,4 +35,4 @@ def angles(subjects: list[Subject], *, axes: Axes | None = None, quantity: str =
     RunError
         If a run was trained without ``--track alignment``, or ``feedback`` for the angle of B.
     """
-    return grid(subjects, [quantity], ["feedback" if quantity == "feedback_angle" else "alignment"], axes=axes)
+    return grid(subjects, [quantity], ["alignment"], axes=axes)

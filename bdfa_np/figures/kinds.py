@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,12 @@ KINDS = {
 """By what ``--what`` calls them."""
 
 
+def function_of(kind: str) -> Callable[..., Any]:
+    """Return what draws a kind of picture."""
+    found: Callable[..., Any] = getattr(import_module(f"bdfa_np.figures.{kind}"), kind)
+    return found
+
+
 def draw(kind: str, subjects: Sequence[Subject], **options: Any) -> Figure:
     """Draw a kind of picture.
 
@@ -72,6 +78,6 @@ def draw(kind: str, subjects: Sequence[Subject], **options: Any) -> Figure:
     UserError
         If the runs have not what it shows, in one line.
     """
-    drawn = getattr(import_module(f"bdfa_np.figures.{kind}"), kind)(subjects, **options)
+    drawn = function_of(kind)(subjects, **options)
     found: Figure = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
     return found

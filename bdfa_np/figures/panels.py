@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.diagnostics.quantities import QUANTITIES
-from bdfa_np.errors import RunError
+from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.figures import style
 from bdfa_np.figures.headings import heading, legends
 from bdfa_np.figures.spread import band_of, mean_of
@@ -55,7 +55,7 @@ def _of_run(run: RunView, groups: Sequence[str]) -> Diagnostics:
     names = [quantity.name for quantity in QUANTITIES if quantity.group in groups]
     if found is not None and len(found.steps) and any(name in found.values for name in names):
         return found
-    track = ",".join(groups)
+    track = ",".join(groups) if len(groups) == 1 else "all"
     what = "nothing was measured of it" if found is None else f"{', '.join(groups)} was not measured of it"
     raise RunError(f"{run.name}: {what} while it trained: train one with bdfa train ... --track {track}")
 
@@ -85,8 +85,12 @@ def grid(
     RunError
         If a run was not tracked.
     """
+    groups = _groups(names, groups)
     found = [measured(subject, groups) for subject in subjects]
+    asked = names
     names = [name for name in names if any(_has(one, name) for several in found for one in several)]
+    if not names:
+        raise RunError(f"{', '.join(asked)}: it has a number in no layer of {subjects[0].runs[0].name}")
     layers = list(dict.fromkeys(layer for several in found for one in several for layer in one.layers))
     looks = dict(zip(layers, _looks(len(layers)), strict=True))
     if axes is not None:
@@ -131,6 +135,16 @@ def _say(places: Any, panels: Sequence[tuple[int, str]], names: Sequence[str], c
             place.set_ylabel(style.broken(TITLES[names[row]], PANEL - 0.3, style.SMALL), fontsize=style.SMALL)
     for place in places[-1]:
         place.set_xlabel("epoch")
+
+
+def _groups(names: Sequence[str], groups: Sequence[str]) -> Sequence[str]:
+    """Return what must have been tracked: of one quantity its own group, whatever the picture shows otherwise."""
+    if len(names) > 1:
+        return groups
+    found = [quantity.group for quantity in QUANTITIES if quantity.name == names[0]]
+    if not found:
+        raise ConfigError(f"there is no quantity {names[0]!r}: choose from {', '.join(TITLES)}")
+    return found
 
 
 def _has(found: Diagnostics, name: str) -> bool:

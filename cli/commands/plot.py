@@ -1,6 +1,7 @@
 """``bdfa plot``: pictures of runs and studies."""
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 
 from bdfa_np.cli.options import Command, debug_option, trust_option
 from bdfa_np.cli.paths import OutputPath
+from bdfa_np.diagnostics.quantities import QUANTITIES
 from bdfa_np.errors import ConfigError
 from bdfa_np.figures.kinds import KINDS, Kind
 
@@ -17,13 +19,14 @@ def _told(name: str, kind: Kind) -> str:
     return f"  {name:9} {kind.summary}{needs}"
 
 
+SPREADS = ("range", "sd")
 PICTURES = "\n".join(_told(name, kind) for name, kind in KINDS.items())
 
 
 @click.command(
     cls=Command,
     epilog=f"""\b
-Pictures (some are of runs that were trained with the option in brackets):
+Pictures, and in brackets what a run must have been trained with:
 {PICTURES}
 
 \b
@@ -34,6 +37,7 @@ Examples:
   bdfa plot runs/dfa --what confusion -o confusion.png
   bdfa plot runs/bp runs/dfa --what angles --label BP --label DFA
   bdfa plot runs/dfa --what film -o dfa.mp4 --fps 5
+  bdfa plot runs/dfa --what errors --count 24 --width 7
 What each shows, and the same in a notebook: docs/figures.md.""",
 )
 @click.argument("named", nargs=-1, required=True, metavar="RUN|STUDY ...")
@@ -62,6 +66,16 @@ What each shows, and the same in a notebook: docs/figures.md.""",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of a study the runs that were shortened to so many epochs.")
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="What the first is called, the second, ...")
+@click.option("--spread", type=click.Choice(SPREADS), help="What a band over seeds is (curves).  [default: range]")
+@click.option(
+    "--quantity",
+    type=click.Choice([quantity.name for quantity in QUANTITIES if quantity.name != "meaningful"]),
+    metavar="NAME",
+    help="Which alone of those that are tracked (angles, norms, rank): docs/diagnostics.md names them.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), help="How many units, images or samples (features, errors, embedding)."
+)
 @click.option("--width", type=click.FloatRange(min=2, max=40), help="Inches that it is wide.  [default: 3.5]")
 @click.option(
     "--fps", type=click.FloatRange(min=0.1, max=50), help="Frames a second of a film.  [default: it lasts 10 s]"
@@ -76,6 +90,9 @@ def plot(
     cells: Sequence[str],
     epochs: int | None,
     labels: Sequence[str],
+    spread: str | None,
+    quantity: str | None,
+    count: int | None,
     width: float | None,
     fps: float | None,
     trust: bool,
@@ -86,11 +103,15 @@ def plot(
     in their seed alone are drawn together, as are the seeds of a study's cell.
     """
     from bdfa_np.cli.display import Display
-    from bdfa_np.figures.style import check_drawing
+    from bdfa_np.figures.kinds import draw
+    from bdfa_np.figures.style import check_drawing, save, show_window
     from bdfa_np.figures.subjects import subjects
 
     kind, display = KINDS[what], Display()
     check_drawing()
+    own = _own_options(what, spread=spread, quantity=quantity, count=count)
+    if width is not None:
+        own["width"] = width
     file = _file(what, output, show=show, fps=fps)
     found = subjects(named, cells=cells, labels=labels, epochs=epochs, trust=trust, note=display.note)
     if kind.one_run and len(found) > 1:
@@ -98,22 +119,29 @@ def plot(
             f"--what {what} is of one run, and {len(found)} are named ({', '.join(one.label for one in found[:5])}): "
             "name one of them"
         )
-    options: dict[str, Any] = {} if width is None else {"width": width}
     if kind.is_film and file is not None:
         from bdfa_np.figures.film import film
 
-        film(found, fps=fps, **options).save(file, progress=display.progress)
+        film(found, fps=fps, **own).save(file, progress=display.progress)
         click.echo(file)
         return
-    from bdfa_np.figures.kinds import draw
-    from bdfa_np.figures.style import save, show_window
-
-    drawn = draw(what, found, **options)
+    drawn = draw(what, found, **own)
     if file is not None:
         save(drawn, file)
         click.echo(file)
     if show:
         show_window(drawn)
+
+
+def _own_options(what: str, **given: Any) -> dict[str, Any]:
+    """Return the options that are of some pictures alone, seen to be of this one."""
+    from bdfa_np.figures.kinds import function_of
+
+    own = {name: value for name, value in given.items() if value is not None}
+    for name in own:
+        if name not in signature(function_of(what)).parameters:
+            raise ConfigError(f"--{name} has no part in --what {what}: leave it out")
+    return own
 
 
 def _file(what: str, output: Path | None, *, show: bool, fps: float | None) -> Path | None:
