@@ -107,8 +107,8 @@ def whitened_images(
     cache_dir: str | os.PathLike[str] | None = None,
     progress: bool = False,
     note: Callable[[str], None] = lambda _: None,
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the first test images of a data set, and what whitening makes of them; nothing is stored.
+) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
+    """Return the first test images of a data set, what whitening makes of them, and their classes; nothing is stored.
 
     Parameters
     ----------
@@ -122,6 +122,8 @@ def whitened_images(
     Returns
     -------
     images, whitened : ndarray, shape (N, H, W, C)
+    classes : list of str
+        The name of each one's class.
 
     Raises
     ------
@@ -139,13 +141,14 @@ def whitened_images(
     if is_own(recipe.dataset):
         dataset = reviewed(recipe, dataset)
         say(dataset.notes)
+    names = [dataset.class_names[label] for label in dataset.test_labels[:count]]
     if Cache(cache_folder(cache_dir)).path(source.name, wanted).exists():
         prepared = prepare(
             recipe, datapath=datapath, cache_dir=cache_dir, progress=progress, note=lambda text: say([text])
         )
         # The images as they were read: undone, they would lack what training images do not vary in.
-        return dataset.test_images[:count], prepared.parts["test"][0][:count]
-    return some_prepared(recipe, dataset, count, progress)
+        return dataset.test_images[:count], prepared.parts["test"][0][:count], names
+    return *some_prepared(recipe, dataset, count, progress), names
 
 
 def _once(note: Callable[[str], None]) -> Callable[[Iterable[str]], None]:

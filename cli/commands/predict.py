@@ -153,10 +153,14 @@ def lines(found: "RunPredictions", top: int) -> list[str]:
 
 def draw(found: "RunPredictions", path: Path) -> None:
     """Draw the first samples with what they were taken for."""
+    from bdfa_np.data.lettering import REPLACED, legible
     from bdfa_np.data.pictures import captioned, save
 
+    shown, replaced = legible(found.predictions.class_names)
+    names = dict(zip(found.predictions.class_names, shown, strict=True))
     titles = [
-        f"{entry['class']} {entry[found.predictions.kind]:.2f}" + (f" ({entry['true']})" if "true" in entry else "")
+        f"{names[entry['class']]} {entry[found.predictions.kind]:.2f}"
+        + (f" ({names[entry['true']]})" if "true" in entry else "")
         for entry in entries(found, 1)[:MOST_LINES]
     ]
-    save(captioned(found.samples.raw[:MOST_LINES], titles), path)
+    save(captioned(found.samples.raw[:MOST_LINES], titles, note=REPLACED if replaced else ""), path)

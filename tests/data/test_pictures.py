@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bdfa_np.data.pictures import before_and_after, contact_sheet, save
+from bdfa_np.data import lettering, pictures
+from bdfa_np.data.pictures import before_and_after, captioned, contact_sheet, save
 from bdfa_np.errors import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -57,12 +58,15 @@ def test_floating_point_images_are_stretched_to_the_full_contrast_without_their_
 
 
 def test_images_without_contrast_are_drawn_too():
-    sheet = before_and_after(plain(GREEN), np.full((1, 48, 48, 3), 7.0))
-    assert cells(sheet, 2, 1) == [[GREEN], [(0, 0, 0)]]
+    sheet = before_and_after(plain(GREEN), np.zeros((1, 48, 48, 3)))
+    assert cells(sheet, 2, 1) == [[GREEN], [(128, 128, 128)]]
+    assert cells(contact_sheet(np.full((1, 48, 48, 3), 7.0), np.zeros(1, int), ("a",), columns=1), 1, 1) == [
+        [(0, 0, 0)]
+    ]
 
 
 def test_whitened_images_stand_below_the_images_they_come_from():
-    after = np.stack([np.linspace(0, 1, 48 * 48 * 3), np.linspace(1, 0, 48 * 48 * 3)]).reshape(2, 48, 48, 3)
+    after = np.stack([np.linspace(-1, 1, 48 * 48 * 3), np.linspace(1, -1, 48 * 48 * 3)]).reshape(2, 48, 48, 3)
     sheet = before_and_after(plain(RED, BLUE), after)
     first, second = cells(sheet, 2, 2)
     assert first == [RED, BLUE]
@@ -75,6 +79,82 @@ def test_any_class_name_is_drawn_within_bounds(name):
     assert sheet.width < 1000
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """Give the list of all texts that are drawn, each with the box that it takes."""
+    texts = []
+    text = pictures.ImageDraw.ImageDraw.text
+
+    def noted(pen, place, said, *arguments, **options):
+        texts.append((said, pen.textbbox(place, said, lettering.font(), anchor=options.get("anchor"))))
+        text(pen, place, said, *arguments, **options)
+
+    monkeypatch.setattr(pictures.ImageDraw.ImageDraw, "text", noted)
+    return texts
+
+
+def test_of_whitened_images_grey_is_0_and_the_signs_are_dark_and_light():
+    after = np.zeros((1, 48, 48, 1))
+    after[0, :24], after[0, 24:, :24] = 3, -3
+    tile = np.asarray(before_and_after(plain(RED)[..., :1], after))[-52:-4, -52:-4, 0]
+    assert (tile[0, 0], tile[-1, 0], tile[-1, -1]) == (255, 0, 128)
+
+
+def test_a_sheet_with_a_title_says_what_is_drawn_and_what_black_and_white_are(written):
+    sheet = contact_sheet(plain(RED, BLUE), np.array([0, 1]), ("a", "b"), columns=3, title="two: 2 samples")
+    assert [text for text, _ in written] == [
+        *("a", "b", "two: 2 samples", "The first 3 images of each class. Black is 0, white 255."),
+    ]
+    assert all(left >= 0 and right <= sheet.width and bottom <= sheet.height for _, (left, _, right, bottom) in written)
+    written.clear()
+    contact_sheet(
+        np.linspace(-2, 2, 48 * 48 * 30).reshape(30, 48, 48, 1),
+        np.arange(30),
+        list("abcdefghijklmnopqrstuvwxyzABCD"),
+        title="t",
+    )
+    assert "The first 10 images of 20 of 30 classes." in " ".join(text for text, _ in written)
+    assert "Black is -1.99 or less, white 1.99 or more." in " ".join(text for text, _ in written)
+    written.clear()
+    before_and_after(plain(RED), np.full((1, 48, 48, 3), -2.0), title="t", captions=["ship"])
+    said = " ".join(text for text, _ in written)
+    assert "images whitened ship t" in said
+    assert "Whitened: black is -2 or less, grey 0, white 2 or more." in said
+
+
+def test_a_long_name_ends_in_an_ellipsis_and_none_is_cut_without(written):
+    sheet = contact_sheet(plain(RED), np.zeros(1, int), ("n" * 500,))
+    ((name, (left, _, right, _)),) = written
+    assert name.endswith("n…")
+    assert len(name) > 15
+    assert left >= 0
+    assert right < sheet.width - 10 * 52
+    written.clear()
+    captioned(plain(RED, BLUE), ["m" * 90, "short"])
+    assert [text[-1] for text, _ in written] == ["…", "t"]
+    assert written[0][1][2] < written[1][1][0]
+
+
+def test_a_name_that_the_font_has_no_letters_for_is_its_number_and_it_says_so(written):
+    assert lettering.legible(["cat", "日本", "Ж", "a\nb"]) == (["cat", "class 1", "class 2", "class 3"], True)
+    assert lettering.legible(["cat", "dog's"]) == (["cat", "dog's"], False)
+    contact_sheet(plain(RED, BLUE), np.array([0, 1]), ("a", "日本"), title="日本")
+    texts = [text for text, _ in written]
+    assert texts[1:3] == ["class 1", "??"]
+    assert lettering.REPLACED in " ".join(texts)
+    written.clear()
+    captioned(plain(RED), ["日 0.50"])
+    assert next(text for text, _ in written) == "? 0.50"
+    assert lettering.UNKNOWN in " ".join(text for text, _ in written)
+
+
+def test_lines_are_broken_between_words_within_their_room():
+    lines = lettering.broken("some words of a title that is too long for its picture " + "x" * 100, 120)
+    assert len(lines) > 3
+    assert all(lettering.width(line) <= 120 for line in lines)
+    assert lettering.broken("", 120) == [""]
+
+
 @pytest.mark.parametrize("shape", [(4, 7), (4, 3, 3, 2), (4, 3, 3, 4)])
 def test_samples_that_are_no_images_are_refused(shape):
     with pytest.raises(DataError, match="cannot be drawn: they must be images of one or three channels"):
@@ -84,7 +164,7 @@ def test_samples_that_are_no_images_are_refused(shape):
 def test_a_picture_replaces_a_file_in_one_step(tmp_path):
     path = tmp_path / "picture.png"
     path.write_text("old")
-    save(before_and_after(plain(RED), plain(BLUE)), path)
+    save(contact_sheet(plain(RED, BLUE), np.array([0, 1]), "ab", columns=1), path)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert cells(picture, 2, 1) == [[RED], [BLUE]]

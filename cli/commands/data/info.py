@@ -64,7 +64,7 @@ def data_info(
         table.add_row(*row)
     console.print(table)
     if png is not None:
-        save(contact_sheet(*whole.parts["train"], whole.class_names), png)
+        save(contact_sheet(*whole.parts["train"], whole.class_names, title=next(description(whole, ()))), png)
         console.print(f"samples of the training images: {png}")
 
 

@@ -43,7 +43,7 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
     for text in capped:
         display.note(text)
     with terminate_like_interrupt(), limited_threads(without_training(config)):
-        raw, whitened = whitened_images(
+        raw, whitened, classes = whitened_images(
             config.recipe(),
             images,
             datapath=config.datapath,
@@ -51,5 +51,6 @@ def data_show_zca(name: str, png: Path, images: int, **options: Any) -> None:
             progress=display.progress,
             note=display.note,
         )
-    save(before_and_after(raw, whitened), png)
+    title = f"{Path(name).name}: the first {counted(len(raw), 'test image')}, and what whitening makes of them"
+    save(before_and_after(raw, whitened, title=title, captions=classes), png)
     click.echo(f"{counted(len(whitened), 'test image')}, each beside its whitened version: {png}")
