@@ -108,9 +108,9 @@ class Page:
             milliseconds=1000 * REFRESH_SECONDS,
         )
 
-    def state(self, since: int) -> str:
-        """Return, as JSON, what an open page has to be told that has seen a version."""
-        news = self._shown if since != self.version else {}
+    def state(self, since: str) -> str:
+        """Return, as JSON, what an open page has to be told that says which version it has seen."""
+        news = self._shown if since != str(self.version) else {}
         return json.dumps({"version": self.version, "over": self.is_over, **news})
 
 
