@@ -32,6 +32,7 @@ WORK = {
     "runs": "runs .",
     "compare": "compare run run --all",
     "watch": "watch run",
+    "report": "report run --output page.html",
     "study new": "study new -",
     "study list": "study list --no-time",
     "study show": "study show luo-mnist",
