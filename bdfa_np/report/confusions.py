@@ -56,10 +56,9 @@ def _of(subject: Subject, counts: NDArray[np.int64], names: tuple[str, ...]) -> 
         return _matrix(subject, counts, names)
     try:
         text = f"Confusion matrix of {len(names)} classes, of {subject.label}; the table has what is confused most"
-        picture, _ = drawn("confusion", [subject], text, f"{subject.label}: {len(names)} classes")
+        return drawn("confusion", [subject], text, f"{subject.label}: {len(names)} classes")
     except UserError as error:
         return Paragraph(f"{subject.label}: {error}.", "note")
-    return picture
 
 
 def _matrix(subject: Subject, counts: NDArray[np.int64], names: tuple[str, ...]) -> PageTable:

@@ -89,7 +89,7 @@ def _is_squashed(subjects: Sequence[Subject]) -> bool:
 
 def _picture(material: Material) -> list[Block]:
     try:
-        found, _ = drawn("curves", material.shown, "Error by epoch", "Error after each epoch")
+        found = drawn("curves", material.shown, "Error by epoch", "Error after each epoch")
     except UserError:
         return []  # the table below has the numbers
     return [Unscripted([found])]

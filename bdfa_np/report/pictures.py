@@ -5,23 +5,20 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bdfa_np.figures import style
 from bdfa_np.figures.kinds import draw
 from bdfa_np.figures.subjects import Subject
 from bdfa_np.report.blocks import Picture
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 DPI = 200
 """Of what is stored; it is shown at half of that, for the screens of phones and for print."""
 SHOWN_AT = 104
 
 
-def drawn(kind: str, subjects: Sequence[Subject], text: str, caption: str, **options: Any) -> tuple[Picture, Figure]:
-    """Return a picture of a kind as WebP without loss, and the figure that it is of.
+def drawn(kind: str, subjects: Sequence[Subject], text: str, caption: str, **options: Any) -> Picture:
+    """Return a picture of a kind as WebP without loss.
 
     Parameters
     ----------
@@ -53,11 +50,4 @@ def drawn(kind: str, subjects: Sequence[Subject], text: str, caption: str, **opt
     image.save(webp, "WEBP", lossless=True, quality=80, method=4, exact=True)
     width, height = (round(side * SHOWN_AT / DPI) for side in image.size)
     address = f"data:image/webp;base64,{base64.b64encode(webp.getvalue()).decode()}"
-    return Picture(address, text, caption, width, height), figure
-
-
-def texts_of(figure: Figure) -> list[str]:
-    """Return all texts of a figure, in the order in which they were drawn."""
-    from matplotlib.text import Text
-
-    return [text for one in figure.findobj(Text) if (text := one.get_text()) and one.get_visible()]
+    return Picture(address, text, caption, width, height)

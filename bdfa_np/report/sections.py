@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from bdfa_np.figures.subjects import Subject
 from bdfa_np.report.charts import Looks
 from bdfa_np.report.confusions import confusions
 from bdfa_np.report.diagnoses import diagnoses
@@ -23,7 +22,7 @@ def page_of(named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], ep
     """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
     material = gathered(named, cells=cells, epochs=epochs, trust=trust)
     kind, title, lead = heading(material)
-    names = [named_in_charts(subject) for subject in material.shown]
+    names = [subject.short_legend for subject in material.shown]
     shown = material.looks
     looks = Looks(names, [one.shape for one in shown], [one.dash for one in shown])
     curves, rows = learning(material, looks)
@@ -44,11 +43,3 @@ def page_of(named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], ep
     ]
     data = {"curves": rows, **of_angles, **of_norms}
     return Page(kind, title, lead, sections, names, shown, material.seeds, data)
-
-
-def named_in_charts(subject: Subject) -> str:
-    """Return what a setting is called in charts: its label, and whether runs of it are not finished."""
-    left = sum(not run.finished for run in subject.runs)
-    if not left:
-        return subject.label
-    return f"{subject.label} ({'not finished' if left == len(subject.runs) else f'{left} not finished'})"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bdfa_np.errors import UserError
 from bdfa_np.figures.subjects import Subject
-from bdfa_np.report.blocks import Block, Paragraph, Section
+from bdfa_np.predictions import predictions
+from bdfa_np.report.blocks import Block, Cell, Folded, PageTable, Paragraph, Picture, Section
 from bdfa_np.report.material import Material
-from bdfa_np.report.pictures import drawn, texts_of
+from bdfa_np.report.pictures import drawn
 
 MOST = 8
 """Settings of which there are pictures: a page is to stay below 3 MB."""
 WITHOUT_FEEDBACK = ("bp", "frozen")
-_ARROW = "→"
 
 
 def features(material: Material) -> Section:
@@ -39,8 +38,38 @@ def digits(material: Material) -> Section:
 
 def worst(material: Material) -> Section:
     """Return the section on the images that nets get most wrong."""
-    text = "The images that it gets most wrong, of {}; true class and what it was taken for: "
-    return Section("worst", "What is got most wrong", _pictures(material, "errors", text, material.shown))
+    text = "The images that it gets most wrong, of {}; the table below has the names"
+    blocks = _pictures(material, "errors", text, material.shown)
+    seen = [block.caption for block in blocks if isinstance(block, Picture)]
+    tables = [_most_wrong(subject) for subject in material.shown[:MOST] if _captioned(subject) in seen]
+    if tables:
+        blocks.append(Folded("The names as tables", tables))
+    return Section("worst", "What is got most wrong", blocks)
+
+
+def _most_wrong(subject: Subject) -> PageTable:
+    """Return the images of a picture in words, for whoever does not see it."""
+    from bdfa_np.figures.errors import COUNT, most_wrong
+
+    model = subject.runs[0].model()
+    _, prepared, labels = subject.runs[0].test_set()
+    said = predictions(model.network, model.loss, prepared, model.class_names)
+    rows = [
+        [
+            Cell(f"{place:,}", int(place)),
+            Cell(model.class_names[labels[place]]),
+            Cell(model.class_names[said.labels[place]]),
+            Cell(f"{output:.3f}", output),
+        ]
+        for place in most_wrong(said, labels)[:COUNT]
+        for output in [float(said.outputs[place, said.labels[place]])]
+    ]
+    caption = f"{_captioned(subject)}: images by their places among the {len(labels):,} tested on, from 0"
+    return PageTable(caption, ["image", "true class", "taken for", said.kind], rows, (0, 3))
+
+
+def _captioned(subject: Subject) -> str:
+    return f"{subject.label}, seed {subject.config.seed}"
 
 
 def _pictures(material: Material, kind: str, text: str, subjects: Sequence[Subject]) -> list[Block]:
@@ -48,16 +77,10 @@ def _pictures(material: Material, kind: str, text: str, subjects: Sequence[Subje
     blocks: list[Block] = []
     reasons: dict[str, list[str]] = {}
     for subject in subjects[:MOST]:
-        told = text.format(subject.label)
         try:
-            found, figure = drawn(kind, [subject], told, f"{subject.label}, seed {subject.config.seed}")
+            blocks.append(drawn(kind, [subject], text.format(subject.label), _captioned(subject)))
         except UserError as error:
             reasons.setdefault(str(error).rstrip("."), []).append(subject.label)
-            continue
-        if kind == "errors":  # whoever does not see them is told the names
-            pairs = [" ".join(one.split()) for one in texts_of(figure) if _ARROW in one and "\n" in one]
-            found = replace(found, text=told + "; ".join(pairs))
-        blocks.append(found)
     several = len(subjects) > 1
     blocks += [
         Paragraph(f"{', '.join(names)}: {reason}." if several else f"{reason}.", "note")

@@ -63,6 +63,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "runs FOLDER": ("FOLDER", ["runs", "{}"]),
     "compare RUNS": ("RUNS", ["compare", "run", "{}"]),
     "watch RUN": ("RUN", ["watch", "{}"]),
+    "report --output": ("--output", ["report", "run", "--output", "{}"]),
     "study new FILE": ("FILE", ["study", "new", "{}"]),
     "study run --save": ("--save", [*STUDY, "--save", "{}"]),
     "study run --datapath": ("--datapath", [*STUDY, "--save", "new", "--datapath", "{}"]),

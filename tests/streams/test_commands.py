@@ -33,6 +33,7 @@ WORK = {
     "compare": "compare run run --all",
     "watch": "watch run",
     "diagnose": "diagnose run --no-controls",
+    "report": "report run --output page.html",
     "study new": "study new -",
     "study list": "study list --no-time",
     "study show": "study show luo-mnist",
