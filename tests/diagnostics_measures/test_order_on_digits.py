@@ -1,4 +1,4 @@
-"""What theory and papers say of angles, on handwritten digits: who comes closer to the exact gradient, and how close."""
+"""What theory and papers say of angles, on handwritten digits: who comes closer to the exact gradient, how close."""
 
 import numpy as np
 import pytest
