@@ -20,7 +20,8 @@ def effective_rank(backend: Backend, a: Array) -> float:
     if not np.isfinite(products).all():
         return float("nan")
     eigenvalues = np.maximum(np.linalg.eigvalsh(products), 0)
-    return float(np.sqrt(eigenvalues).sum() ** 2 / eigenvalues.sum())
+    total = float(eigenvalues.sum())
+    return float(np.sqrt(eigenvalues).sum() ** 2) / total if total else float("nan")
 
 
 def gram(backend: Backend, a: Array) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Norms, products and angles of whole batches, summed in float64 whatever they are of."""
 
 from collections.abc import Iterator
-from math import nan
+from math import inf, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def angle(ab: float, aa: float, bb: float) -> float:
 
     From 0, which two equal vectors have exactly, to 180; NaN where one is zero or not finite.
     """
-    if not (aa > 0 and bb > 0):
+    if not (0 < aa < inf and 0 < bb < inf):
         return nan
     squared_cosine = np.float64(ab) / aa * (np.float64(ab) / bb)
     sine = np.sqrt(np.maximum(0.0, 1 - squared_cosine))
