@@ -72,10 +72,14 @@ def panel(run: RunView) -> Panel:
     title = f"x̂ of a one-hot label through B, above the mean of the {model.config.tested_on} samples{some}"
     if drawn.ndim == 2:
         return _of_vectors(both, labels, model.class_names, title, unit)
-    known_range = model.preprocessing if unit == "pixel value" else None
-    lowest, highest = pixels.range_of(known_range, both[np.isfinite(both)])
-    images = [pixels.drawable(row, lowest, highest) for row in both]
-    scale = pixels.grey(lowest, highest, unit)
+    finite = both[np.isfinite(both)]
+    if unit == "whitened value":  # which has a sign, and outliers that would leave the rest grey
+        scale = Scale.signed(finite, unit)
+        images = [weights.drawable(row, scale) for row in both]
+    else:
+        lowest, highest = pixels.range_of(model.preprocessing, finite)
+        scale = Scale(lowest, highest, unit)
+        images = [pixels.drawable(row, lowest, highest) for row in both]
     return by_class(title, images, labels, model.class_names, ("drawn", "mean"), scale)
 
 

@@ -82,7 +82,8 @@ def embedding(
     names = subject_names(drawn[0].runs[0].model())
     replaced = f" ({REPLACED})" if legible(drawn[0].runs[0].model().class_names)[1] else ""
     foot = Legend(names) if len(names) <= MOST_IN_LEGEND else None
-    return compose(panels, heading(f"Samples as the net has them{replaced}", drawn, left_out), axes, foot)
+    means = f", and the means of {len(names)} classes, named where there is room" if foot is None else ""
+    return compose(panels, heading(f"Samples as the net has them{means}{replaced}", drawn, left_out), axes, foot)
 
 
 def subject_names(model: Model) -> list[str]:

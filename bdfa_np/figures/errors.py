@@ -13,6 +13,7 @@ from bdfa_np.figures.parts import pixels
 from bdfa_np.figures.parts.composed import compose, heading, named, shown
 from bdfa_np.figures.parts.names import REPLACED, legible
 from bdfa_np.figures.parts.panels import Message, Panel, Tiles
+from bdfa_np.figures.parts.scale import Scale
 from bdfa_np.figures.views import RunView, Subject
 from bdfa_np.predictions import Predictions, predictions
 
@@ -74,7 +75,7 @@ def panel(run: RunView, count: int) -> Panel:
     part = model.config.tested_on
     worst = most_wrong(said, labels)
     if not len(worst):
-        return Message("none", f"none: all {len(labels):,} {part} images are told rightly")
+        return Message("none", f"all {len(labels):,} {part} images are told rightly")
     chosen = worst[:count]
     names, replaced = legible(model.class_names)
     captions = [
@@ -86,9 +87,9 @@ def panel(run: RunView, count: int) -> Panel:
         f"{which} of {len(labels):,} {part} images, {len(worst):,} of them wrong: "
         f"true class → said, and its {said.kind}{f' ({REPLACED})' if replaced else ''}"
     )
-    images = pixels.drawable(raw[chosen], *pixels.range_of(model.preprocessing, raw))
     lowest, highest = pixels.range_of(model.preprocessing, raw)
-    grey = pixels.grey(lowest, highest, "pixel value") if raw.shape[3] != 3 else None
+    images = pixels.drawable(raw[chosen], lowest, highest)
+    grey = Scale(lowest, highest, "pixel value") if raw.shape[3] != 3 else None
     return Tiles(title, images, min(_COLUMNS, len(images)), captions, scale=grey)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.data import Preprocessing
-from bdfa_np.figures.parts.scale import Scale
 
 Images = NDArray[Any]
 
@@ -28,11 +27,6 @@ def drawable(images: Images, lowest: float, highest: float) -> list[Images]:
     if images.shape[3] == 3:
         return list(np.clip((images - lowest) / ((highest - lowest) or 1.0), 0, 1))
     return list(np.moveaxis(images, 3, 2).reshape(len(images), images.shape[1], -1))
-
-
-def grey(lowest: float, highest: float, label: str) -> Scale:
-    """Return the scale from black to white."""
-    return Scale(lowest, highest, label)
 
 
 def unprepared(preprocessing: Preprocessing | None, prepared: Images) -> tuple[Images, str]:

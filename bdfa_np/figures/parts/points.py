@@ -19,6 +19,8 @@ MOST_IN_LEGEND = 10
 _LONGEST = 1.2
 """Inches that a name may take."""
 _SIZE = 7.0
+_MARK = 0.02
+"""Inches that a mean's mark reaches to each side."""
 
 
 @dataclass
@@ -92,7 +94,9 @@ class Points(Panel):
             across, up = text_width(name, SMALL) + 0.03, SMALL * LINE
             left, bottom = found[place] + (0.05, -up / 2)
             box = (left, bottom, left + across, bottom + up)
-            if box[2] > width or any(_overlap(box, other) for other in taken):
+            others = np.delete(found, place, axis=0)
+            marks = (others > (box[0] - _MARK, box[1] - _MARK)) & (others < (box[2] + _MARK, box[3] + _MARK))
+            if box[2] > width or marks.all(axis=1).any() or any(_overlap(box, other) for other in taken):
                 continue
             taken.append(box)
             axes.annotate(
