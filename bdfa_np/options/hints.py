@@ -61,6 +61,8 @@ COMMANDS: dict[str, Sequence[str]] = {
     "predict": ("infer", "inference", "classify", "label"),
     "export": ("convert", "onnx", "saveas"),
     "report": ("html", "page", "summary", "dashboard", "write"),
+    "watch": ("monitor", "follow", "live", "tail"),
+    "plot --what film": ("film", "movie", "animate", "animation", "video", "gif"),
     "runs": ("list", "ls", "show", "history", "results", "compare"),
     "data list": ("list", "ls", "datasets", "dataset"),
     "data fetch": ("download", "get", "fetch"),

@@ -60,6 +60,7 @@ def chart(
     top: float | None = None,
     mark: float | None = None,
     step: float | None = None,
+    log: bool = False,
     ascii_only: bool = False,
 ) -> Text:
     """Draw curves over epochs.
@@ -78,6 +79,8 @@ def chart(
         A value at which a line is drawn across.
     step : float, optional
         From tick to tick of the y axis; round numbers by default.
+    log : bool, default False
+        Whether the y axis is logarithmic, and begins at the lowest value above 0.
     ascii_only : bool, default False
         Whether no other characters can be shown.
 
@@ -86,7 +89,7 @@ def chart(
     rich.text.Text
         ``height`` lines.
     """
-    drawn = Text.from_ansi(_drawn(lines, width, height - 1, top, mark, step))
+    drawn = Text.from_ansi(_drawn(lines, width, height - 1, top, mark, step, log=log))
     head = Text.assemble((title, "bold"))
     for line in lines:
         head.append(f"  {line.marker} ", line.colour).append(line.label)
@@ -96,7 +99,14 @@ def chart(
 
 
 def _drawn(
-    lines: Sequence[Line], width: int, height: int, top: float | None, mark: float | None, step: float | None
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    top: float | None,
+    mark: float | None,
+    step: float | None,
+    *,
+    log: bool,
 ) -> str:
     import plotext
 
@@ -105,34 +115,42 @@ def _drawn(
     figure.clear()
     figure.theme("colorless")
     figure.plot_size(width, height)
-    xs, ys = [], [0.0, *([top] if top else [])]
+    xs: list[float] = []
+    ys: list[float] = [] if log else [0.0, *([top] if top else [])]
     if mark is not None and lines:
         ends = [lines[0].x[0], lines[0].x[-1]]
         figure.draw(figure.signal(ends, [mark, mark], marker=plotext.marker("┈", plotext.pixel())).lines(True))
     for line in lines:
-        finite = [number for number, y in enumerate(line.y) if isfinite(y)]
-        if finite:
-            x, y = [line.x[number] for number in finite], [line.y[number] for number in finite]
+        drawn = [number for number, y in enumerate(line.y) if isfinite(y) and not (log and y <= 0)]
+        if drawn:
+            x, y = [line.x[number] for number in drawn], [line.y[number] for number in drawn]
+            y = [log10(value) for value in y] if log else y
             marker = plotext.marker(line.marker, plotext.pixel(line.colour))
             signal = figure.signal(x, y, marker=marker).lines(True)
-            for place, (one, other) in enumerate(pairwise(finite), start=1):
+            for place, (one, other) in enumerate(pairwise(drawn), start=1):
                 signal.line(place, other == one + 1)  # nothing is drawn over what is not known
             figure.draw(signal)
             xs += x
             ys += y
     _set_axis(figure.ruler("x"), xs, width // 10)
-    _set_axis(figure.ruler("y"), ys, height // 2, step)
+    _set_axis(figure.ruler("y"), ys, height // 2, step, log=log)
     text: str = figure.build().string()
     return text
 
 
-def _set_axis(ruler: Any, values: Sequence[float], most: int, step: float | None = None) -> None:
-    """Give an axis the range of its values, and ticks."""
+def _set_axis(ruler: Any, values: Sequence[float], most: int, step: float | None = None, *, log: bool = False) -> None:
+    """Give an axis the range of its values, of which it has the logarithms if it is so, and ticks."""
     lowest, highest = min(values, default=0.0), max(values, default=1.0)
     if lowest == highest:
         lowest, highest = lowest - 0.5, highest + 0.5
-    positions = ticks(lowest, highest, step or _round_step((highest - lowest) / max(min(most, _MOST_TICKS), 1)))
-    ruler.lim(lowest, highest).ticks(positions, [f"{position:g}" for position in positions])
+    if log:
+        tens = range(floor(lowest), ceil(highest) + 1)
+        decades = [(log10(digit) + power, digit * 10.0**power) for power in tens for digit in (1, 3)]
+        named = {position: value for position, value in decades if lowest <= position <= highest}
+    else:
+        chosen = step or _round_step((highest - lowest) / max(min(most, _MOST_TICKS), 1))
+        named = {position: position for position in ticks(lowest, highest, chosen)}
+    ruler.lim(lowest, highest).ticks(list(named), [f"{value:g}" for value in named.values()])
 
 
 def ticks(lowest: float, highest: float, step: float) -> list[float]:

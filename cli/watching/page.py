@@ -38,7 +38,7 @@ h2 { font-size: 1.1rem; }
 figure { margin: 1.5rem 0; }
 img { width: 100%; max-width: 45rem; height: auto; }
 .scrolled { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; min-width: 18rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: 0.3rem; }
 th, td { text-align: right; padding: 0.15rem 0.8rem; border-bottom: 1px solid #8888; }
 th:first-child { text-align: left; padding-left: 0; }
@@ -126,16 +126,19 @@ def _seen(sight: Sight) -> str:
     parts = [f"<p>{escape(figures(sight))}.</p>", _figure("Errors", _drawn("curves", subjects), _errors_told(sight))]
     angles = angles_of(sight.diagnostics)
     if angles is not None:
-        parts += [_figure("Angles by layer", _drawn("angles", subjects), _angles_told(angles)), _table(angles)]
+        parts += [
+            _figure("Angles by layer", _drawn("angles", subjects, quantity=angles.name), _angles_told(angles)),
+            _table(angles),
+        ]
     return "\n".join(parts)
 
 
-def _drawn(kind: str, subjects: list[Subject]) -> bytes:
+def _drawn(kind: str, subjects: list[Subject], **options: str) -> bytes:
     """Return a picture as SVG."""
     from bdfa_np.figures import kinds, style
 
-    with style.applied():
-        figure = kinds.draw(kind, subjects)
+    with style.applied(SIZE[0]):
+        figure = kinds.draw(kind, subjects, **options)
         figure.set_size_inches(*SIZE)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})

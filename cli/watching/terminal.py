@@ -6,17 +6,20 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from bdfa_np.cli.watching.chart import Line, chart
 from bdfa_np.cli.watching.told import Angles, angle_text, angles_of, figures, heading, standing
+from bdfa_np.figures.curves import squashed
 from bdfa_np.runs.listing.watching import Sight, Watch
 from bdfa_np.system.text import counted
 
 POLL_SECONDS = 0.5
 """From look to look; one that finds nothing new takes a tenth of a millisecond."""
+_ANGLES = {"signal_angle": "angle of δ to the gradient, °", "feedback_angle": "angle of B to W, °"}
 _COLOURS = ("cyan", "magenta", "green", "blue", "red")
 _MARKERS = "123456789abcdefghijklmnopqrstuvwxyz"
 _MOST_LAYERS = 8
@@ -93,14 +96,25 @@ class Picture:
             Of the room, in characters. What has to be said is said in any case.
         """
         angles = angles_of(sight.diagnostics)
-        told = [heading(sight), standing(sight, now), figures(sight), _newest(angles) if angles is not None else ""]
-        said = [line for text in told for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+        said = _folded([heading(sight), standing(sight, now), figures(sight)], width)
+        if angles is not None and not _has_room_for_angles(sight, width, height - len(said)):
+            said += _folded([_newest(angles)], width)
         of = sight.history, sight.diagnostics, width, height - len(said)
         if of != self._of:
             self._of = of
             self._charts = charts(sight, angles, width, height - len(said), ascii_only=self._ascii_only)
         parts = [Text(line, "bold" if number == 0 else "") for number, line in enumerate(said)]
         return Text("\n", no_wrap=True).join([*parts, *self._charts])
+
+
+def _folded(texts: Sequence[str], width: int) -> list[str]:
+    return [line for text in texts for line in textwrap.wrap(text, width, break_on_hyphens=False)]
+
+
+def _has_room_for_angles(sight: Sight, width: int, height: int) -> bool:
+    """Return whether there is room for a chart of angles beside that of errors, or below it."""
+    rows = _LEAST_HEIGHT if width >= _BESIDE else 2 * _LEAST_HEIGHT
+    return bool(sight.history) and width >= _LEAST_WIDTH and height >= rows
 
 
 def _newest(angles: Angles) -> str:
@@ -120,7 +134,7 @@ def charts(sight: Sight, angles: Angles | None, width: int, height: int, *, asci
     """Return the charts for which there is room: errors, and beside or below them angles."""
     if not sight.history or height < _LEAST_HEIGHT or width < _LEAST_WIDTH:
         return []
-    if angles is None or (width < _BESIDE and height < 2 * _LEAST_HEIGHT):
+    if angles is None or not _has_room_for_angles(sight, width, height):
         return [_errors(sight, width, height, ascii_only)]
     if width < _BESIDE:
         upper = height // 2
@@ -141,18 +155,18 @@ def _beside(first: Text, second: Text, width: int) -> Text:
 def _errors(sight: Sight, width: int, height: int, ascii_only: bool) -> Text:
     epochs = [record.epoch for record in sight.history]
     part = sight.config.tested_on if sight.config is not None else "test"
-    lines = [
-        Line("training", epochs, [100 * record.train_error for record in sight.history], "·", "cyan"),
-        Line(part, epochs, [100 * record.test_error for record in sight.history], "●", "magenta"),
-    ]
-    return chart("error, % by epoch", lines, width, height, ascii_only=ascii_only)
+    training = [100 * record.train_error for record in sight.history]
+    tested = [100 * record.test_error for record in sight.history]
+    lines = [Line("training", epochs, training, "·", "cyan"), Line(part, epochs, tested, "●", "magenta")]
+    log = squashed([np.array(training), np.array(tested)])
+    return chart("error, % by epoch", lines, width, height, log=log, ascii_only=ascii_only)
 
 
 def _angles(angles: Angles, width: int, height: int, ascii_only: bool) -> Text:
     numbers = {name: number for number, name in enumerate(angles.layers)}
     lines = [
         Line(
-            name,
+            f"{name} {angle_text(angles.layers[name][-1])}",
             angles.epochs,
             angles.layers[name],
             _MARKERS[numbers[name] % len(_MARKERS)],
@@ -160,4 +174,4 @@ def _angles(angles: Angles, width: int, height: int, ascii_only: bool) -> Text:
         )
         for place, name in enumerate(_some(list(angles.layers)))
     ]
-    return chart("angle, degrees", lines, width, height, top=90.0, mark=90.0, step=45.0, ascii_only=ascii_only)
+    return chart(_ANGLES[angles.name], lines, width, height, top=90.0, mark=90.0, step=45.0, ascii_only=ascii_only)

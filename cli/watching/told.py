@@ -22,8 +22,10 @@ class Angles:
 
     Attributes
     ----------
+    name : str
+        Which angles they are, as `Quantity.name`.
     title : str
-        Which angles they are.
+        The same in words.
     steps : int
         After how many steps the last of them were measured.
     epochs : list of float
@@ -32,6 +34,7 @@ class Angles:
         By layer, in degrees; NaN where an angle means nothing.
     """
 
+    name: str
     title: str
     steps: int
     epochs: list[float]
@@ -49,7 +52,7 @@ def angles_of(diagnostics: Diagnostics | None) -> Angles | None:
             found = {name: column for name, column in layers.items() if any(map(math.isfinite, column))}
             if found:
                 steps, epochs = int(diagnostics.steps[-1]), diagnostics.epochs.tolist()
-                return Angles(quantity.title, steps, epochs, found)
+                return Angles(quantity.name, quantity.title, steps, epochs, found)
     return None
 
 
@@ -99,8 +102,8 @@ def figures(sight: Sight) -> str:
         return ""
     last, best, part = sight.history[-1], lowest(sight.history), sight.config.tested_on
     return (
-        f"train error {last.train_error:.2%}, {part} error {last.test_error:.2%}, lowest {best.test_error:.2%} "
-        f"after epoch {best.epoch}, train loss {last.train_loss:.4g}"
+        f"error: train {last.train_error:.2%}, {part} {last.test_error:.2%}, lowest {best.test_error:.2%} at epoch "
+        f"{best.epoch}; train loss {last.train_loss:.4g}"
     )
 
 

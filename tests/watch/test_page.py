@@ -22,10 +22,8 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
 @pytest.fixture(autouse=True)
-def _pictures_that_are_quickly_drawn(request, monkeypatch):
-    """Leave drawing out, but where that is what is tested."""
-    if "drawn" not in request.keywords:
-        monkeypatch.setattr(pages, "_drawn", lambda kind, _subjects, **_options: SVG + kind.encode())
+def _pictures_that_are_quickly_drawn(monkeypatch):
+    monkeypatch.setattr(pages, "_drawn", lambda kind, _subjects, **_options: SVG + kind.encode())
 
 
 def get(address, host=None):

@@ -83,7 +83,7 @@ def test_a_finished_run_is_drawn_once(a_run, bdfa, finished):
     lines = outcome.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("finished: 3 epochs in ") for line in lines)
-    assert any(line.startswith("train error ") for line in lines)
+    assert any(line.startswith("error: train ") for line in lines)
 
 
 def test_a_stopped_run_says_how_to_go_on(a_run, bdfa):
@@ -104,12 +104,15 @@ def test_a_picture_is_no_larger_than_its_room(seen, measured, layers, width, hei
     said = next((number for number, line in enumerate(lines) if line.startswith("error, %")), len(lines))
     assert len(lines) <= max(height, said)
     if width >= 60 and height >= 22:
-        assert any("angle, degrees" in line for line in lines)
+        assert any("angle of δ to the gradient" in line for line in lines)
         assert len(lines) == height
 
 
-def test_angles_are_told_of_the_last_measurement(seen):
-    text = " ".join(Picture().draw(seen, seen.since, 80, 22).plain.split())
+def test_angles_of_the_last_measurement_are_told_beside_the_curves_names_or_in_a_line(seen):
+    text = Picture().draw(seen, seen.since, 80, 22).plain
+    assert "angle of δ to the gradient, °  1 linear1 50°  2 linear2 49°  3 linear3 48°" in text
+    assert "after 6 steps" not in text
+    text = " ".join(Picture().draw(seen, seen.since, 80, 12).plain.split())
     assert "angle of δ to the exact gradient after 6 steps: linear1 50°, linear2 49°, linear3 48°" in text
 
 
@@ -148,6 +151,24 @@ def test_a_chart_shows_values_at_their_height():
     inside = [line for line in rows(plain) if line]
     assert inside[0].rstrip().endswith("x")  # 100 at the top, at the right
     assert inside[-1].startswith("x")  # 0 at the bottom, at the left
+
+
+def test_a_logarithmic_chart_has_tens_at_even_distances_and_leaves_out_what_is_0():
+    values = [100.0, 10.0, 1.0, 0.0]
+    plain = chart("falls", [Line("a", [0, 1, 2, 3], values, "x", "cyan")], 60, 24, log=True).plain
+    named = {line.split("┤")[0].strip(): number for number, line in enumerate(plain.splitlines()) if "┤" in line}
+    assert set(named) == {"100", "30", "10", "3", "1"}
+    assert abs((named["10"] - named["100"]) - (named["1"] - named["10"])) <= 1
+    assert all("x" in plain.splitlines()[named[text]] for text in ("100", "10", "1"))
+
+
+def test_errors_of_which_the_first_would_squash_the_others_are_logarithmic(seen):
+    record = seen.history[0]
+    errors = [0.9, 0.02, 0.015, 0.012, 0.011, 0.01]
+    history = [replace(record, epoch=n, test_error=e, train_error=e / 2) for n, e in enumerate(errors, 1)]
+    text = Picture().draw(replace(seen, history=history, diagnostics=None), seen.since, 80, 22).plain
+    assert "30┤" in text
+    assert " 1┤" in text
 
 
 def test_what_is_no_number_leaves_a_gap():
