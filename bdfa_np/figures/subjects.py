@@ -28,6 +28,9 @@ from bdfa_np.system.text import counted
 
 __all__ = ["RunView", "Subject", "read_run", "subjects"]
 
+_OfStudy = tuple[str, list[tuple[tuple[str, ...], tuple[RunView, ...]]]]
+"""A study's name, and of each cell the labels and the runs."""
+
 
 def subjects(
     named: Sequence[Any],
@@ -68,37 +71,39 @@ def subjects(
     ConfigError, RunError, StudyError
         If there is no such folder, nothing in it to draw, or as many labels are not wanted.
     """
-    found: list[Subject] = []
+    places: list[Subject | _OfStudy | None] = []  # None: that of the runs by themselves, which are named together
     alone: list[RunView] = []
-    place = 0
-    studies: list[tuple[str, list[tuple[tuple[str, ...], tuple[RunView, ...]]]]] = []
     for one in named:
         if isinstance(one, Subject):
-            found.append(one)
+            places.append(one)
         elif isinstance(one, description.Study) or (isinstance(one, (str, os.PathLike)) and _is_study(one)):
-            studies.append(_study_cells(one, cells, epochs, trust=trust, note=note))
+            places.append(_study_cells(one, cells, epochs, trust=trust, note=note))
         else:
-            place = len(found) if not alone else place
+            places += [] if alone else [None]
             alone.append(read_run(one, trust=trust, note=note))
-    if cells and not studies:
-        raise ConfigError("--cells chooses cells of a study, and no study is named: leave it out")
-    if epochs is not None and not studies:
-        raise ConfigError("--epochs chooses shortened runs of a study, and no study is named: leave it out")
-    _check_different(alone)
-    found[place:place] = labelled(alone)
-    several = len(studies) > 1 or bool(found)
-    for name, of_study in studies:
-        found += of_cells(of_study, name if several else "")
-    if not found:
+    if not places:
         raise ConfigError("nothing is named to be drawn: name a run folder, or a study")
-    if labels:
-        if len(labels) != len(found):
-            names = ", ".join(subject.label for subject in found)
-            raise ConfigError(
-                f"--label is given {counted(len(labels), 'time')}, and what is drawn is {len(found)}: {names}"
-            )
-        found = [replace(subject, label=label) for subject, label in zip(found, labels, strict=True)]
-    return found
+    for option, value in {"--cells": cells, "--epochs": epochs}.items():
+        if value and not any(isinstance(place, tuple) for place in places):
+            raise ConfigError(f"{option} chooses runs of a study, and no study is named: leave it out")
+    _check_different(alone)
+    found: list[Subject] = []
+    for place in places:
+        if isinstance(place, Subject):
+            found.append(place)
+        else:
+            found += labelled(alone) if place is None else of_cells(place[1], place[0] if len(places) > 1 else "")
+    return _called(found, labels) if labels else found
+
+
+def _called(found: Sequence[Subject], labels: Sequence[str]) -> list[Subject]:
+    """Return subjects with other labels."""
+    if len(labels) != len(found):
+        names = ", ".join(subject.label for subject in found)
+        raise ConfigError(
+            f"--label is given {counted(len(labels), 'time')}, and what is drawn is {len(found)}: {names}"
+        )
+    return [replace(subject, label=label) for subject, label in zip(found, labels, strict=True)]
 
 
 def read_run(named: str | os.PathLike[str] | TrainingResult, *, trust: bool = False, note: Note = warned) -> RunView:
@@ -186,7 +191,7 @@ def _study_cells(
     *,
     trust: bool,
     note: Note,
-) -> tuple[str, list[tuple[tuple[str, ...], tuple[RunView, ...]]]]:
+) -> _OfStudy:
     """Return a study's name, and for each cell that has an epoch done its labels and its runs."""
     if isinstance(named, description.Study):
         study, where = named, default_folder(named.name)
