@@ -1,5 +1,4 @@
-"""The page in Chromium, through playwright: it asks nothing of a network, draws, sorts, chooses, prints, and axe-core has
-no complaint.
+"""The page in Chromium, through playwright: it fetches nothing, draws, sorts, chooses, prints, and axe-core is content.
 
 ``CHROMIUM`` names the browser (by default the one on the path), ``AXE`` the file ``axe.min.js`` of axe-core.
 """

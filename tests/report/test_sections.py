@@ -29,10 +29,9 @@ from bdfa_np.report.settings import OF_THE_MACHINE, command
 from bdfa_np.trainer import EpochRecord
 
 
-@pytest.fixture
-def material(swept, monkeypatch):
-    monkeypatch.chdir(swept)
-    return gathered(["sweep"], cells=[], epochs=None, trust=False)
+@pytest.fixture(scope="module")
+def material(swept):
+    return gathered([swept / "studies" / "sweep"], cells=[], epochs=None, trust=False)
 
 
 def parsed(text):
