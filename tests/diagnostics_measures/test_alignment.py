@@ -140,6 +140,17 @@ def test_a_gradient_that_saturated_units_let_nothing_of_through_is_no_reference(
     assert values["meaningful"].tolist() == [0, 1, 1]
 
 
+@pytest.mark.parametrize(("dtype", "meaningful"), [("float32", 0), ("float64", 1)])
+def test_a_slope_of_few_last_digits_is_no_reference(nets, measure, dtype, meaningful):
+    """1 - tanh²(8) is 4.5e-7, and in float32 known to 1.2e-7: the gradient is not 0, and a quarter of it rounding."""
+    model = nets("vectors", "dfa", dtype=dtype)
+    model.network.weights["linear1.W"].fill(0)
+    model.network.weights["linear1.b"].fill(8)
+    values = measure(model, "alignment").values
+    assert values["exact_norm"][0] > 0
+    assert values["meaningful"].tolist() == [meaningful, 1, 1]
+
+
 def test_a_gradient_that_underflows_is_no_reference(nets, measure):
     model = nets("straight", "dfa", dtype="float32")
     model.network.weights["linear2.W"][...] *= 1e-32
