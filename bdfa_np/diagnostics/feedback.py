@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
 from math import ceil, nan, prod
 
 import numpy as np
@@ -10,7 +11,17 @@ import numpy as np
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.diagnostics.structure import ended_blocks
 from bdfa_np.diagnostics.vectors import angle, norm, products
-from bdfa_np.layers import BatchNorm, Conv2d, Linear
+from bdfa_np.layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ErrorFeedback,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    Patches,
+    Transpose,
+)
 from bdfa_np.layers.base import Layer
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
@@ -18,6 +29,9 @@ from bdfa_np.rules.layerwise.base import Layerwise
 
 PASSES = 10
 """The most backward passes for a mean Jacobian: with more classes, a class has its share of the images."""
+
+LINEAR = (Linear, Conv2d, BatchNorm, Flatten, AvgPool2d, GlobalAvgPool, Patches, Transpose, ErrorFeedback)
+"""What maps all images by one matrix, statistics of batch normalisation held constant."""
 
 
 def feedback(rule: Rule, layers: Sequence[Layer]) -> dict[str, list[float]]:
@@ -84,16 +98,49 @@ def mean_jacobians(network: Sequential, sites: Collection[str]) -> dict[str, Arr
     if not sites:
         return {}
     backend, N, (K,) = network.backend, len(network.x), network.output_shape
-    found = {name: backend.zeros((K, prod(network[name].output_shape))) for name in sites}
+    lowest = next(layer for layer in network.tree() if layer.name in sites)
+    linear = _linear_above(network, lowest)
+    bottom = linear[-1] if linear else lowest
+    sums = {bottom.name: backend.zeros((K, prod(bottom.output_shape)))}
+    passed_over = {lowest.name, *(layer.name for layer in linear)}
+    sums |= {name: backend.zeros((K, prod(network[name].output_shape))) for name in sites if name not in passed_over}
     passes = min(K, max(PASSES, ceil(K / N)))
     images, counts = np.arange(N), np.zeros(K)
     for number in range(passes):
         logits = (images * passes + number) % K
         counts += np.bincount(logits, minlength=K)
         chosen = backend.one_hot(backend.asarray(logits), K)  # (N, K)
-        _Down(backend, found, chosen)(network.layers, chosen)
+        _Down(backend, sums, bottom, chosen)(network.layers, chosen)
     shares = backend.asarray(1 / counts)[:, None]
-    return {name: J * shares for name, J in found.items()}
+    found = {name: J * shares for name, J in sums.items()}
+    # What maps all images alike maps their means: K rows in place of N·K.
+    signal: Array | None = found[bottom.name].reshape(K, *bottom.output_shape)
+    for layer in reversed(linear):
+        assert signal is not None
+        found[layer.name] = signal.reshape(K, -1)
+        signal = _through(backend, layer, signal)
+    assert signal is not None
+    found[lowest.name] = signal.reshape(K, -1)
+    return {name: found[name] for name in sites}
+
+
+def _linear_above(network: Sequential, lowest: Layer) -> Sequence[Layer]:
+    """Return the layers next above one, from below, whose Jacobian is the same for all images."""
+    if lowest not in network.layers:
+        return ()
+    above = network.layers[network.layers.index(lowest) + 1 :]
+    return list(takewhile(lambda layer: type(layer) in LINEAR, above))
+
+
+def _through(backend: Backend, layer: Layer, signal: Array) -> Array | None:
+    """Return a signal times a layer's exact Jacobian, transposed."""
+    if isinstance(layer, BatchNorm):
+        scaled: Array = backend.xp.multiply(signal, layer.scale)  # with the statistics held constant
+        return scaled
+    if isinstance(layer, (Linear, Conv2d)) and type(layer).backward in (Linear.backward, Conv2d.backward):
+        # Without the gradient of W, which costs as much again.
+        return layer.project_feedback(signal, layer.W)
+    return layer.backward(signal)
 
 
 class _Down:
@@ -104,14 +151,16 @@ class _Down:
     backend : Backend
         Where they are.
     sums : mapping of str to array (K, n)
-        By the names of layers, the lowest first.
+        By the names of layers.
+    bottom : Layer
+        The lowest of these.
     chosen : array (N, K)
         1 at the logit that each image has its gradient by.
     """
 
-    def __init__(self, backend: Backend, sums: Mapping[str, Array], chosen: Array) -> None:
+    def __init__(self, backend: Backend, sums: Mapping[str, Array], bottom: Layer, chosen: Array) -> None:
         self._backend, self._sums, self._chosen = backend, sums, chosen
-        self._lowest = next(iter(sums))
+        self._bottom = bottom
 
     def __call__(self, layers: Sequence[Layer], signal: Array) -> Array | None:
         """Walk down a branch; None where nothing below is asked for."""
@@ -122,16 +171,7 @@ class _Down:
             if layer.name in self._sums:
                 rows = below.reshape(len(below), -1)
                 self._backend.matmul(self._chosen.T, rows, out=self._sums[layer.name], accumulate=True)
-            if layer.name == self._lowest:
+            if layer is self._bottom:
                 return None
-            below = layer.carry_back(below, self) if layer.branches() else self._through(layer, below)
+            below = layer.carry_back(below, self) if layer.branches() else _through(self._backend, layer, below)
         return below
-
-    def _through(self, layer: Layer, signal: Array) -> Array | None:
-        if isinstance(layer, BatchNorm):
-            scaled: Array = self._backend.xp.multiply(signal, layer.scale)  # with the statistics held constant
-            return scaled
-        if isinstance(layer, (Linear, Conv2d)) and type(layer).backward in (Linear.backward, Conv2d.backward):
-            # Without the gradient of W, which costs as much again.
-            return layer.project_feedback(signal, layer.W)
-        return layer.backward(signal)

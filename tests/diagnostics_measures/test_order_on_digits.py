@@ -1,4 +1,4 @@
-"""What theory and papers say of angles, on handwritten digits: who comes closer to the exact gradient, how close."""
+"""What papers say of angles, on handwritten digits: who comes close to the exact gradient, and how close."""
 
 import numpy as np
 import pytest
