@@ -24,6 +24,8 @@ from bdfa_np.diagnostics.vectors import host_norm
 from bdfa_np.diagnostics.watching import Look, watched
 from bdfa_np.layers.base import Layer
 from bdfa_np.model import Model
+from bdfa_np.representation import one_line, shape_text
+from bdfa_np.system.text import counted
 
 IMAGES = 256
 """How many images a probe has unless somebody asks for another number, and how many are held out."""
@@ -50,6 +52,11 @@ class Probe:
     held_out_x: NDArray[np.floating] | None = None
     held_out_labels: NDArray[np.integer] | None = None
 
+    def __repr__(self) -> str:
+        """Return how many images are measured on, and how many are held out."""
+        held_out = 0 if self.held_out_x is None else len(self.held_out_x)
+        return one_line(self, [counted(len(self.x), "image"), f"{held_out} held out", shape_text(self.x.shape[1:])])
+
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
@@ -65,6 +72,10 @@ class Measurement:
 
     values: dict[str, NDArray[np.float64]]
     snapshots: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return the names of what was measured."""
+        return one_line(self, list(self.values))
 
 
 class Measurer:

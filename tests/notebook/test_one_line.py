@@ -54,6 +54,8 @@ from bdfa_np.data.labels import as_classes
 from bdfa_np.data.preprocess.raw_values import RawValues
 from bdfa_np.data.readers.picture_file import Picture, Remark
 from bdfa_np.declaration import Condition
+from bdfa_np.diagnostics.measurer import Measurement, Probe
+from bdfa_np.diagnostics.recording import Recording
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.metrics import Tally
@@ -163,6 +165,14 @@ def of_controls() -> list[object]:
     ]
 
 
+def of_diagnostics() -> list[object]:
+    values = {"signal_angle": np.ones(2), "weight_norm": np.ones(2)}
+    recording = Recording(("linear1", "linear2"), list(values))
+    recording.add(0.0, 0, values, {})
+    probe = Probe(np.zeros((256, 28, 28, 1)), np.zeros(256, int))
+    return [recording.diagnostics(), Measurement(values), probe]
+
+
 def of_data() -> list[object]:
     data = load_dataset("mnist-5k")
     prepared = prepare(Recipe("mnist-5k"))
@@ -186,7 +196,7 @@ def of_data() -> list[object]:
 def everything(tmp_path_factory) -> list[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDFA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return [*of_layers(), *of_training(), *of_runs(), *of_controls(), *of_data()]
+        return [*of_layers(), *of_training(), *of_runs(), *of_controls(), *of_diagnostics(), *of_data()]
 
 
 def public_classes() -> set[type]:
