@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import ceil, floor, log10
 from pathlib import Path
@@ -189,6 +190,14 @@ def save(drawn: Figure, path: Path) -> None:
 
 def text_width(text: str, size: float) -> float:
     """Return how wide a line of text is, in inches."""
+    from matplotlib import rcParams
+
+    return _text_width(text, size, tuple(rcParams["font.family"]), tuple(rcParams["font.sans-serif"]))
+
+
+@lru_cache(maxsize=4096)
+def _text_width(text: str, size: float, *_fonts: tuple[str, ...]) -> float:
+    """Return the same; to lay a line out takes a millisecond, and names and titles are measured again and again."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
