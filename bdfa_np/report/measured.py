@@ -102,7 +102,7 @@ def _section(
     if not there:
         wanted = "alignment,feedback" if line_at is not None else "all"
         blocks.append(Paragraph(f"Not measured. Training with --track {wanted} measures it, at the same weights:"))
-        blocks.append(Code(f"{command(material.subjects[0].config)} --track {wanted}", "The command that measures it"))
+        blocks.append(Code(command(material.subjects[0].config.replace(track=wanted)), "The command that measures it"))
         return Section(key, title, blocks), {}
     blocks += _charts(looks, of, key, there, said, line_at)
     blocks.append(Folded("The last measurements as a table", [_table(material, of, there)]))
