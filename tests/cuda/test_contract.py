@@ -82,6 +82,16 @@ class SmallBatches:
             labels.fill(0)
 
 
+class OneBatch(SmallBatches):
+    """The first of them alone."""
+
+    def __len__(self):
+        return 1
+
+    def epoch(self, number):
+        yield from itertools.islice(super().epoch(number), 1)
+
+
 pytest_plugins = ["cuda_fixtures"]
 pytestmark = pytest.mark.usefixtures("stand_in")
 
@@ -196,12 +206,24 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", [*OPTIONS, {"network": "conv", "batchnorm": 2, "nonlin": "relu"}], ids=str)
-@pytest.mark.parametrize("network", ["mlp", "conv"])
+OF_ITS_LAYERS = {"nonlin", "dropout", "batchnorm", "bias", "eps", "init", "augment", *BOUNDS}
+"""The options that layers carry out, or that reach the shape of an image: another net does other things for them."""
+
+
+def options_of_nets():
+    """Yield each option with a net, and what hangs on a net's layers with both; the other pairs as slow ones."""
+    for number, options in enumerate(OPTIONS):
+        for place, network in enumerate(IMAGES):
+            usual = number % 2 == place or OF_ITS_LAYERS & options.keys()
+            yield pytest.param(network, options, marks=() if usual else pytest.mark.slow)
+    yield pytest.param("conv", {"batchnorm": 2, "nonlin": "relu"})
+
+
+@pytest.mark.parametrize(("network", "options"), list(options_of_nets()), ids=str)
 def test_every_option_of_a_net_does_what_it_does_on_the_cpu(network, options, monkeypatch):
     # Biases in front of a normalisation have no gradient but rounding, which rmsprop makes large.
     tolerance = 1e-6 if "batchnorm" in options else 1e-9
-    compare(monkeypatch, tolerance=tolerance, **{"network": network, **options})
+    compare(monkeypatch, tolerance=tolerance, network=network, **options)
 
 
 @pytest.mark.parametrize(("rule", "network"), [(rule, network) for rule in RULES for network in nets(rule)])
@@ -214,9 +236,11 @@ def test_float32_stays_float32_and_near_the_cpu(network, rule, monkeypatch):
 
 CAPTURED = [
     {"optimization": "adam"},
-    {"criterion": "mse", "clip_norm": 0.01, "optimization": "adamw"},
+    {"criterion": "mse", "optimization": "adamw"},
     {"dropout": 1, "eps": 0.08, "batchnorm": 1},
 ]
+CLIPPED = {"criterion": "mse", "clip_norm": 0.01, "optimization": "adamw"}
+"""Whose sums take the threads of the stand-in longer than all the rest of a step: for one vector and for two."""
 
 
 def captured():
@@ -226,6 +250,10 @@ def captured():
             for net, network in enumerate(nets(rule)):
                 usual = place == (number + net) % len(CAPTURED)
                 yield pytest.param(network, rule, options, marks=() if usual else pytest.mark.slow)
+    for rule in RULES:
+        for network in nets(rule):
+            usual = (rule, network) in {("bp", "mlp"), ("kp", "conv")}
+            yield pytest.param(network, rule, CLIPPED, marks=() if usual else pytest.mark.slow)
 
 
 @pytest.mark.parametrize(("network", "rule", "options"), list(captured()), ids=str)
@@ -234,11 +262,11 @@ def test_replayed_steps_give_the_bits_of_steps_that_run_one_by_one(network, rule
     replay = stand_in_device.Graph._replay
     monkeypatch.setattr(stand_in_device.Graph, "_replay", lambda graph: (launched.append(graph), replay(graph)))
     runs = [
-        train(monkeypatch, CupyBackend(cuda_graph=on), epochs=4, network=network, gradient=rule, **options)
+        train(monkeypatch, CupyBackend(cuda_graph=on), epochs=3, network=network, gradient=rule, **options)
         for on in (False, True)
     ]
     agree(*runs, tolerance=0)
-    assert len(launched) == 10  # of 12 batches the first of each size runs as it is
+    assert len(launched) == 7  # of 9 batches the first of each size runs as it is
 
 
 def test_a_graph_whose_buffers_were_moved_is_recorded_anew(monkeypatch):
@@ -274,9 +302,19 @@ def test_no_batch_is_read_before_it_has_arrived_or_overwritten_before_it_is_used
 PHASES = [{"gradient": "brsf"}, {"gradient": "wm"}, {"gradient": "pfa"}]
 
 
-@pytest.mark.parametrize("options", [{}, *OPTIONS, *PHASES], ids=str)
-@pytest.mark.parametrize("cuda_graph", [False, True])
-@pytest.mark.parametrize("network", ["mlp", "conv"])
+def ways_of_a_step():
+    """Yield each of these options with each net and with and without a graph, and half of the threes as slow ones.
+
+    Whether a step is recorded does not hang on its net: what a layer or an option asks for is asked for in either way.
+    """
+    for number, options in enumerate([{}, *OPTIONS, *PHASES]):
+        for net, network in enumerate(IMAGES):
+            for cuda_graph in (False, True):
+                usual = (number + net) % 2 == cuda_graph
+                yield pytest.param(network, cuda_graph, options, marks=() if usual else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("network", "cuda_graph", "options"), list(ways_of_a_step()), ids=str)
 def test_nothing_in_a_step_copies_to_the_host_or_waits(network, cuda_graph, options, stand_in, monkeypatch):
     _, trainer = make_trainer(monkeypatch, CupyBackend(cuda_graph=cuda_graph), network=network, **options)
     x, labels = next(trainer.train.epoch(1))
@@ -374,14 +412,19 @@ def test_every_kernel_that_is_met_is_among_those_that_are_compiled_and_checked(s
             sources.add(code)
             super().__init__(code, **options)
 
+    def meet(**options):
+        """Train on one batch, and test on it: a kernel is made when it is first met."""
+        _, trainer = make_trainer(monkeypatch, CupyBackend(), **options)
+        trainer.train = trainer.test = OneBatch(options.get("network", "mlp"), "float32")
+        (_,) = trainer.run(1)
+
     monkeypatch.setattr(stand_in.cupy, "RawModule", Recorded)
     for optimizer, nonlin in zip(OPTIMIZERS, itertools.cycle(NON_LINEARITIES)):  # which bfa generates through
-        options = {"optimization": optimizer, "nonlin": nonlin, **needed(optimizer)}
-        train(monkeypatch, CupyBackend(), gradient="bfa", **options)
+        meet(gradient="bfa", optimization=optimizer, nonlin=nonlin, **needed(optimizer))
     for rule in RULES:
-        train(monkeypatch, CupyBackend(), gradient=rule, epochs=1)
+        meet(gradient=rule)
     for options in OPTIONS:
-        train(monkeypatch, CupyBackend(), **{"network": "conv", **options})
+        meet(network="conv", **options)
     known = {case.source("float32"): name for name, case in FORMULAS.items()} | {named_source("float32"): "named"}
     assert sources <= known.keys()
     # asgd averages from its millionth step on; residual blocks, which add, are trained in tests/residual.

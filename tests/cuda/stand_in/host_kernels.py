@@ -71,6 +71,7 @@ class Parameter:
         return f"{self.name} ({self.dtype}{' array' if self.is_pointer else ''})"
 
 
+@functools.cache
 def kernels_in(source: str) -> dict[str, tuple[Parameter, ...]]:
     """Return the parameters of every kernel in a source.
 

@@ -61,13 +61,13 @@ def _is_harmless(real: Any) -> bool:
 
 def bound(real: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that is a TypeError where the real one is, and fails where it takes no such argument itself."""
-    signature = inspect.signature(real)
+    signature, reviewed = inspect.signature(real), inspect.signature(function)
 
     @functools.wraps(real)
     def call(*arguments: Any, **keywords: Any) -> Any:
         signature.bind(*arguments, **keywords)
         try:
-            inspect.signature(function).bind(*arguments, **keywords)
+            reviewed.bind(*arguments, **keywords)
         except TypeError as error:
             raise AssertionError(f"{real.__name__} is called in a way that has not been reviewed: {error}") from error
         return function(*arguments, **keywords)
