@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import ceil, floor, log10
 from pathlib import Path
@@ -187,6 +188,7 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(file, format=suffix[1:], metadata=undated, dpi=DPI)
 
 
+@lru_cache(4096)
 def text_width(text: str, size: float) -> float:
     """Return how wide a line of text is, in inches."""
     from matplotlib.font_manager import FontProperties
