@@ -1,3 +1,4 @@
+from . import figures as figures
 from .backend import make_backend as make_backend
 from .controls.diagnose import cached_diagnosis as cached_diagnosis
 from .controls.diagnose import diagnose as diagnose

@@ -23,6 +23,8 @@ NAME = 5.0
 """Points: the smallest size of class names; where they would be smaller, some classes have their numbers."""
 POWER = 0.35
 """By which shares are coloured: a mistake of one in a hundred is seen beside the diagonal."""
+LONGEST = 0.75
+"""Inches of a class's name; of a longer one the end is left out."""
 MOST_NAMED = 4
 """Confusions that are named below a matrix without numbers."""
 
@@ -59,7 +61,7 @@ def confusion(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | 
     rows = -(-len(subjects) // columns)
     side = width / columns
     lines = (2 if len(subjects) > 1 else 0) + (1 if samples else 0)
-    named = 0 if _has_numbers(side, max(len(names) for _, names in found)) else MOST_NAMED
+    named = 0 if all(_has_numbers(side, names) for _, names in found) else MOST_NAMED
     drawn = style.figure(width, rows * (side - 0.5 + 0.13 * (lines + named)) + 0.4)
     places = drawn.subplots(rows, columns, squeeze=False)
     for place, subject, legend, (counts, names) in zip(places.flat, subjects, legends(subjects), found, strict=False):
@@ -116,32 +118,32 @@ def _side(axes: Axes) -> float:
     return float(axes.get_position().width * style.figure_of(axes).get_figwidth()) + 0.8
 
 
-def _cell(side: float, K: int) -> float:
-    """Return how wide a cell is in a matrix that has so many inches with all that stands around it, in points."""
-    return 72 * (side - 1.3) / K
+def _cell(side: float, names: tuple[str, ...]) -> float:
+    """Return how wide a cell is, in points, where a matrix has so many inches with all that stands around it."""
+    longest = max(style.text_width(name, style.SMALL) for name in names)
+    return 72 * (side - 0.95 - min(longest, LONGEST)) / len(names)
 
 
-def _has_numbers(side: float, K: int) -> bool:
+def _has_numbers(side: float, names: tuple[str, ...]) -> bool:
     """Return whether numbers in the cells could be read."""
-    return _cell(side, K) / 2.6 >= NUMBER
+    return _cell(side, names) / 2.6 >= NUMBER
 
 
 def _matrix(axes: Axes, counts: NDArray[np.int64], names: tuple[str, ...], *, side: float) -> None:
     """Draw one matrix into about so many inches."""
     from matplotlib.colors import PowerNorm
 
-    K = len(names)
     found = shares(counts)
     shown = axes.imshow(np.nan_to_num(found), cmap="Blues", norm=PowerNorm(POWER, 0, 1), interpolation="nearest")
-    room = _cell(side, K)
+    room = _cell(side, names)
     size = min(style.SMALL, room / 2.6)
-    if _has_numbers(side, K):
+    if _has_numbers(side, names):
         for true, predicted in zip(*np.nonzero(counts), strict=True):
             dark = found[true, predicted] > 0.3
             text = f"{100 * found[true, predicted]:.1f}"
             axes.text(predicted, true, text, ha="center", va="center", size=size, color="white" if dark else "black")
     _names(axes, names, min(style.SMALL, room / 1.1))
-    often = "" if _has_numbers(side, K) else f"\n{_most_often(counts, names)}"
+    often = "" if _has_numbers(side, names) else f"\n{_most_often(counts, names)}"
     axes.set_xlabel(f"taken for{often}", fontsize=style.SMALL, parse_math=False)
     axes.set_ylabel("true class", fontsize=style.SMALL)
     axes.tick_params(length=0 if room / 1.1 >= NAME else 2)
@@ -159,7 +161,7 @@ def _most_often(counts: NDArray[np.int64], names: tuple[str, ...]) -> str:
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_NAMED]
     pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place]]
-    short = [style.shortened(name, 0.75, style.SMALL) for name in names]
+    short = [style.shortened(name, LONGEST, style.SMALL) for name in names]
     said = [f"{short[true]} → {short[taken]}: {shares(counts)[true, taken]:.0%}" for true, taken in pairs]
     return "\n".join(said) if said else "no mistake"
 
@@ -173,7 +175,7 @@ def _names(axes: Axes, names: tuple[str, ...], size: float) -> None:
         axes.set_xticks(places)
         axes.set_yticks(places)
         return
-    shown = [style.shortened(name, 0.75, size) for name in names]
+    shown = [style.shortened(name, LONGEST, size) for name in names]
     longest = max(style.text_width(name, size) for name in shown)
     turned = 90 if longest > size * 1.05 / 72 else 0
     axes.set_xticks(range(K), labels=shown, rotation=turned, fontsize=size, parse_math=False)

@@ -188,6 +188,7 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(file, format=suffix[1:], metadata=undated, dpi=DPI)
 
 
+@lru_cache(4096)
 def text_width(text: str, size: float) -> float:
     """Return how wide a line of text is, in inches."""
     from matplotlib import rcParams

@@ -165,7 +165,7 @@ def test_a_dollar_is_a_dollar(figures, subject):
     assert r"a $\frac{" in entries(axes)
 
 
-@pytest.mark.parametrize(("count", "width"), [(1, 3.5), (4, 2.5), (16, 3.5)])
+@pytest.mark.parametrize(("count", "width"), [(4, 2.5), pytest.param(1, 7, marks=pytest.mark.slow), (16, 3.5)])
 def test_nothing_is_cut_or_upon_another(figures, subject, check_layout, count, width):
     name = "a rather long name of a cell, of which there is one more "
     errors = [30.0, 5.0, 4.0, 3.0], [29.0, 6.0, 4.0, 2.0]

@@ -123,7 +123,13 @@ def test_a_quantity_of_no_layer_is_said_to_be_none(figures, tracked, measured):
 
 @pytest.mark.parametrize(
     ("kind", "subjects", "layers", "times"),
-    [("angles", 1, 20, 1), ("angles", 3, 3, 4), ("norms", 1, 3, 4), ("rank", 5, 4, 3)],
+    [
+        ("angles", 3, 9, 1),
+        pytest.param("angles", 1, 20, 4, marks=pytest.mark.slow),
+        pytest.param("norms", 1, 3, 4, marks=pytest.mark.slow),
+        ("rank", 2, 4, 3),
+        pytest.param("rank", 6, 4, 3, marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_is_cut_or_upon_another(figures, tracked, measured, check_layout, kind, subjects, layers, times):
     found = measured([f"linear{number}" for number in range(1, layers + 1)], times)

@@ -31,6 +31,7 @@ WORK = {
     "train": f"{TRAIN} --backend numpy --save new",
     "runs": "runs .",
     "compare": "compare run run --all",
+    "plot": "plot run -o run.png",
     "watch": "watch run",
     "diagnose": "diagnose run --no-controls",
     "report": "report run --output page.html",
