@@ -1,4 +1,4 @@
-"""Exact signals, angles to them and mean Jacobians against what PyTorch differentiates by itself; with ``-m oracle``."""
+"""Exact signals, angles and mean Jacobians against what PyTorch differentiates by itself; with ``-m oracle``."""
 
 import numpy as np
 import pytest

@@ -93,7 +93,7 @@ def test_a_measurer_made_after_a_resume_says_what_the_first_one_says(nets, train
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_group_alone_says_what_it_says_among_all(nets, measure, group):
-    everything, alone = measure(nets("images", "dfa")), measure(nets("images", "dfa"), group)
+    everything, alone = measure(nets("noisy", "dfa")), measure(nets("noisy", "dfa"), group)
     assert list(alone.values) == [quantity.name for quantity in QUANTITIES if quantity.group == group]
     for name, values in alone.values.items():
         np.testing.assert_array_equal(values, everything.values[name])
@@ -141,6 +141,17 @@ def test_layers_that_never_move_have_an_update_of_zero(nets, measure, train, pro
     model = nets("vectors", "frozen", optimization="adam")
     train(model, probe)
     assert (measure(model, "weights").values["update_ratio"] > 0).tolist() == [False, False, True]
+
+
+def test_a_layer_whose_gradient_a_rule_never_writes_has_no_angle_and_stays(nets, measure, tmp_path):
+    (tmp_path / "half.py").write_text(
+        "from bdfa_np import BP\n\n\nclass Half(BP):\n    def visit(self, layer, signal, wanted):\n"
+        "        return layer.backward(signal, wanted) if layer.name != 'linear1' else None\n"
+    )
+    values = measure(nets("vectors", tmp_path / "half.py"), "alignment", "weights").values
+    assert np.isnan(values["gradient_angle"]).tolist() == [True, False, False]
+    assert (values["update_ratio"] > 0).tolist() == [False, True, True]
+    assert np.isfinite(values["update_ratio"]).all()
 
 
 @pytest.mark.parametrize("entry", [np.nan, np.inf])
