@@ -78,7 +78,7 @@ def sign_test(gained: int, lost: int) -> float:
     for heads in range(min(gained, lost) + 1):  # in whole numbers, so that the smallest p is right too
         ways += each
         each = each * (tosses - heads) // (heads + 1)
-    return min(1.0, 2 * ways / 2**tosses)
+    return min(1.0, 2 * ways / (1 << tosses))
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def diagnose(
 
         click.echo(json.dumps(found.to_mapping(), indent=2, ensure_ascii=False))
         return
+    if shown.runs:
+        click.echo()
     click.echo(found.text(min(shutil.get_terminal_size().columns, WIDEST)))
 
 

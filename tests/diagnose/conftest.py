@@ -16,7 +16,7 @@ DFA = {**TINY, "gradient": "dfa", "epochs": 2}
 @pytest.fixture(autouse=True)
 def _garbage_stays(monkeypatch):
     """Collect no garbage after every control: of a whole session's tests that takes longer than to train one."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
 
 
 @pytest.fixture(scope="package")

@@ -68,6 +68,7 @@ def test_errors_differences_and_recovery_are_those_of_the_nets_on_the_same_image
     assert found.recovery.low < expected < found.recovery.high
 
 
+@pytest.mark.slow
 def test_controls_are_the_runs_that_training_by_hand_gives(diagnosed, tmp_path):
     folder, _ = diagnosed
     for name, options in {"frozen": {"gradient": "frozen"}, "linear": {"gradient": "bp", "num_layers": 0}}.items():
@@ -151,6 +152,7 @@ def test_a_run_that_is_bp_recovers_all_and_one_that_is_frozen_nothing(tmp_path):
     assert found.verdicts[2].reason == "the run is frozen: its hidden layers never learn"
 
 
+@pytest.mark.slow
 def test_a_run_without_hidden_layers_has_nothing_to_recover(tmp_path):
     train(**{**TINY, "gradient": "fa", "num_layers": 0, "epochs": 1}, save=tmp_path / "run", progress=False)
     found = diagnose(tmp_path / "run", progress=False)
@@ -173,6 +175,7 @@ def test_a_rule_of_ones_own_whose_hidden_layers_learn_nothing_is_found_out(tmp_p
     assert (shallow.rule.name, shallow.config.num_layers) == ("silent", 1)
 
 
+@pytest.mark.slow
 def test_controls_that_cannot_be_trained_are_said_and_leave_the_rest_open(tmp_path):
     options = {**TINY, "gradient": "fa", "optimization": "sgd", "criterion": "mse", "lr": 0.5, "epochs": 1}
     train(**options, save=tmp_path / "run", progress=False)
@@ -184,6 +187,7 @@ def test_controls_that_cannot_be_trained_are_said_and_leave_the_rest_open(tmp_pa
     assert found.recovery.reason == "not known without the control bp"
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_of_the_controls_and_the_same_call_goes_on(diagnosed, bare):
     with pytest.raises(KeyboardInterrupt):
         diagnose_run(bare, watcher=Ends("frozen", 2), controls="bp,frozen")
@@ -199,7 +203,7 @@ def test_ctrl_c_keeps_what_is_done_of_the_controls_and_the_same_call_goes_on(dia
     ("options", "said"),
     [
         ({"seed": 1, "epochs": 1}, "its seed is 1, and now to be 0"),
-        ({"epochs": 3}, "it has 3 epochs, the run 2"),
+        pytest.param({"epochs": 3}, "it has 3 epochs, the run 2", marks=pytest.mark.slow),
     ],
 )
 def test_a_control_that_is_not_what_the_run_asks_for_is_trained_anew(diagnosed, run, options, said):
@@ -255,11 +259,14 @@ def test_images_held_out_and_the_best_net_are_used_where_that_is_asked_for(tmp_p
     assert diagnose(tmp_path / "run", controls="none", progress=False).images == 1000
 
 
+@pytest.mark.slow
 def test_data_in_memory_are_handed_over_again(tmp_path):
     generator = np.random.default_rng(0)
     x, y = generator.random((80, 6)), np.arange(80) % 3
     arrays = (x + y[:, None], y, x[:30] + y[:30, None], y[:30])
-    result = train(dataset=arrays, gradient="bp", num_layers=1, num_hidden=4, epochs=1, save=tmp_path / "run")
+    result = train(
+        dataset=arrays, gradient="bp", num_layers=1, num_hidden=4, epochs=1, threads=1, save=tmp_path / "run"
+    )
     with pytest.raises(DataError):
         diagnose(result, progress=False)
     from bdfa_np.data import Dataset
