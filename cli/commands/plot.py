@@ -104,15 +104,17 @@ def plot(
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.figures.kinds import draw
-    from bdfa_np.figures.style import check_drawing, save, show_window
+    from bdfa_np.figures.style import check_drawing, check_window, save, show_window
     from bdfa_np.figures.subjects import subjects
 
     kind, display = KINDS[what], Display()
-    check_drawing()
     own = _own_options(what, spread=spread, quantity=quantity, count=count)
     if width is not None:
         own["width"] = width
     file = _file(what, output, show=show, fps=fps)
+    check_drawing()  # matplotlib makes folders of its own, so it is sought where the rest can be done
+    if show:
+        check_window()
     found = subjects(named, cells=cells, labels=labels, epochs=epochs, trust=trust, note=display.note)
     if kind.one_run and len(found) > 1:
         raise ConfigError(
@@ -146,7 +148,7 @@ def _own_options(what: str, **given: Any) -> dict[str, Any]:
 
 def _file(what: str, output: Path | None, *, show: bool, fps: float | None) -> Path | None:
     """Return where a picture or a film goes, seen to be possible; None where it is only shown."""
-    from bdfa_np.figures.style import check_picture, check_window
+    from bdfa_np.figures.style import check_picture
 
     if KINDS[what].is_film:
         from bdfa_np.figures.film.reels import check_reel
@@ -156,8 +158,6 @@ def _file(what: str, output: Path | None, *, show: bool, fps: float | None) -> P
         return check_reel(output) if output is not None else _unused(f"{what}.gif")
     if fps is not None:
         raise ConfigError(f"--fps is of a film, and {what} is a picture: leave it out, or give --what film")
-    if show:
-        check_window()
     if output is not None:
         return check_picture(output)
     return None if show else _unused(f"{what}.png")

@@ -61,7 +61,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "export RUN": ("RUN", ["export", "{}", "--to", "npz"]),
     "export --output": ("--output", ["export", "run", "--to", "npz", "--force", "--output", "{}"]),
     "runs FOLDER": ("FOLDER", ["runs", "{}"]),
-    "plot --output": ("--output", ["plot", "run", "--output", "{}.png"]),
+    "plot --output": ("--output", ["plot", "run", "--output", "{}"]),
     "compare RUNS": ("RUNS", ["compare", "run", "{}"]),
     "watch RUN": ("RUN", ["watch", "{}"]),
     "report --output": ("--output", ["report", "run", "--output", "{}"]),
