@@ -11,6 +11,7 @@ from bdfa_np.errors import RunError
 from bdfa_np.figures import style
 from bdfa_np.figures.drawn import of_runs
 from bdfa_np.figures.headings import heading, legends
+from bdfa_np.figures.parts.names import legible
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def confusion(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | 
 
 
 def counts_of(subject: Subject) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the counts (K, K) of a subject's runs together, rows true classes, and the names of the classes.
+    """Return the counts (K, K) of a subject's runs together, rows true classes, and the classes' names as drawn.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def counts_of(subject: Subject) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         if also != names:
             raise RunError(f"{run.name} has other classes than {subject.runs[0].name}: draw one of them")
         counts = counts + others
-    return counts, names
+    return counts, tuple(legible(names)[0])
 
 
 def shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:

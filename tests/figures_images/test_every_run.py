@@ -137,6 +137,13 @@ def test_names_are_shown_whole_or_with_an_ellipsis_and_never_as_boxes(runs, draw
     assert "…" in shown
 
 
+def test_a_confusion_matrix_has_no_boxes_for_names_either(colours_conv):
+    figure = draw("confusion", [colours_conv])
+    figure.draw_without_rendering()  # where matplotlib would warn of a glyph that is missing
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown[:2] == ["class 0", "costs $5 or $6"]
+
+
 def test_classes_of_a_legend_differ_in_colour_or_marker(digits_bfa):
     axes = figures.embedding(digits_bfa).axes
     legend = next(one for one in axes if not one.axison)
