@@ -23,8 +23,7 @@ def heading(made):
     return made.figure.get_suptitle().replace("\N{FIGURE SPACE}", " ")
 
 
-def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(a_subject):
-    made = film(a_subject())
+def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(made):
     assert made.times == (0, 1, 2, 3, 4)
     made.draw(len(made) - 1)
     np.testing.assert_array_equal(line(made, "dfa, test").get_xdata(), [1, 2, 3, 4])
@@ -33,8 +32,7 @@ def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(a_subj
     np.testing.assert_allclose(line(made, "linear1").get_ydata(), [90, 85, 80, 75, 70])
 
 
-def test_curves_end_at_the_epoch_that_is_shown(a_subject):
-    made = film(a_subject())
+def test_curves_end_at_the_epoch_that_is_shown(made):
     made.draw(2)
     assert line(made, "dfa, test").get_xdata().tolist() == [1, 2]
     assert line(made, "linear1").get_xdata().tolist() == [0, 1, 2]
@@ -44,8 +42,7 @@ def test_curves_end_at_the_epoch_that_is_shown(a_subject):
     assert line(made, "linear1").get_ydata().tolist() == [90]
 
 
-def test_the_best_epoch_is_marked_once_it_has_come(a_subject):
-    made = film(a_subject())
+def test_the_best_epoch_is_marked_once_it_has_come(made):
     star = next(one for one in axes_with(made, "dfa, test").lines if one.get_marker() == "*")
     made.draw(3)
     assert len(star.get_xdata()) == 0
@@ -53,15 +50,12 @@ def test_the_best_epoch_is_marked_once_it_has_come(a_subject):
     assert list(star.get_xdata()) == [4]
 
 
-def test_an_angle_that_means_nothing_is_not_on_the_curve(a_subject):
-    made = film(a_subject())
+def test_an_angle_that_means_nothing_is_not_on_the_curve(made):
     made.draw(4)
     np.testing.assert_allclose(line(made, "linear2").get_ydata(), [80, np.nan, 72, 68, 64])
 
 
-def test_the_weights_are_those_of_the_epoch(a_subject):
-    subject = a_subject()
-    made = film(subject)
+def test_the_weights_are_those_of_the_epoch(made, subject):
     images = made.figure.axes[0].images
     for number in (0, 3):
         made.draw(number)
@@ -81,13 +75,13 @@ def test_weights_that_were_kept_now_and_then_have_a_frame_each(a_subject):
     np.testing.assert_array_equal(shown, measured.snapshots["features"][1, 0, ..., 0])
 
 
-def test_axes_and_the_meaning_of_colours_stay(a_subject):
-    made = film(a_subject())
+def test_axes_and_the_meaning_of_colours_stay(made):
 
     def limits():
         colours = [image.get_clim() for axes in made.figure.axes for image in axes.images]
         places = [axes.get_position().bounds for axes in made.figure.axes]
-        return [(axes.get_xlim(), axes.get_ylim()) for axes in made.figure.axes], colours, places
+        legends = [axes.get_legend().get_window_extent().bounds for axes in made.figure.axes if axes.get_legend()]
+        return [(axes.get_xlim(), axes.get_ylim()) for axes in made.figure.axes], colours, places, legends
 
     list(frames(made, [0]))
     first = limits()
@@ -96,15 +90,13 @@ def test_axes_and_the_meaning_of_colours_stay(a_subject):
     assert len(set(first[1])) == 1
 
 
-def test_both_axes_of_epochs_are_the_same(a_subject):
-    made = film(a_subject())
+def test_both_axes_of_epochs_are_the_same(made):
     assert axes_with(made, "dfa, test").get_xlim() == axes_with(made, "linear1").get_xlim()
 
 
-def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(a_subject):
+def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(made):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    made = film(a_subject())
     (quick,) = frames(made, [3])
     canvas = FigureCanvasAgg(made.figure)
     canvas.draw()
@@ -147,8 +139,9 @@ def test_a_long_run_is_thinned_out_evenly():
     assert set(np.diff(times)) == {3, 4}
 
 
-def test_a_film_lasts_about_ten_seconds_unless_another_speed_is_asked_for(a_subject):
-    assert film(a_subject(epochs=4)).fps == 1.0
+def test_a_film_lasts_about_ten_seconds_unless_another_speed_is_asked_for(made, a_subject):
+    assert made.fps == 1.0
+    assert film(a_subject(epochs=30), frames=30).fps == pytest.approx(3)
     assert film(a_subject(epochs=4), fps=7).fps == 7
 
 
