@@ -6,7 +6,7 @@ import pytest
 from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.figures.film import film
-from bdfa_np.figures.film.making import _thinned
+from bdfa_np.figures.film.making import _thinned, _usual_speed
 from bdfa_np.figures.film.reels import frames
 
 
@@ -104,8 +104,14 @@ def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(made):
     assert np.abs(np.asarray(quick).astype(int) - whole).max() <= 2
 
 
-def test_nothing_overlaps_and_nothing_is_cut(a_subject):
-    made = film(a_subject(), a_subject("bp"))
+@pytest.fixture(scope="module")
+def two(a_subject):
+    """Give a film of two runs, one of which is longer."""
+    return film(a_subject(epochs=2), a_subject("bp", epochs=4))
+
+
+def test_nothing_overlaps_and_nothing_is_cut(two):
+    made = two
     list(frames(made, [4]))
     box = made.figure.bbox
     titles = [axes.title.get_window_extent() for axes in made.figure.axes if axes.get_title()]
@@ -117,8 +123,8 @@ def test_nothing_overlaps_and_nothing_is_cut(a_subject):
         assert not any(one.overlaps(other) for other in [*titles, *labels][:number])
 
 
-def test_several_runs_stand_side_by_side_and_the_shorter_one_stays_at_its_end(a_subject):
-    made = film(a_subject(epochs=2), a_subject("bp", epochs=4))
+def test_several_runs_stand_side_by_side_and_the_shorter_one_stays_at_its_end(two):
+    made = two
     assert made.times == (0, 1, 2, 3, 4)
     made.draw(4)
     assert line(made, "dfa, test").get_xdata().tolist() == [1, 2]
@@ -139,10 +145,9 @@ def test_a_long_run_is_thinned_out_evenly():
     assert set(np.diff(times)) == {3, 4}
 
 
-def test_a_film_lasts_about_ten_seconds_unless_another_speed_is_asked_for(made, a_subject):
-    assert made.fps == 1.0
-    assert film(a_subject(epochs=30), frames=30).fps == pytest.approx(3)
-    assert film(a_subject(epochs=4), fps=7).fps == 7
+@pytest.mark.parametrize(("count", "fps"), [(1, 1), (5, 1), (30, 3), (100, 10)])
+def test_a_film_lasts_about_ten_seconds_unless_it_were_too_slow(count, fps):
+    assert _usual_speed(count) == fps
 
 
 def test_a_measurement_within_an_epoch_says_so(a_subject):
@@ -153,7 +158,7 @@ def test_a_measurement_within_an_epoch_says_so(a_subject):
     assert heading(made).endswith("\nepoch 12")
 
 
-@pytest.mark.parametrize("times", [[0], [0, 1]])
+@pytest.mark.parametrize("times", [pytest.param([0], marks=pytest.mark.slow), [0, 1]])
 def test_one_epoch_is_enough(a_subject, times):
     made = film(a_subject(epochs=1, times=times))
     assert len(list(frames(made))) == len(times)
@@ -179,8 +184,8 @@ def test_a_run_that_was_not_tracked_is_refused_with_what_to_do(a_subject):
     ("features", "options"),
     [
         ((3, 7), None),
-        ((3, 4, 4, 3), None),
-        ((3, 4, 4, 2), None),
+        pytest.param((3, 4, 4, 3), None, marks=pytest.mark.slow),
+        pytest.param((3, 4, 4, 2), None, marks=pytest.mark.slow),
         ((3, 4, 4, 3), {"dataset": "cifar10", "format": "yuv"}),
     ],
 )
