@@ -56,7 +56,7 @@ OPTIONS: dict[str, Sequence[str]] = {
 COMMANDS: dict[str, Sequence[str]] = {
     "train": ("run", "fit", "learn", "start", "resume", "continue"),
     "evaluate": ("test", "eval", "validate", "score", "accuracy"),
-    "train --visualize 1": ("plot", "draw", "curves", "visualize", "visualise"),
+    "plot": ("draw", "curves", "picture", "figure", "visualize", "visualise"),
     "train --dry-run": ("config", "options", "summary", "layers"),
     "predict": ("infer", "inference", "classify", "label"),
     "export": ("convert", "onnx", "saveas"),

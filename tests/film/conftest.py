@@ -25,7 +25,7 @@ def diagnostics(times, features=(3, 4, 4, 1), angles=True, seed=0):
     return Diagnostics(("linear1", "linear2"), np.asarray(times, np.float64), steps, values, snapshots)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def a_subject():
     """Give a function that makes up a run."""
 
@@ -37,6 +37,20 @@ def a_subject():
         return Subject(label, (RunView(None, config, records, measured=measured),))
 
     return made
+
+
+@pytest.fixture(scope="session")
+def subject(a_subject):
+    """Give a run of four epochs."""
+    return a_subject()
+
+
+@pytest.fixture(scope="session")
+def made(subject):
+    """Give its film, which each test winds to where it wants it."""
+    from bdfa_np.figures.film import film
+
+    return film(subject)
 
 
 @pytest.fixture(scope="module")

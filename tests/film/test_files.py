@@ -10,13 +10,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from bdfa_np.figures import style
-from bdfa_np.figures.film import film, reels
+from bdfa_np.figures.film import film, making, reels
 from bdfa_np.figures.film.reels import check_reel, durations, ffmpeg, save_gif
-
-
-@pytest.fixture
-def made(a_subject):
-    return film(a_subject())
 
 
 def opened(file):
@@ -29,7 +24,7 @@ def opened(file):
     return loop, pictures
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+@pytest.mark.parametrize("suffix", [".gif", pytest.param(".webp", marks=pytest.mark.slow)])
 def test_a_moving_picture_has_all_frames_begins_anew_and_stays_at_the_last(made, tmp_path, suffix):
     path = tmp_path / f"film{suffix}"
     made.save(path)
@@ -42,38 +37,42 @@ def test_a_moving_picture_has_all_frames_begins_anew_and_stays_at_the_last(made,
     assert (white == 255).all()
 
 
-def test_colours_of_thin_lines_are_kept(made):
+@pytest.fixture(scope="module")
+def pictures(made):
+    """Give the frames of a GIF."""
     file = io.BytesIO()
     save_gif(made, file)
-    _, pictures = opened(file)
-    last = pictures[-1][0].reshape(-1, 3)
+    return [picture for picture, _ in opened(file)[1]]
+
+
+def test_colours_of_thin_lines_are_kept(pictures):
+    last = pictures[-1].reshape(-1, 3)
     for colour in style.COLOURS[:2]:  # those of two layers
         assert (last == ImageColor.getrgb(colour)).all(axis=1).any()
 
 
-def test_what_does_not_move_is_the_same_in_all_frames(made):
-    file = io.BytesIO()
-    save_gif(made, file)
-    _, pictures = opened(file)
-    lowest = [picture[-30:] for picture, _ in pictures]  # the numbers and the name of the lowest axis
+def test_what_does_not_move_is_the_same_in_all_frames(pictures):
+    lowest = [picture[-30:] for picture in pictures]  # the numbers and the name of the lowest axis
     assert (lowest[0] < 128).any()
     assert all((one == lowest[0]).all() for one in lowest)
-    assert not (pictures[0][0] == pictures[-1][0]).all()
+    assert not (pictures[0] == pictures[-1]).all()
 
 
 @pytest.mark.parametrize(("fps", "each"), [(10, 100), (3, 330), (0.25, 4000), (50, 20)])
-def test_frames_stay_for_whole_hundredths_of_a_second(made, fps, each):
-    made.fps = fps
+def test_frames_stay_for_whole_hundredths_of_a_second(made, monkeypatch, fps, each):
+    monkeypatch.setattr(made, "fps", fps)
     assert durations(made) == [each] * 4 + [max(each, 3000)]
 
 
+@pytest.mark.slow
 def test_a_width_is_that_of_the_picture(a_subject):
     made = film(a_subject(), width=5)
     (frame,) = reels.frames(made, [0])
     assert frame.width == 500
 
 
-def test_a_notebook_shows_the_film(made):
+def test_a_notebook_shows_the_film(made, monkeypatch):
+    monkeypatch.setattr(making, "save_gif", lambda reel, file: file.write(b"GIF89a" if reel is made else b""))
     assert re.match(r'<img alt="[^"]+" src="data:image/gif;base64,R0lGOD', made._repr_html_())
 
 

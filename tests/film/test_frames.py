@@ -6,7 +6,7 @@ import pytest
 from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.figures.film import film
-from bdfa_np.figures.film.making import _thinned
+from bdfa_np.figures.film.making import _thinned, _usual_speed
 from bdfa_np.figures.film.reels import frames
 
 
@@ -23,8 +23,7 @@ def heading(made):
     return made.figure.get_suptitle().replace("\N{FIGURE SPACE}", " ")
 
 
-def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(a_subject):
-    made = film(a_subject())
+def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(made):
     assert made.times == (0, 1, 2, 3, 4)
     made.draw(len(made) - 1)
     np.testing.assert_array_equal(line(made, "dfa, test").get_xdata(), [1, 2, 3, 4])
@@ -33,8 +32,7 @@ def test_there_is_a_frame_for_each_measurement_and_the_last_one_shows_all(a_subj
     np.testing.assert_allclose(line(made, "linear1").get_ydata(), [90, 85, 80, 75, 70])
 
 
-def test_curves_end_at_the_epoch_that_is_shown(a_subject):
-    made = film(a_subject())
+def test_curves_end_at_the_epoch_that_is_shown(made):
     made.draw(2)
     assert line(made, "dfa, test").get_xdata().tolist() == [1, 2]
     assert line(made, "linear1").get_xdata().tolist() == [0, 1, 2]
@@ -44,8 +42,7 @@ def test_curves_end_at_the_epoch_that_is_shown(a_subject):
     assert line(made, "linear1").get_ydata().tolist() == [90]
 
 
-def test_the_best_epoch_is_marked_once_it_has_come(a_subject):
-    made = film(a_subject())
+def test_the_best_epoch_is_marked_once_it_has_come(made):
     star = next(one for one in axes_with(made, "dfa, test").lines if one.get_marker() == "*")
     made.draw(3)
     assert len(star.get_xdata()) == 0
@@ -53,15 +50,12 @@ def test_the_best_epoch_is_marked_once_it_has_come(a_subject):
     assert list(star.get_xdata()) == [4]
 
 
-def test_an_angle_that_means_nothing_is_not_on_the_curve(a_subject):
-    made = film(a_subject())
+def test_an_angle_that_means_nothing_is_not_on_the_curve(made):
     made.draw(4)
     np.testing.assert_allclose(line(made, "linear2").get_ydata(), [80, np.nan, 72, 68, 64])
 
 
-def test_the_weights_are_those_of_the_epoch(a_subject):
-    subject = a_subject()
-    made = film(subject)
+def test_the_weights_are_those_of_the_epoch(made, subject):
     images = made.figure.axes[0].images
     for number in (0, 3):
         made.draw(number)
@@ -81,13 +75,13 @@ def test_weights_that_were_kept_now_and_then_have_a_frame_each(a_subject):
     np.testing.assert_array_equal(shown, measured.snapshots["features"][1, 0, ..., 0])
 
 
-def test_axes_and_the_meaning_of_colours_stay(a_subject):
-    made = film(a_subject())
+def test_axes_and_the_meaning_of_colours_stay(made):
 
     def limits():
         colours = [image.get_clim() for axes in made.figure.axes for image in axes.images]
         places = [axes.get_position().bounds for axes in made.figure.axes]
-        return [(axes.get_xlim(), axes.get_ylim()) for axes in made.figure.axes], colours, places
+        legends = [axes.get_legend().get_window_extent().bounds for axes in made.figure.axes if axes.get_legend()]
+        return [(axes.get_xlim(), axes.get_ylim()) for axes in made.figure.axes], colours, places, legends
 
     list(frames(made, [0]))
     first = limits()
@@ -96,15 +90,13 @@ def test_axes_and_the_meaning_of_colours_stay(a_subject):
     assert len(set(first[1])) == 1
 
 
-def test_both_axes_of_epochs_are_the_same(a_subject):
-    made = film(a_subject())
+def test_both_axes_of_epochs_are_the_same(made):
     assert axes_with(made, "dfa, test").get_xlim() == axes_with(made, "linear1").get_xlim()
 
 
-def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(a_subject):
+def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(made):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    made = film(a_subject())
     (quick,) = frames(made, [3])
     canvas = FigureCanvasAgg(made.figure)
     canvas.draw()
@@ -112,8 +104,14 @@ def test_frames_that_are_drawn_in_parts_are_those_that_are_drawn_whole(a_subject
     assert np.abs(np.asarray(quick).astype(int) - whole).max() <= 2
 
 
-def test_nothing_overlaps_and_nothing_is_cut(a_subject):
-    made = film(a_subject(), a_subject("bp"))
+@pytest.fixture(scope="module")
+def two(a_subject):
+    """Give a film of two runs, one of which is longer."""
+    return film(a_subject(epochs=2), a_subject("bp", epochs=4))
+
+
+def test_nothing_overlaps_and_nothing_is_cut(two):
+    made = two
     list(frames(made, [4]))
     box = made.figure.bbox
     titles = [axes.title.get_window_extent() for axes in made.figure.axes if axes.get_title()]
@@ -125,8 +123,8 @@ def test_nothing_overlaps_and_nothing_is_cut(a_subject):
         assert not any(one.overlaps(other) for other in [*titles, *labels][:number])
 
 
-def test_several_runs_stand_side_by_side_and_the_shorter_one_stays_at_its_end(a_subject):
-    made = film(a_subject(epochs=2), a_subject("bp", epochs=4))
+def test_several_runs_stand_side_by_side_and_the_shorter_one_stays_at_its_end(two):
+    made = two
     assert made.times == (0, 1, 2, 3, 4)
     made.draw(4)
     assert line(made, "dfa, test").get_xdata().tolist() == [1, 2]
@@ -147,9 +145,9 @@ def test_a_long_run_is_thinned_out_evenly():
     assert set(np.diff(times)) == {3, 4}
 
 
-def test_a_film_lasts_about_ten_seconds_unless_another_speed_is_asked_for(a_subject):
-    assert film(a_subject(epochs=4)).fps == 1.0
-    assert film(a_subject(epochs=4), fps=7).fps == 7
+@pytest.mark.parametrize(("count", "fps"), [(1, 1), (5, 1), (30, 3), (100, 10)])
+def test_a_film_lasts_about_ten_seconds_unless_it_were_too_slow(count, fps):
+    assert _usual_speed(count) == fps
 
 
 def test_a_measurement_within_an_epoch_says_so(a_subject):
@@ -160,7 +158,7 @@ def test_a_measurement_within_an_epoch_says_so(a_subject):
     assert heading(made).endswith("\nepoch 12")
 
 
-@pytest.mark.parametrize("times", [[0], [0, 1]])
+@pytest.mark.parametrize("times", [pytest.param([0], marks=pytest.mark.slow), [0, 1]])
 def test_one_epoch_is_enough(a_subject, times):
     made = film(a_subject(epochs=1, times=times))
     assert len(list(frames(made))) == len(times)
@@ -186,8 +184,8 @@ def test_a_run_that_was_not_tracked_is_refused_with_what_to_do(a_subject):
     ("features", "options"),
     [
         ((3, 7), None),
-        ((3, 4, 4, 3), None),
-        ((3, 4, 4, 2), None),
+        pytest.param((3, 4, 4, 3), None, marks=pytest.mark.slow),
+        pytest.param((3, 4, 4, 2), None, marks=pytest.mark.slow),
         ((3, 4, 4, 3), {"dataset": "cifar10", "format": "yuv"}),
     ],
 )

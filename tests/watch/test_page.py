@@ -203,6 +203,7 @@ def test_options_that_do_not_go_together_are_refused(bdfa, finished, options, sa
     assert said in bdfa.refused("watch", finished, *options.split())
 
 
+@pytest.mark.slow
 def test_a_picture_of_the_page_is_an_svg(seen, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(seen.path.parents[1])

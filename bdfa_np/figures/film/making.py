@@ -137,7 +137,12 @@ def film(subjects: list[Subject], *, fps: float | None = None, frames: int = MOS
     figure, moving = laid_out(firsts, found)
     usual = style.usual_width() == style.WIDTH
     dpi = DPI if usual else DPI * style.usual_width() / figure.get_figwidth()
-    return Film(figure, moving, times.tolist(), fps or min(max(len(times) / SECONDS, SLOWEST), FASTEST), dpi)
+    return Film(figure, moving, times.tolist(), fps or _usual_speed(len(times)), dpi)
+
+
+def _usual_speed(count: int) -> float:
+    """Return how many frames a second so many of them have."""
+    return min(max(count / SECONDS, SLOWEST), FASTEST)
 
 
 def _times(found: Diagnostics) -> NDArray[np.float64]:

@@ -86,7 +86,7 @@ def test_one_that_is_not_there_yet_is_asked_for_once_it_is():
         ("run", "train"),
         ("test", "evaluate"),
         ("eval", "evaluate"),
-        ("plot", "train --visualize 1"),
+        ("draw", "plot"),
         ("download", "data fetch"),
         ("data ls", "list"),
         ("data remove", "clear"),
