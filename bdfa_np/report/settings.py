@@ -52,7 +52,7 @@ def what_was_run(material: Material) -> Section:
         blocks.append(PageTable(caption, ["setting", *headings], rows))
     if len(configs) == 1:
         blocks.append(Code(command(configs[0]), "The command"))
-    blocks += [_all_options(configs), *_of_study(material)]
+    blocks.append(_all_options(configs))
     return Section("what", "What was run", blocks)
 
 
@@ -61,7 +61,8 @@ def how_to_repeat(material: Material) -> Section:
     blocks: list[Block] = []
     if material.study is not None:
         name = f"{Path(material.study.name).name}.toml"
-        blocks.append(Paragraph(f"Save the study's file, which is in the section above, as {name}, and run it:"))
+        blocks.append(Folded(f"The study's file, {name}", [Code(study_text(material.study), "The study's file")]))
+        blocks.append(Paragraph(f"Save the study's file as {name}, and run it:"))
         blocks.append(Code(_study_command(material, material.study, name), "The command that repeats the study"))
         blocks.append(Folded("Each setting by itself", _commands(material)))
     else:
@@ -105,12 +106,6 @@ def _study_command(material: Material, study: Study, file: str) -> str:
         parts += ["--seeds", str(len(seeds))]
     again = shlex.split(material.again)[1:]  # cells and epochs
     return " ".join(map(shlex.quote, [*parts, *again]))
-
-
-def _of_study(material: Material) -> list[Block]:
-    if material.study is None:
-        return []
-    return [Folded("The study's file", [Code(study_text(material.study), "The study's file")])]
 
 
 def _seeds(material: Material) -> list[tuple[str, str]]:
