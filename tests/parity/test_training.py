@@ -33,7 +33,18 @@ def far_apart(differences):
     return [one.name for one in differences if not one.passed]
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def in_one_precision():
+    """Yield each case with each precision, half of the pairs as slow ones.
+
+    A case is the same formulas in either: so each goes with one, and each net and kind of rule with both.
+    """
+    for number, case in enumerate(cases()):
+        for place, dtype in enumerate(TEN_STEPS):
+            marks = () if number % 2 == place else pytest.mark.slow
+            yield pytest.param(case, dtype, marks=marks, id=f"{dtype}-{case.name}")
+
+
+@pytest.mark.parametrize(("case", "in_another_order"), list(in_one_precision()), indirect=["in_another_order"])
 def test_training_that_sums_in_another_order_passes(case, in_another_order):
     assert far_apart(compare(case, Reference(in_another_order), in_another_order)) == []
 
