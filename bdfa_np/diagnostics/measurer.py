@@ -150,10 +150,10 @@ class Measurer:
         found = {one.name: [nan] * len(self._layers) for one in QUANTITIES if one.group in self.groups}
         with twin.model.network.computing(), twin.model.backend.non_finite_allowed():
             twin.load(model)
+            if self._probe is not None:  # first, since a pass as in training moves running averages
+                self._measure_use(found, *self._probe)
             if set(self.groups) - {"weights", "probe"}:
                 self._measure_training(found)
-            if self._probe is not None:
-                self._measure_use(found, *self._probe)
             if "weights" in self.groups:
                 found |= self._weights()
         values = {name: np.array(numbers, np.float64) for name, numbers in found.items()}
