@@ -10,7 +10,7 @@ pytest_plugins = ["cuda_fixtures"]
 pytestmark = pytest.mark.usefixtures("stand_in")
 
 
-@pytest.mark.parametrize(("net", "gradient"), [("images", "dfa"), ("skips", "pfa"), ("tokens", "dfa")])
+@pytest.mark.parametrize(("net", "gradient"), [("images", "dfa"), ("skips", "pfa")])
 def test_what_is_measured_is_the_same(nets, measure, train, probe, monkeypatch, net, gradient):
     def measured(backend):
         for module in ("bdfa_np.model", "bdfa_np.diagnostics.twin"):

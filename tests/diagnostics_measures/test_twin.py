@@ -13,7 +13,6 @@ from bdfa_np.model import assemble
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.rules import RULES
 
-NOT_THROUGH_IMAGES = ("ifa",)
 NOT_THROUGH_SKIPS = ("ifa", "bfa")
 NO_FEEDBACK = ("bp", "frozen")
 ALL_LAYERS = (
@@ -58,9 +57,9 @@ def test_the_state_of_what_trains_stays_bit_for_bit(nets, measure, train, probe,
 
 
 @pytest.mark.parametrize("gradient", RULES)
-@pytest.mark.parametrize("net", ["vectors", "images", "skips"])
+@pytest.mark.parametrize("net", ["vectors", "skips"])
 def test_every_rule_has_numbers_where_it_should(nets, measure, train, probe, net, gradient):
-    if (net == "images" and gradient in NOT_THROUGH_IMAGES) or (net == "skips" and gradient in NOT_THROUGH_SKIPS):
+    if net == "skips" and gradient in NOT_THROUGH_SKIPS:
         pytest.skip(f"{gradient} does not train such a net")
     model = nets(net, gradient)
     train(model, probe)
