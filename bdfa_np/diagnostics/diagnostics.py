@@ -63,11 +63,11 @@ class Diagnostics:
     values: dict[str, NDArray[np.float64]]
     snapshots: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
-    snapshot_rows: NDArray[np.int64] = None  # type: ignore[assignment] # filled in at once
+    snapshot_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        if self.snapshot_rows is None:
-            object.__setattr__(self, "snapshot_rows", np.arange(len(self) if self.snapshots else 0))
+        if not len(self.snapshot_rows):
+            object.__setattr__(self, "snapshot_rows", np.arange(max(map(len, self.snapshots.values()), default=0)))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Diagnostics:

@@ -42,9 +42,9 @@ class Recording:
         self.names = tuple(ordered([*names, *of_before]))
         self.settings = dict(settings or {})
         self._count = 0
-        self._epochs = np.empty(0, np.float64)
-        self._steps = np.empty(0, np.int64)
-        self._values = {name: np.empty((0, len(self.layers))) for name in self.names}
+        self._epochs: NDArray[np.float64] = np.empty(0)
+        self._steps: NDArray[np.int64] = np.empty(0, np.int64)
+        self._values: dict[str, NDArray[np.float64]] = {name: np.empty((0, len(self.layers))) for name in self.names}
         self._snapshots: dict[int, dict[str, NDArray[np.float32]]] = {}
         self._made: Diagnostics | None = None
         if before is not None:
@@ -64,11 +64,10 @@ class Recording:
         """See that so many measurements fit; where they do not, so many more that this is rarely called for."""
         if count > len(self._steps):
             more = max(count, 2 * len(self._steps)) - len(self._steps)
-            self._epochs, self._steps = (
-                np.append(one, np.zeros(more, one.dtype)) for one in (self._epochs, self._steps)
-            )
+            self._epochs = np.concatenate([self._epochs, np.zeros(more)])
+            self._steps = np.concatenate([self._steps, np.zeros(more, np.int64)])
             empty = np.full((more, len(self.layers)), np.nan)
-            self._values = {name: np.append(column, empty, axis=0) for name, column in self._values.items()}
+            self._values = {name: np.concatenate([column, empty]) for name, column in self._values.items()}
 
     def __len__(self) -> int:
         """Return the number of measurements."""

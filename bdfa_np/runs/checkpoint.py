@@ -168,8 +168,9 @@ def read_checkpoint(path: Path, *, history: bool = True) -> Checkpoint:
         for name in ("weights", "feedback"):
             _check_finite(arrays[name])
         inside, sha256 = _read_history(file)
+        groups: dict[str, Any] = {name: arrays[name] for name in GROUPS}
         checkpoint = Checkpoint(
-            **{name: arrays[name] for name in GROUPS},
+            **groups,
             training_passes=count(file, "training_passes"),
             learning_rate=figure(file, "learning_rate"),
             steps=count(file, "steps"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError, TrainingError
 from bdfa_np.extensions import blamed
@@ -15,7 +16,7 @@ from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import CURVES, DIAGNOSTICS, RunFolder
+from bdfa_np.runs.folder import CURVES, RunFolder
 from bdfa_np.runs.history import Standing
 from bdfa_np.runs.lines import (
     CHOSEN_ON_TEST,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from bdfa_np.data import Dataset
 from bdfa_np.data.sources.handed import PREFIX
@@ -201,7 +201,7 @@ def _measured(folder: Path, steps: int) -> Diagnostics | None:
 def _callbacks(callbacks: Callback | Sequence[Callback]) -> Sequence[Callback]:
     """Return the callbacks, of which one may stand alone; refuse what cannot be called."""
     listed = isinstance(callbacks, (list, tuple))
-    found = list(callbacks) if listed else [callbacks]  # type: ignore[arg-type, list-item]
+    found = cast("list[Callback]", list(callbacks) if listed else [callbacks])  # type: ignore[arg-type]
     for place, one in enumerate(found):
         if not callable(one):
             raise ConfigError(
