@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def grid(
     rows, columns = _layout(len(subjects), len(names))
     width = max(style.usual_width(), NARROWEST * columns + 0.3)
     drawn = style.figure(width, rows * PANEL + 0.4)
-    shared = len(names) == 1 or ("row" if len(subjects) > 1 else False)
+    shared: Literal["row"] | bool = len(names) == 1 or ("row" if len(subjects) > 1 else False)
     places = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
     panels = [(number, name) for name in names for number in range(len(subjects))]
     kept, rest = places.flat[: len(panels)], places.flat[len(panels) :]
