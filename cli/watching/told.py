@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.diagnostics.quantities import QUANTITIES
@@ -61,9 +62,8 @@ def heading(sight: Sight) -> str:
     if sight.config is None:
         return str(sight.path)
     config = sight.config
-    return (
-        f"{sight.path}: {config.dataset}, {config.network}, {config.gradient}, {config.optimization} lr {config.lr:g}"
-    )
+    names = (Path(str(name)).stem for name in (config.dataset, config.network, config.gradient))  # or own files
+    return f"{sight.path}: {', '.join(names)}, {config.optimization} lr {config.lr:g}"
 
 
 def standing(sight: Sight, now: float | None = None) -> str:
