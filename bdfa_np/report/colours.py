@@ -64,7 +64,9 @@ def shades(*, dark: bool) -> list[tuple[str, str]]:
     """Return ten colours of cells from that of the paper on, each with that of its text."""
     paper, end = (DARK, _BRIGHTEST) if dark else (LIGHT, _DARKEST)
     backs = [mix(paper, end, number / (_SHADES - 1)) for number in range(_SHADES)]
-    return [(back, max(("#000000", "#ffffff"), key=lambda front, back=back: contrast(front, back))) for back in backs]
+    return [
+        (back, "#000000" if contrast("#000000", back) >= contrast("#ffffff", back) else "#ffffff") for back in backs
+    ]
 
 
 def mix(first: str, second: str, share: float) -> str:

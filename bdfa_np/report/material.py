@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +96,15 @@ def gathered(
     runs = [run for subject in found for run in subject.runs]
     documents = {run.name: run.folder.read_document()[1] for run in runs}
     results = {run.name: run.folder.read_result() if run.finished else None for run in runs}
-    given = {"documents": documents, "results": results, "notes": notes, "again": again}
+    material = Material(found, documents, results, notes=notes, again=again)
     if any(RunFolder(Path(text)).is_vacant for text in texts):
         if len(texts) > 1:
             raise ConfigError("a report is of one study, or of runs: name a study alone, or run folders")
         study, folder = found_study(texts[0], trust=trust)
         table = tabulate(study, folder, cells=cells, epochs=epochs)
         assert isinstance(table, ResultsTable)
-        return Material(found, study=study, table=table, folder=folder, **given)
-    return Material(found, **given)
+        return replace(material, study=study, table=table, folder=folder)
+    return material
 
 
 def heading(material: Material) -> tuple[str, str, list[str]]:
@@ -120,7 +120,7 @@ def heading(material: Material) -> tuple[str, str, list[str]]:
     title = _joined(names) if len(names) <= 4 else f"{len(names)} settings"
     datasets = dict.fromkeys(Path(run.config.dataset).name for run in runs)
     return (
-        counted(len(runs), "run").replace("1 run", "One run"),
+        counted(len(runs), "run") if len(runs) > 1 else "One run",
         f"{title} on {_joined(list(datasets))}",
         [_sentence(material, done if len(runs) > 1 or not runs[0].finished else "")],
     )

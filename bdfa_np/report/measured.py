@@ -54,7 +54,9 @@ class Tracked:
 
 def tracked(material: Material) -> Tracked:
     """Read what was measured of the runs."""
-    found, problems, without = [], [], []
+    found: list[tuple[int, RunView, Diagnostics]] = []
+    problems: list[str] = []
+    without: list[str] = []
     layers: list[str] = []
     for place, subject in enumerate(material.shown):
         before = len(found)
@@ -121,7 +123,7 @@ def _charts(
     panels = [(number, name, number % every == 0 or number == count - 1) for number, name in enumerate(of.layers)]
     choice = Choice("quantity", "Quantity", [(one.name, _titled(one)) for one in there])
     longest = max(len(found.epochs) for _, _, found in of.found)
-    given = {"value": "datum[quantity]", "parameters": [alt.param(name="quantity", value=first.name)]}
+    value, parameters = "datum[quantity]", [alt.param(name="quantity", value=first.name)]
     text = f"{_titled(first)} by epoch"
     over_time = over_epochs(
         looks,
@@ -132,12 +134,21 @@ def _charts(
         marked=longest <= MARKED,
         line_at=line_at,
         by_layer=True,
-        **given,
+        value=value,
+        parameters=parameters,
     )
     blocks: list[Block] = [Chart(key, text, said, over_time, panels, [choice])]
     if count >= DEEP:
         text = f"{_titled(first)} at the last measurement, by layer"
-        by_depth = over_layers(looks, rows=f"{key}-last", text=text, layers=of.layers, unit="", **given)
+        by_depth = over_layers(
+            looks,
+            rows=f"{key}-last",
+            text=text,
+            layers=of.layers,
+            unit="",
+            value=value,
+            parameters=parameters,
+        )
         caption = "At the last measurement, from the lowest layer to the highest; a stroke reaches over the seeds."
         blocks.append(Chart(f"{key}-last", text, caption, by_depth, choices=[choice]))
     return blocks

@@ -105,7 +105,8 @@ def vega() -> str:
     import vl_convert
 
     major_minor = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script: str = vl_convert.javascript_bundle(vl_version=major_minor)
+    bundle: Any = vl_convert.javascript_bundle  # its types ask for a snippet that its documentation has as optional
+    script: str = bundle(vl_version=major_minor)
     return script
 
 
