@@ -12,7 +12,6 @@ from bdfa_np.study.description import load_study
 from bdfa_np.study.laboratory import run_study
 
 CLASSES = ['<b>"zero"</b> & $x$', "</script><script>alert(1)</script>", "{{ 7 * 7 }}"]
-RULE = 'fa <i>"&$x$</i>'
 STUDY = """title = "Two rules <b>&amp; $y$</b>"
 source = "Some_body, J. of #1, https://example.org/a?b=1&c=2; and more"
 notes = ["A note with <script>alert(2)</script> in it."]
@@ -29,7 +28,7 @@ lr = 1e-2
 track = "alignment,feedback"
 [grid.rule]
 bp = { gradient = "bp" }
-'fa <i>"&$x$</i>' = { gradient = "fa" }
+'fa </script>"&$x$' = { gradient = "fa" }
 [published]
 bp = 30.25
 """

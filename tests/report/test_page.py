@@ -13,7 +13,7 @@ from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.runs.checkpoint import read_checkpoint, read_history
 
 SECTIONS = "what results curves angles norms features feedback confusion worst diagnosis environment repeat"
-RULES = ["bp", 'fa <i>"&$x$</i>']
+RULES = ["bp", 'fa </script>"&$x$']
 CLASSES = ['<b>"zero"</b> & $x$', "</script><script>alert(1)</script>", "{{ 7 * 7 }}"]
 
 

@@ -93,7 +93,7 @@ def test_runs_that_are_not_finished_are_marked(material):
 def test_runs_alone_stand_beside_one_another(material, rows_of):
     alone = replace(material, study=None, table=None)
     kind, title, lead = heading(alone)
-    assert (kind, title) == ("4 runs", 'bp and fa <i>"&$x$</i> on letters.npz')
+    assert (kind, title) == ("4 runs", 'bp and fa </script>"&$x$ on letters.npz')
     assert "validation images" in lead[0]
     by_subject, by_run = results(alone).blocks[:2]
     errors = [100 * run.history[-1].test_error for run in alone.subjects[0].runs]
