@@ -25,7 +25,7 @@ CUT_DOWN = {
     "mnist": ["--train-limit", "300", "--test-limit", "100", "--epochs", "1", "--num-hidden", "20"],
     "mnist-5k": ["--train-limit", "300", "--test-limit", "100"],
 }
-"""What is added to a command that trains on a data set; on mnist-5k epochs stay, which others go on from."""
+"""What a command that trains on a data set is given; those on mnist-5k keep their epochs, from which others go on."""
 SMALL = ["--resize", "16", "--train-limit", "60"]
 """What is added to one that whitens: that takes the cube of an image's size."""
 NOT_HERE = ("stl10", "mine.npz", "mine.csv", "photographs", "scans", "doctor", "FILE")
