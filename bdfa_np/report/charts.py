@@ -21,6 +21,8 @@ MARKED = 30
 """Lines of so many points or fewer have a marker at each."""
 HEIGHT = 340
 PANEL_HEIGHT = 220
+LEVEL_NAMES = 6
+"""The names of more layers than these stand at a slant."""
 
 
 class Looks:
@@ -159,19 +161,21 @@ def over_layers(
     """Return a chart of a figure over the layers; parameters are those of `over_epochs`, rows have a ``layer`` too."""
     import altair as alt
 
+    slanted = len(layers) > LEVEL_NAMES
+    axis = alt.Axis(
+        labelExpr="layers[datum.value]",
+        labelAngle=-40 if slanted else 0,
+        labelLimit=90,
+        labelOverlap=True,
+        titlePadding=30 if slanted else 4,  # Vega makes room for the numbers that the names stand for
+    )
     base = (
         alt.Chart(alt.NamedData(name=ROWS))
         .transform_filter(CHOSEN)
         .transform_calculate(value=value, name="layers[datum.layer]")
         .transform_filter("isValid(datum.value) && !isNaN(datum.value)")
         .transform_aggregate(mean="mean(value)", low="min(value)", high="max(value)", groupby=["s", "layer", "name"])
-        .encode(
-            x=alt.X(
-                "layer:O",
-                title="layer, from input to output",
-                axis=alt.Axis(labelExpr="layers[datum.value]", labelAngle=-40, labelLimit=90, labelOverlap=True),
-            )
-        )
+        .encode(x=alt.X("layer:O", title="layer, from input to output", axis=axis))
     )
     y = alt.Y("mean:Q", title=None, scale=alt.Scale(type="linear"))
     said = [alt.Tooltip("name:N", title="layer"), alt.Tooltip("mean:Q", format=".4~g", title=unit or "mean")]
