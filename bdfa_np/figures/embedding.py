@@ -77,7 +77,7 @@ def embedding(
             title = f"the input, {part}"
             panels.append(_panel(prepared[chosen], labels[chosen], model, title, method))
         what = f"{prod(last_hidden_shape(model)):,} units of the last hidden layer"
-        title = f"{subject.label}: {what}" if len(drawn) > 1 else what
+        title = f"{subject.short_legend}: {what}" if len(drawn) > 1 else what
         panels.append(_panel(last_hidden(model, prepared[chosen]), labels[chosen], model, title, method))
     names = subject_names(drawn[0].runs[0].model())
     replaced = f" ({REPLACED})" if legible(drawn[0].runs[0].model().class_names)[1] else ""

@@ -134,6 +134,9 @@ def read_run(named: str | os.PathLike[str] | TrainingResult, *, trust: bool = Fa
     progress, history, record = read_history(path / CHECKPOINT)
     check_unedited(config, document, record, path / CONFIG)
     if not history:
+        failure = folder.read_failure()
+        if failure:
+            raise RunError(f"{path} has no whole epoch, and there is nothing to draw: {failure}")
         raise RunError(f"{path} has no whole epoch yet: there is nothing to draw; wait for the first, or go on with it")
     over = bool(progress.stop_reason) or 0 <= config.epochs <= progress.epoch
     return RunView(path, config, history, over, trust, note)

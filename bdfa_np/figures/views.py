@@ -80,6 +80,11 @@ class RunView:
             raise RunError("this run was kept in no folder, and the picture needs it: train it with save='runs/NAME'")
         return RunFolder(self.path)
 
+    @property
+    def failure(self) -> str:
+        """The error that has ended the run, as after its loss was no number; empty where none has."""
+        return "" if self.finished or self.path is None else RunFolder(self.path).read_failure()
+
     def confusion(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Return how samples of each true class were predicted after the last epoch, and the names of the K classes.
 
@@ -198,7 +203,10 @@ class Subject:
         if len(self.runs) > 1:
             return f"{len(left)} of {counted(len(self.runs), 'seed')} not finished"
         done, asked = len(left[0].history), left[0].config.epochs
-        return f"{done} of {counted(asked, 'epoch')}" if asked > done else f"{counted(done, 'epoch')} so far"
+        far = f"{done} of {counted(asked, 'epoch')}" if asked > done else counted(done, "epoch")
+        if left[0].failure:
+            return f"failed after {far}"
+        return far if asked > done else f"{far} so far"
 
     @property
     def legend(self) -> str:

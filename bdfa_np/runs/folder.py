@@ -30,7 +30,7 @@ from bdfa_np.runs.store.figures import (
     metrics_rows,
     read_metrics,
 )
-from bdfa_np.runs.store.log import mended
+from bdfa_np.runs.store.log import failure_of, mended
 from bdfa_np.runs.store.place import HeldFolder
 from bdfa_np.runs.store.result import RESULT, RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text
@@ -320,9 +320,7 @@ class RunFolder(HeldFolder):
         """
         self.write_measured(checkpoint.measured)
         self._write_follows(checkpoint, class_names, config)
-        log = self.file(LOG)
-        text = log.read_bytes().decode(errors="replace") if is_plain(log) else ""
-        keep_text(log, mended(text, opening, epoch_lines))
+        keep_text(self.file(LOG), mended(self._log(), opening, epoch_lines))
 
     def write_epoch(self, checkpoint: Checkpoint, class_names: Sequence[str], config: Config, *, best: bool) -> None:
         """Write the checkpoint after one more epoch, then what follows from it.
@@ -431,6 +429,14 @@ class RunFolder(HeldFolder):
     def log(self, lines: Sequence[str]) -> None:
         """Add lines to ``Log.txt``."""
         append_to(self.file(LOG), encoded("".join(f"{line}\n" for line in lines)))
+
+    def read_failure(self) -> str:
+        """Return the error that has ended the run, as after its loss was no number; empty where none has."""
+        return failure_of(self._log())
+
+    def _log(self) -> str:
+        log = self.file(LOG)
+        return log.read_bytes().decode(errors="replace") if is_plain(log) else ""
 
 
 def _is_best(checkpoint: Checkpoint) -> bool:

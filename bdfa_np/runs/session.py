@@ -33,6 +33,7 @@ from bdfa_np.runs.lines import (
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
+from bdfa_np.runs.store.log import failure_line
 from bdfa_np.runs.store.result import FinalTest, concluded
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.runs.tracking.events import EventWriter
@@ -197,8 +198,9 @@ class Session:
                     self._conclude()
                 elif self.history and not self.folder.has_result:
                     self._conclude()  # which a run stopped after its last epoch has not come to
-        except TrainingError:
+        except TrainingError as error:
             self._keep_measured()
+            self.folder.log([failure_line(error)])
             raise
         finally:
             listener.ends()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 EPOCH = re.compile(r"epoch +(\d+)(?:/\d+)?: ")
+_FAILED = "failed: "
 
 
 def mended(text: str, opening: Sequence[str], epoch_lines: Sequence[str]) -> str:
@@ -28,3 +29,14 @@ def mended(text: str, opening: Sequence[str], epoch_lines: Sequence[str]) -> str
         lines.append(line)
     lost = [line for number, line in enumerate(epoch_lines, start=1) if number not in said]
     return "".join(f"{line}\n" for line in [*(lines or opening), *lost])
+
+
+def failure_line(error: Exception) -> str:
+    """Return the last line of a run that an error has ended."""
+    return f"{_FAILED}{' '.join(str(error).split())}"
+
+
+def failure_of(text: str) -> str:
+    """Return the error that a log ends with; empty where it ends otherwise."""
+    last = text.rstrip("\n").rpartition("\n")[2]
+    return last.removeprefix(_FAILED) if last.startswith(_FAILED) else ""
