@@ -11,7 +11,7 @@ from bdfa_np.errors import RunError
 from bdfa_np.figures import style
 from bdfa_np.figures.drawn import of_runs
 from bdfa_np.figures.headings import heading, legends
-from bdfa_np.figures.parts.names import legible
+from bdfa_np.figures.parts.names import REPLACED, legible
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ POWER = 0.35
 """By which shares are coloured: a mistake of one in a hundred is seen beside the diagonal."""
 LONGEST = 0.75
 """Inches of a class's name; of a longer one the end is left out."""
+_LINE = 0.13
+"""Inches."""
+_Named = tuple[NDArray[np.int64], tuple[str, ...]]
 MOST_NAMED = 4
 """Confusions that are named below a matrix without numbers."""
 
@@ -50,12 +53,14 @@ def confusion(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | 
     RunError
         If the seeds of a subject have other classes, or a run was kept in no folder.
     """
-    found = [counts_of(subject) for subject in subjects]
+    found, replaced = _legible([counts_of(subject) for subject in subjects])
     samples = {_samples(subject, counts) for subject, (counts, _) in zip(subjects, found, strict=True)}
     told = f"{heading(subjects)}\n{samples.pop() if len(samples) == 1 else ''}".rstrip()
+    told = f"{told}, {_error(found[0][0])}" if len(subjects) == 1 else told
+    told = f"{told}\n{REPLACED}" if replaced else told
     if axes is not None:
         _matrix(axes, *found[0], side=_side(axes))
-        style.title(axes, f"{told}, {_error(found[0][0])}")
+        style.title(axes, told)
         return axes
     width = style.usual_width()
     columns = min(len(subjects), max(int(width / style.WIDTH), 1))
@@ -63,7 +68,8 @@ def confusion(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | 
     side = width / columns
     lines = (2 if len(subjects) > 1 else 0) + (1 if samples else 0)
     named = 0 if all(_has_numbers(side, names) for _, names in found) else MOST_NAMED
-    drawn = style.figure(width, rows * (side - 0.5 + 0.13 * (lines + named)) + 0.4)
+    longer = max(style.lines_of_title(told, width) - 2, 0)
+    drawn = style.figure(width, rows * (side - 0.5 + _LINE * (lines + named)) + 0.4 + _LINE * longer)
     places = drawn.subplots(rows, columns, squeeze=False)
     for place, subject, legend, (counts, names) in zip(places.flat, subjects, legends(subjects), found, strict=False):
         _matrix(place, counts, names, side=side)
@@ -72,12 +78,16 @@ def confusion(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | 
             style.title(place, f"{legend}\n{_error(counts)}{own}", size=style.SMALL)
     for place in places.flat[len(subjects) :]:
         place.remove()
-    style.title(drawn, told if len(subjects) > 1 else f"{told}, {_error(found[0][0])}")
+    style.title(drawn, told)
+    layout = drawn.get_layout_engine()
+    if named and layout is not None:
+        for _ in range(2):  # squares move the lines below them, which is heeded the next time
+            layout.execute(drawn)
     return drawn
 
 
 def counts_of(subject: Subject) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the counts (K, K) of a subject's runs together, rows true classes, and the classes' names as drawn.
+    """Return the counts (K, K) of a subject's runs together, rows true classes, and the classes' names.
 
     Raises
     ------
@@ -90,7 +100,13 @@ def counts_of(subject: Subject) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         if also != names:
             raise RunError(f"{run.name} has other classes than {subject.runs[0].name}: draw one of them")
         counts = counts + others
-    return counts, tuple(legible(names)[0])
+    return counts, names
+
+
+def _legible(found: list[_Named]) -> tuple[list[_Named], bool]:
+    """Return matrices with the names of classes as they can be drawn, and whether some are replaced."""
+    shown = [(counts, *legible(names)) for counts, names in found]
+    return [(counts, tuple(names)) for counts, names, _ in shown], any(replaced for *_, replaced in shown)
 
 
 def shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -141,7 +157,8 @@ def _matrix(axes: Axes, counts: NDArray[np.int64], names: tuple[str, ...], *, si
     if _has_numbers(side, names):
         for true, predicted in zip(*np.nonzero(counts), strict=True):
             dark = found[true, predicted] > 0.3
-            text = f"{100 * found[true, predicted]:.1f}"
+            share = 100 * found[true, predicted]
+            text = "100" if share > 99.95 else f"{share:.1f}"  # which would be wider than a cell
             axes.text(predicted, true, text, ha="center", va="center", size=size, color="white" if dark else "black")
     _names(axes, names, min(style.SMALL, room / 1.1))
     often = "" if _has_numbers(side, names) else f"\n{_most_often(counts, names)}"

@@ -202,13 +202,8 @@ def _scale(axes: Axes, shown: list[dict[str, NDArray[np.float64]]], *, log: bool
         axes.set_ylim(0, max(axes.get_ylim()[1], 1.05 * numbers.max(initial=0)) if (numbers > 0).any() else 1)
         return
     positive = numbers[numbers > 0]
-    style.log_axis(axes, positive.min(), positive.max())
-    if (numbers == 0).any():  # which a logarithm has no place for
-        axes.set_yscale("symlog", linthresh=positive.min(), linscale=0.3)
-        ticks = [tick for tick in (0.01, 0.1, 1, 10, 100) if positive.min() <= tick <= positive.max()]
-        axes.set_yticks([0, *ticks], labels=[f"{tick:g}" for tick in (0, *ticks)])
-        axes.set_yticks([], minor=True)
-        axes.set_ylim(bottom=0)
+    scaled = style.log_axis_from_0 if (numbers == 0).any() else style.log_axis
+    scaled(axes, positive.min(), positive.max())
 
 
 def squashed(lines: list[NDArray[np.float64]]) -> bool:

@@ -79,7 +79,7 @@ def panel(run: RunView, count: int) -> Panel:
     chosen = worst[:count]
     names, replaced = legible(model.class_names)
     captions = [
-        f"{names[labels[place]]} →\t{names[said.labels[place]]}\n{said.outputs[place, said.labels[place]]:.2f}"
+        f"{names[labels[place]]} →\t{names[said.labels[place]]}\n{_number(said.outputs[place, said.labels[place]])}"
         for place in chosen
     ]
     which = f"the {len(chosen)} worst" if len(chosen) < len(worst) else f"all {len(worst)}"
@@ -91,6 +91,11 @@ def panel(run: RunView, count: int) -> Panel:
     images = pixels.drawable(raw[chosen], lowest, highest)
     grey = Scale(lowest, highest, "pixel value") if raw.shape[3] != 3 else None
     return Tiles(title, images, min(_COLUMNS, len(images)), captions, scale=grey)
+
+
+def _number(output: float) -> str:
+    """Return an output: a probability, or of a net that has diverged whatever it has come to."""
+    return f"{output:.2f}" if abs(output) < 1000 else f"{output:.2g}"
 
 
 def most_wrong(said: Predictions, labels: NDArray[np.int64]) -> NDArray[Any]:

@@ -172,7 +172,8 @@ def _as_it_is(model: Model) -> Panel:
         return Message("no feedback", f"{model.config.gradient} holds no feedback weights to draw: {why}")
     name, B = next(iter(model.rule.B.items()))
     values = weights.host(model, B).reshape(-1, B.shape[-1]) if B.ndim != 2 else weights.host(model, B)
-    direct = isinstance(model.rule, Direct)
-    rows = "class" if direct else "input of the layer"
     title = f"B of {name} itself: this net has layers that it cannot be carried through"
-    return Matrix(title, values, Scale.signed(values, "feedback weight"), rows, "unit")
+    scale = Scale.signed(values, "feedback weight")
+    if isinstance(model.rule, Direct):
+        return Matrix(title, values, scale, "class", "unit")
+    return Matrix(title, values.T, scale, "unit", "input of the layer")

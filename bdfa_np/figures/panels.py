@@ -29,6 +29,8 @@ NARROWEST = 1.5
 """Inches that a panel is wide at least."""
 ANGLES = ("signal_angle", "gradient_angle", "feedback_angle")
 MEANINGLESS = "exact gradient below the floor"
+DIVERGED = 1e3
+"""How many times their median norms reach where an axis from 0 would leave nothing of the others."""
 _MOST_MARKERS = 8
 
 
@@ -211,6 +213,8 @@ def _scale(axes: Axes, name: str) -> None:
         axes.set_ylim(0, 1.06 * highest)
     elif lowest > 0 and highest > 2 * lowest:
         style.log_axis(axes, lowest, highest)
+    elif lowest == 0 and highest > DIVERGED * np.median(numbers[numbers > 0]):
+        style.log_axis_from_0(axes, numbers[numbers > 0].min(), highest)
     elif lowest >= 0 and highest > 0:
         axes.set_ylim(0, 1.06 * highest)
 

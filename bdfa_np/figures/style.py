@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bdfa_np.errors import ConfigError
+from bdfa_np.figures.parts.names import plain
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.options.usual import is_usual
@@ -34,6 +35,8 @@ DPI = 300
 """Of a PNG."""
 LEGEND_ROW = 0.16
 """Inches that a line of a legend takes."""
+_OF_FIGURE = 0.97
+"""Of a figure's width, that a title may take."""
 _TIED = "\N{NO-BREAK SPACE}"
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -209,6 +212,8 @@ def _text_width(text: str, size: float, *_fonts: tuple[str, ...]) -> float:
 def broken(text: str, inches: float, size: float, most: int = 4) -> str:
     """Return a text with line breaks where a line would be wider than so many inches; what is too much is left out.
 
+    A letter that the font lacks is a question mark.
+
     Parameters
     ----------
     text : str
@@ -221,7 +226,7 @@ def broken(text: str, inches: float, size: float, most: int = 4) -> str:
         How many lines at most.
     """
     lines: list[str] = []
-    for paragraph in text.splitlines():
+    for paragraph in map(plain, text.splitlines()):
         line = ""
         for word in paragraph.split(" "):
             longer = f"{line} {word}" if line else word
@@ -237,7 +242,8 @@ def broken(text: str, inches: float, size: float, most: int = 4) -> str:
 
 
 def shortened(text: str, inches: float, size: float) -> str:
-    """Return a line that fits into so many inches: its end is left out where it does not."""
+    """Return a line that fits into so many inches, as the font has it: its end is left out where it does not."""
+    text = plain(text)
     if text_width(text, size) <= inches:
         return text
     kept = next((end for end in range(len(text) - 1, 0, -1) if text_width(f"{text[:end]}…", size) <= inches), 1)
@@ -259,12 +265,17 @@ def title(drawn: Figure | Axes, text: str, *, size: float = TEXT) -> None:
     from matplotlib.figure import Figure
 
     if isinstance(drawn, Figure):
-        drawn.suptitle(broken(text, 0.97 * drawn.get_figwidth(), size), fontsize=size, parse_math=False)
+        drawn.suptitle(broken(text, _OF_FIGURE * drawn.get_figwidth(), size), fontsize=size, parse_math=False)
         return
     grid = drawn.get_gridspec()
     columns = grid.ncols if grid is not None else 1
     room = figure_of(drawn).get_figwidth() / columns - 0.55
     drawn.set_title(broken(text, room, size), fontsize=size, parse_math=False)
+
+
+def lines_of_title(text: str, inches: float) -> int:
+    """Return how many lines a title takes over a figure so many inches wide."""
+    return broken(text, _OF_FIGURE * inches, TEXT).count("\n") + 1
 
 
 def figure_of(axes: Axes) -> Figure:
@@ -331,6 +342,20 @@ def log_axis(axes: Axes, smallest: float, largest: float) -> None:
     axes.set_ylim(smallest / room, largest * room)
 
 
+def log_axis_from_0(axes: Axes, smallest: float, largest: float) -> None:
+    """Make the vertical axis logarithmic down to the smallest number above 0, with a place for 0 below."""
+    from matplotlib.ticker import NullLocator
+
+    log_axis(axes, smallest, largest)
+    top = axes.get_ylim()[1]
+    first, last = ceil(log10(smallest)), floor(log10(largest))
+    ticks = [0.0, *(10.0**power for power in range(first, last + 1, 1 + (last - first) // 5))]
+    axes.set_yscale("symlog", linthresh=smallest, linscale=max(0.3, 0.15 * log10(largest / smallest)))
+    axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(0, top)
+
+
 def epoch_axis(axes: Axes, first: float, last: float, *, ticks: int = 8) -> None:
     """Let the horizontal axis have whole numbers of epochs, and a lone one its place in the middle."""
     from matplotlib.ticker import MaxNLocator
@@ -360,7 +385,7 @@ def settings_title(*configs: Config) -> str:
     for name in shared:
         value = getattr(first, name)
         if name not in left_out and value is not None and not is_usual(first, name, run_outside=False):
-            parts.append(f"{name}{_TIED}{_shown(value)}")
+            parts.append(name if value is True else f"{name}{_TIED}{_shown(value)}")
     own = [config.rule_options or {} for config in configs]
     parts += [
         f"{name}{_TIED}{_shown(value)}" for name, value in own[0].items() if all(one.get(name) == value for one in own)

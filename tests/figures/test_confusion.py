@@ -19,6 +19,26 @@ def test_shares_are_of_the_true_class_over_all_seeds(figures, confused):
 def test_the_title_says_how_many_samples_of_which_part_after_which_epoch(figures, confused):
     said = figures.confusion(confused("dfa", ["cat", "dog"], TWO, TWO, validate=True)).get_suptitle()
     assert "2 × 200 validation samples after epoch 2, error 20.00 %" in said.replace("\n", " ")
+    assert "dfa, validate, 2" in said  # and not as if it were one image
+
+
+def test_a_whole_share_is_written_as_wide_as_a_cell(figures, confused):
+    axes = figures.confusion(confused("dfa", ["cat", "dog"], [[7, 0], [1, 1]])).axes[0]
+    assert [one.get_text() for one in axes.texts] == ["100", "50.0", "50.0"]
+
+
+def test_what_the_font_has_no_letters_for_is_no_boxes_and_explained(figures, confused):
+    figure = figures.confusion(confused("dfa", ["cat", "犬"], TWO), confused("日本 $x$", ["cat", "犬"], TWO))
+    figure.draw_without_rendering()  # where matplotlib would warn of a glyph that is missing
+    first, second = (one for one in figure.axes if one.images)
+    assert [one.get_text() for one in first.get_yticklabels()] == ["cat", "class 1"]
+    assert "a class whose name the font has no letters for" in figure.get_suptitle().replace("\n", " ")
+    assert second.get_title().startswith("?? $x$\n")
+
+
+def test_names_and_mistakes_below_the_first_drawing_are_within(figures, confused, check_layout):
+    names = [f"a long name of class {one}" for one in range(9)] + ["犬"]
+    check_layout(figures.confusion(confused("dfa", names, np.ones((10, 10), int))))
 
 
 def test_a_class_without_samples_has_no_numbers(figures, confused):

@@ -81,6 +81,16 @@ def test_norms_from_0_on_are_no_logarithms(figures, tracked, measured):
     assert (scales["norm of W"], scales["norm of B"]) == ("linear", "log")
 
 
+def test_norms_of_a_run_that_diverged_leave_the_others_to_be_seen(figures, tracked, measured):
+    found = measured()
+    found.values["weight_norm"][:, 0] = 0
+    found.values["weight_norm"][-1, 2] = 1e18
+    axes = next(one for one in figures.norms(tracked("bp", found)).axes if one.get_title() == "norm of W")
+    places = axes.transAxes.inverted().transform(axes.transData.transform([(0, one) for one in (0, 2, 1e9, 1e18)]))
+    assert np.diff(places[:, 1]).min() > 0.08
+    assert [one.get_text() for one in axes.get_yticklabels()] == ["0", "10", "100000", "1e+09", "1e+13", "1e+17"]
+
+
 def test_one_quantity_may_be_asked_for(figures, tracked, measured):
     [axes] = figures.norms(tracked("bp", measured()), quantity="dead").axes
     assert drawn_in(axes, "linear3").get_ydata()[2] == pytest.approx(0.23)

@@ -1,5 +1,8 @@
 """What is drawn is what was computed: by hand, by another library, or by the net itself."""
 
+import re
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.figures.embedding import principal
 from bdfa_np.figures.parts import weights
 from bdfa_np.figures.parts.scale import Scale
+from bdfa_np.losses import MeanSquaredError
 
 
 def arrays(axes):
@@ -231,3 +235,20 @@ def test_normalised_whitened_and_yuv_samples_are_undone_to_what_they_were():
     np.testing.assert_allclose(undone, images, atol=0.1)
     with pytest.raises(ValueError, match="without the way back"):
         Preprocessing((4, 4, 3), names, raw, whitening=zca.one_way()).undo(np.zeros((1, 4, 4, 3)))
+
+
+def test_feedback_that_nothing_is_carried_through_has_a_row_a_unit(digits_bfa, subject, axes):
+    settings = Config(network="lenet5", gradient="fa", backend="numpy")
+    model = build_model(settings, (28, 28, 1), 10)
+    figures.feedback(subject(digits_bfa, model), axes=axes)
+    B = model.rule.B["conv2"]
+    np.testing.assert_array_equal(arrays(axes), [B.reshape(-1, 16).T])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("input of the layer", "unit")
+
+
+def test_an_output_of_a_net_that_diverged_fits_under_its_image(digits_bfa, subject, axes):
+    model = subject(digits_bfa).runs[0].model()
+    model.network.weights.values *= np.float32(1e18)
+    diverged = replace(model, loss=MeanSquaredError(model.backend))
+    figures.errors(subject(digits_bfa, diverged), axes=axes, count=1)
+    assert re.fullmatch(r"\d → \d\n-?\d(\.\d)?e\+\d\d", axes.texts[0].get_text())

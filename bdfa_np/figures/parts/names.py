@@ -38,5 +38,11 @@ def legible(names: Sequence[str]) -> tuple[list[str], bool]:
     return shown, None in found
 
 
+def plain(text: str) -> str:
+    """Return a text with a question mark for each letter that the font lacks, in place of a box."""
+    known = _glyphs(_family())
+    return "".join(letter if ord(letter) in known else "?" for letter in text)
+
+
 REPLACED = "a class whose name the font has no letters for is named by its number"
 """What is said under a picture in which `legible` has replaced a name."""
