@@ -353,6 +353,11 @@ def assemble(config: Config, network: Sequential) -> Model:
     try:
         rule = make_rule(config.gradient, network, config.rule_arguments())
     except ValueError as error:
+        if config.network == "mlp" and config.num_layers == 0:
+            raise ConfigError(
+                f"--num-layers 0 has no hidden layer for --gradient {config.gradient} to teach: "
+                "give 1 or more, or --gradient bp"
+            ) from error
         raise ConfigError(
             f"--gradient {config.gradient} cannot train --network {config.network}: {told(error) or error}"
         ) from error

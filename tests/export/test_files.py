@@ -1,5 +1,6 @@
 """What an export writes, where, and what it refuses; plain arrays are enough for that, and need no other package."""
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from bdfa_np.data import Recipe, prepare
 from bdfa_np.errors import ConfigError
 from bdfa_np.export import onnx_file
 from bdfa_np.model import assemble
+from bdfa_np.system.extras import install_command
 
 OLD_RUNS = Path(__file__).parents[1] / "runs" / "written_before"
 
@@ -143,7 +145,7 @@ def test_a_layer_of_ones_own_is_refused_also_where_it_is_derived_from_ours(tmp_p
 @pytest.mark.parametrize("to", ["onnx", "torch"])
 def test_a_missing_package_is_named_with_its_extra(made, tmp_path, monkeypatch, to):
     monkeypatch.setitem(sys.modules, to, None)
-    with pytest.raises(ConfigError, match=rf"--to {to} needs .*bdfa-np\[{to}\]"):
+    with pytest.raises(ConfigError, match=rf"--to {to} needs .*{re.escape(install_command(to))}"):
         export_model(made("mlp")[0], tmp_path / "net.pt", to=to)
     assert list(tmp_path.iterdir()) == []
 

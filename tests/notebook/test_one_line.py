@@ -56,6 +56,9 @@ from bdfa_np.data.readers.picture_file import Picture, Remark
 from bdfa_np.declaration import Condition
 from bdfa_np.diagnostics.measurer import Measurement, Probe
 from bdfa_np.diagnostics.recording import Recording
+from bdfa_np.figures.parts.panels import Matrix, Tiles
+from bdfa_np.figures.parts.points import Points
+from bdfa_np.figures.parts.scale import Scale
 from bdfa_np.layers import NON_LINEARITIES
 from bdfa_np.losses import LOSSES
 from bdfa_np.metrics import Tally
@@ -173,6 +176,12 @@ def of_diagnostics() -> list[object]:
     return [recording.diagnostics(), Measurement(values), probe]
 
 
+def of_figures() -> list[object]:
+    places, title = np.zeros((20, 2)), "what a panel of a picture shows, in words that go on and on, " * 3
+    panels = [Tiles(title, [places], 5), Matrix(title, places, Scale.signed(places, "weight"))]
+    return [*panels, Points(title, places, np.zeros(20, int), ["0"], ("first", "second"))]
+
+
 def of_data() -> list[object]:
     data = load_dataset("mnist-5k")
     prepared = prepare(Recipe("mnist-5k"))
@@ -196,7 +205,7 @@ def of_data() -> list[object]:
 def everything(tmp_path_factory) -> list[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDFA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return [*of_layers(), *of_training(), *of_runs(), *of_controls(), *of_diagnostics(), *of_data()]
+        return [*of_layers(), *of_training(), *of_runs(), *of_controls(), *of_diagnostics(), *of_figures(), *of_data()]
 
 
 def public_classes() -> set[type]:

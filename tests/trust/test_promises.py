@@ -24,9 +24,11 @@ def commands(found=group, before=""):
 def test_every_command_that_opens_a_run_or_reads_options_has_trust_and_no_other():
     found = {name: {parameter.name for parameter in command.params} for name, command in commands()}
     opening = {name for name, parameters in found.items() if parameters & {"run", "config_file"}}
-    assert opening == {"train", "evaluate", "predict", "export"}
-    of_studies = {"study show", "study run", "study table"}  # a study's file is another that may name a net or a rule
-    assert {name for name, parameters in found.items() if "trust" in parameters} == opening | of_studies
+    assert opening == {"train", "evaluate", "predict", "export", "diagnose", "watch"}
+    opening -= {"watch"}  # it reads a run's figures, and builds no net
+    opening |= {"plot", "report"}  # of runs or studies
+    opening |= {"study show", "study run", "study table"}  # a study's file is another that may name a net or a rule
+    assert {name for name, parameters in found.items() if "trust" in parameters} == opening
 
 
 def test_the_promises_are_part_of_the_distribution_and_name_what_there_is():

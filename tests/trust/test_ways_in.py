@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "predict run --dataset mnist-5k",
     "diagnose": "diagnose run --controls shallow",
     "export": "export run --to npz --force",
+    "plot": "plot run --what features -o features.png",
     "resume": "train --save run --resume --epochs 2",
     "resume as configured": "train --save run --resume --epochs 2 --config run/config.toml",
     "config": "train --config run/config.toml --save new --force",
@@ -54,6 +55,14 @@ def test_a_command_runs_nobodys_file_before_it_is_allowed_and_unasked_from_then_
     assert bdfa(*command.split(), "--trust").code == 0
     assert theirs.marks() >= {"rule"}
     assert bdfa("evaluate", "run").code == 0
+
+
+def test_a_report_runs_nobodys_file_and_says_in_their_place_how_to_allow_it(bdfa, theirs):
+    assert bdfa("report", "run", "-o", "run.html").code == 0
+    assert theirs.marks() == set()
+    assert "read it first, then allow it with --trust" in Path("run.html").read_text("utf-8")
+    assert bdfa("report", "run", "-o", "run.html", "--trust").code == 0
+    assert theirs.marks() >= {"rule"}
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bdfa_np.figures.parts.names import REPLACED, legible
 from bdfa_np.figures.parts.scale import BAR, Scale
 from bdfa_np.figures.style import SMALL, TEXT, broken, shortened, text_width
+from bdfa_np.representation import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,10 @@ class Panel(ABC):
 
     title: str
 
+    def __repr__(self) -> str:
+        """Return what is drawn, by its title."""
+        return one_line(self, [self.title])
+
     def margins(self) -> tuple[float, float]:
         """Return the inches that texts take to the left of the axes and below them."""
         return 0.0, 0.0
@@ -48,7 +53,7 @@ class Panel(ABC):
         """Draw into axes that are so wide, in inches."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Message(Panel):
     """A panel in which there is nothing to draw, and which says why."""
 
@@ -66,7 +71,7 @@ class Message(Panel):
         axes.text(0.5, 1, text, transform=axes.transAxes, ha="center", va="top", size=TEXT, parse_math=False)
 
 
-@dataclass
+@dataclass(repr=False)
 class Tiles(Panel):
     """Images in rows, each with a caption under it.
 
@@ -148,7 +153,7 @@ class Tiles(Panel):
             self.scale.bar(axes, place, in_colours=any(image is not None and image.ndim == 3 for image in self.images))
 
 
-@dataclass
+@dataclass(repr=False)
 class Matrix(Panel):
     """Numbers as one picture, for samples that are vectors: a row each.
 

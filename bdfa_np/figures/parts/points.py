@@ -23,7 +23,7 @@ _MARK = 0.02
 """Inches that a mean's mark reaches to each side."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Points(Panel):
     """Samples as points.
 
@@ -114,7 +114,7 @@ def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, 
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-@dataclass
+@dataclass(repr=False)
 class Legend(Panel):
     """What tells up to ten classes apart.
 
