@@ -111,7 +111,8 @@ def state_of(run: RunView) -> str:
     done, epochs = len(run.history), run.config.epochs
     if run.finished:
         return "finished" if not 0 < done < epochs else f"ended by itself after {done} of {epochs} epochs"
-    return f"stopped after {done} of {epochs} epochs" if epochs > 0 else f"stopped after {counted(done, 'epoch')}"
+    how = "failed" if run.failure else "stopped"
+    return f"{how} after {done} of {epochs} epochs" if epochs > 0 else f"{how} after {counted(done, 'epoch')}"
 
 
 def _percent(error: float) -> Cell:
@@ -124,6 +125,7 @@ def _remarks(material: Material) -> list[str]:
     unfinished = [run for run in material.runs if not run.finished]
     if unfinished:
         said.append(f"Not finished: {_named(unfinished)}. What stands here of these is of the epochs done.")
+    said += [f"{run.name} failed: {run.failure}." for run in unfinished if run.failure]
     nothing = [run for run in material.runs if (result := material.results[run.name]) and result.learns_nothing]
     if nothing:
         said.append(f"Learnt nothing, their error is that of a constant answer: {_named(nothing)}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.diagnostics.quantities import QUANTITIES
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.listing.watching import Sight
 from bdfa_np.system.text import counted, duration
@@ -84,6 +85,9 @@ def standing(sight: Sight, now: float | None = None) -> str:
         return f"finished: {counted(done, 'epoch')} in {duration(sum(one.seconds for one in sight.history))}{ended}"
     if sight.state == "stopped":
         of = f"{done:,} of " if sight.epochs is not None else ""
+        failure = RunFolder(sight.path).read_failure()
+        if failure:
+            return f"failed after {of}{counted(done if sight.epochs is None else sight.epochs, 'epoch')}: {failure}"
         resume = f"bdfa train --save {shlex.quote(str(sight.path))} --resume"
         return f"stopped after {of}{counted(done if sight.epochs is None else sight.epochs, 'epoch')}: {resume} goes on"
     if sight.is_followed:

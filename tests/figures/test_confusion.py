@@ -72,10 +72,8 @@ def test_seeds_of_other_classes_are_refused(figures, confused):
         figures.confusion(replace(first, runs=(*first.runs, *second.runs)))
 
 
-@pytest.mark.parametrize(
-    ("count", "width"),
-    [(10, 3.5), pytest.param(25, 7.5, marks=pytest.mark.slow), pytest.param(100, 3.5, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "width"), [(10, 3.5), (25, 7.5), (100, 3.5)])
 def test_nothing_is_cut_or_upon_another(figures, confused, check_layout, count, width):
     names = [f"kind {one} of animal $x$" if one % 3 else str(one) for one in range(count)]
     counts = np.eye(count, dtype=int) * 99 + 1

@@ -137,7 +137,7 @@ def test_a_quantity_of_no_layer_is_said_to_be_none(figures, tracked, measured):
         ("angles", 3, 9, 1),
         pytest.param("angles", 1, 20, 4, marks=pytest.mark.slow),
         pytest.param("norms", 1, 3, 4, marks=pytest.mark.slow),
-        ("rank", 2, 4, 3),
+        pytest.param("rank", 2, 4, 3, marks=pytest.mark.slow),
         pytest.param("rank", 6, 4, 3, marks=pytest.mark.slow),
     ],
 )

@@ -18,13 +18,16 @@ def here(folders, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow  # and of a figure below
 def test_runs_drawn_again_are_the_same_bytes(bdfa, here):
     for name in ("a.svg", "b.svg"):
         assert bdfa("plot", "runs/bp", "runs/dfa", "-o", name).out == f"{name}\n"
     assert (here / "a.svg").read_bytes() == (here / "b.svg").read_bytes()
 
 
-@pytest.mark.parametrize("suffix", BEGINS)
+@pytest.mark.parametrize(
+    "suffix", [pytest.param(one, marks=pytest.mark.slow) if one == "pdf" else one for one in BEGINS]
+)
 def test_the_suffix_says_the_format_and_nothing_in_it_the_time(figures, tmp_path, monkeypatch, suffix):
     from bdfa_np.figures import style
 

@@ -88,6 +88,7 @@ def test_several_runs_stand_side_by_side_under_their_names(trained, digits_bfa, 
     assert drawn_within(figure) == ([], [])
 
 
+@pytest.mark.slow
 def test_of_more_runs_than_there_is_room_for_it_says_how_many_are_left_out(digits_bfa, subject):
     one = subject(digits_bfa, subject(digits_bfa).runs[0].model())
     many = [replace(one, label=f"run {number}") for number in range(10)]

@@ -98,7 +98,7 @@ def a_program(folder, text):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script with a first line that names its interpreter")
-@pytest.mark.parametrize("reads", ["", "sys.stdin.buffer.read(); "])
+@pytest.mark.parametrize("reads", [pytest.param("", marks=pytest.mark.slow), "sys.stdin.buffer.read(); "])
 def test_an_ffmpeg_that_fails_is_told_in_one_line_and_the_old_file_stays(made, tmp_path, monkeypatch, bdfa, reads):
     text = f"import sys; {reads}print('first', file=sys.stderr); sys.exit('Unknown encoder h264')"
     program = a_program(tmp_path, text)

@@ -164,7 +164,7 @@ def test_one_epoch_is_enough(a_subject, times):
     assert len(list(frames(made))) == len(times)
 
 
-@pytest.mark.parametrize("settings", [{"features": None}, {"angles": False}])
+@pytest.mark.parametrize("settings", [{"features": None}, pytest.param({"angles": False}, marks=pytest.mark.slow)])
 def test_what_was_not_measured_is_left_out(a_subject, settings):
     made = film(a_subject(**settings))
     labels = {one.get_label() for axes in made.figure.axes for one in axes.lines}
@@ -183,7 +183,7 @@ def test_a_run_that_was_not_tracked_is_refused_with_what_to_do(a_subject):
 @pytest.mark.parametrize(
     ("features", "options"),
     [
-        ((3, 7), None),
+        pytest.param((3, 7), None, marks=pytest.mark.slow),
         pytest.param((3, 4, 4, 3), None, marks=pytest.mark.slow),
         pytest.param((3, 4, 4, 2), None, marks=pytest.mark.slow),
         ((3, 4, 4, 3), {"dataset": "cifar10", "format": "yuv"}),

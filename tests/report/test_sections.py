@@ -79,7 +79,7 @@ def test_where_the_data_are_gone_a_sentence_says_so_and_the_rest_is_made(materia
     assert results(material).blocks
 
 
-def test_runs_that_are_not_finished_are_marked(material):
+def test_runs_that_are_not_finished_are_marked(material, monkeypatch):
     subject = material.subjects[0]
     stopped = replace(subject.runs[0], finished=False, history=subject.runs[0].history[:1])
     subjects = [replace(subject, runs=(stopped, *subject.runs[1:])), *material.subjects[1:]]
@@ -88,6 +88,10 @@ def test_runs_that_are_not_finished_are_marked(material):
     assert "stopped after 1 of 2 epochs" in warning
     assert "not finished" in found.shown[0].short_legend
     assert "3 runs of 4 finished" in " ".join(heading(found)[2])
+    monkeypatch.setattr(type(stopped.folder), "read_failure", lambda _: "the loss is nan: try a smaller --lr")
+    said = [block.text for block in results(found).blocks if getattr(block, "kind", "") == "warning"]
+    assert any("failed after 1 of 2 epochs" in one for one in said)
+    assert f"{stopped.name} failed: the loss is nan: try a smaller --lr." in said
 
 
 def test_runs_alone_stand_beside_one_another(material, rows_of):
@@ -150,6 +154,7 @@ def test_lines_and_cells_stand_out_from_either_paper():
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_same_picture_gives_the_same_bytes(material):
     assert drawn("curves", material.shown, "a", "b") == drawn("curves", material.shown, "a", "b")
 

@@ -10,7 +10,10 @@ from rich.console import Console
 from bdfa_np.cli.watching import chart as charts
 from bdfa_np.cli.watching.chart import Line, chart
 from bdfa_np.cli.watching.terminal import Picture, show
+from bdfa_np.errors import TrainingError
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.listing.watching import Watch
+from bdfa_np.runs.store.log import failure_line
 
 COLOUR = re.compile(r"\x1b\[[\d;]*3\dm")
 
@@ -92,6 +95,15 @@ def test_a_stopped_run_says_how_to_go_on(a_run, bdfa):
     a_run.end()
     out = " ".join(bdfa("watch", "runs/a", "--once").out.split())
     assert "stopped after 2 of 3 epochs: bdfa train --save runs/a --resume goes on" in out
+
+
+def test_a_run_that_failed_says_why(a_run, bdfa):
+    a_run.begin()
+    a_run.do(2)
+    a_run.end()
+    RunFolder(a_run.path).log([failure_line(TrainingError("the loss is nan: try a smaller --lr"))])
+    out = " ".join(bdfa("watch", "runs/a", "--once").out.split())
+    assert "failed after 2 of 3 epochs: the loss is nan: try a smaller --lr" in out
 
 
 @pytest.mark.parametrize("layers", [1, 3, 40])
