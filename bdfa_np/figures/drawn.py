@@ -32,13 +32,8 @@ def of_runs(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
         **options: Any,
     ) -> Drawn:
         style.check_drawing()
-        named = [one for run in runs for one in (run if isinstance(run, (list, tuple)) else [run])]
-        found = subjects(named, cells=_several(cells), labels=_several(labels), epochs=epochs, trust=trust)
+        found = subjects(*runs, cells=cells, labels=labels, epochs=epochs, trust=trust)
         with nullcontext() if options.get("axes") is not None else style.applied(width):
             return draw(found, **options)
 
     return drawn
-
-
-def _several(texts: str | Sequence[str]) -> Sequence[str]:
-    return [texts] if isinstance(texts, str) else texts

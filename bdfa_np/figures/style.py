@@ -20,6 +20,7 @@ from bdfa_np.runs.bar import in_notebook
 from bdfa_np.runs.listing.summaries import NOT_COMPARED
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.outputs import open_output
+from bdfa_np.system.paths import check_output
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -177,18 +178,18 @@ def check_picture(path: Path) -> Path:
     return path
 
 
-def save(drawn: Figure, path: Path) -> None:
+def save(drawn: Figure, path: str | Path) -> None:
     """Write a figure as PNG, SVG or PDF by the file's suffix, whole or not at all; the same one gives the same bytes.
 
     Raises
     ------
     ConfigError
-        If the suffix is another one.
+        If the suffix is another one, or no file can be written there.
     """
-    suffix = check_picture(path).suffix.lower()
+    suffix = check_picture(file := check_output(path, "the picture")).suffix.lower()
     undated = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
-    with applied(), open_output(path) as file:
-        drawn.savefig(file, format=suffix[1:], metadata=undated, dpi=DPI)
+    with applied(), open_output(file) as opened:
+        drawn.savefig(opened, format=suffix[1:], metadata=undated, dpi=DPI)
 
 
 @lru_cache(4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,9 @@ _OfStudy = tuple[str, list[tuple[tuple[str, ...], tuple[RunView, ...]]]]
 
 
 def subjects(
-    named: Sequence[Any],
-    *,
-    cells: Sequence[str] = (),
-    labels: Sequence[str] = (),
+    *named: Any,
+    cells: str | Sequence[str] = (),
+    labels: str | Sequence[str] = (),
     epochs: int | None = None,
     trust: bool = False,
     note: Note = warned,
@@ -47,12 +46,12 @@ def subjects(
 
     Parameters
     ----------
-    named : sequence of str, path, TrainingResult, Study or Subject
+    *named : str, path, TrainingResult, Study, Subject, or a list of these
         Each a run folder, a study's folder, or the name of a published study or of a folder in ``studies``; or an
         object that is already read.
-    cells : sequence of str, optional
+    cells : str or sequence of str, optional
         Patterns: only cells of a study whose name or a label fits one.
-    labels : sequence of str, optional
+    labels : str or sequence of str, optional
         What the subjects are called, one for each; unless given by that in which they differ.
     epochs : int, optional
         Of a study the runs that were shortened to so many epochs.
@@ -71,9 +70,10 @@ def subjects(
     ConfigError, RunError, StudyError
         If there is no such folder, nothing in it to draw, or as many labels are not wanted.
     """
+    cells, labels = _several(cells), _several(labels)
     places: list[Subject | _OfStudy | None] = []  # None: that of the runs by themselves, which are named together
     alone: list[RunView] = []
-    for one in named:
+    for one in _each(named):
         if isinstance(one, Subject):
             places.append(one)
         elif isinstance(one, description.Study) or (isinstance(one, (str, os.PathLike)) and _is_study(one)):
@@ -94,6 +94,16 @@ def subjects(
         else:
             found += labelled(alone) if place is None else of_cells(place[1], place[0] if len(places) > 1 else "")
     return _called(found, labels) if labels else found
+
+
+def _each(named: Sequence[Any]) -> Iterator[Any]:
+    """Yield what is named, by itself or in lists."""
+    for one in named:
+        yield from one if isinstance(one, (list, tuple)) else [one]
+
+
+def _several(texts: str | Sequence[str]) -> Sequence[str]:
+    return [texts] if isinstance(texts, str) else texts
 
 
 def _called(found: Sequence[Subject], labels: Sequence[str]) -> list[Subject]:

@@ -35,7 +35,7 @@ def test_the_suffix_says_the_format_and_nothing_in_it_the_time(figures, tmp_path
         monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)  # which matplotlib takes for now
         drawn = style.figure(1, 1)
         style.title(drawn, "5 %")
-        style.save(drawn, tmp_path / f"{name}.{suffix}")
+        style.save(drawn, str(tmp_path / f"{name}.{suffix}"))
     first, second = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in "ab")
     assert first == second
     assert first.startswith(BEGINS[suffix])

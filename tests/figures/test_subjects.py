@@ -66,6 +66,8 @@ def test_runs_that_are_alike_are_called_as_their_folders(run):
 def test_labels_of_ones_own_come_in_order_and_must_be_as_many(folders):
     named = [folders / "bp", folders / "dfa"]
     assert [one.label for one in subjects(named, labels=["BP", "DFA"])] == ["BP", "DFA"]
+    assert [one.label for one in subjects(*named)] == ["bp", "dfa"]
+    assert [one.label for one in subjects(str(folders / "bp"), labels="exact")] == ["exact"]
     with pytest.raises(ConfigError, match="--label is given 1 time, and what is drawn is 2: bp, dfa"):
         subjects(named, labels=["BP"])
 

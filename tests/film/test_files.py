@@ -27,7 +27,7 @@ def opened(file):
 @pytest.mark.parametrize("suffix", [".gif", pytest.param(".webp", marks=pytest.mark.slow)])
 def test_a_moving_picture_has_all_frames_begins_anew_and_stays_at_the_last(made, tmp_path, suffix):
     path = tmp_path / f"film{suffix}"
-    made.save(path)
+    made.save(str(path))
     loop, pictures = opened(path)
     width, height = made.figure.get_size_inches() * 100
     assert (len(pictures), loop) == (5, 0)

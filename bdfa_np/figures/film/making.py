@@ -15,9 +15,10 @@ from bdfa_np.figures import style
 from bdfa_np.figures.drawn import of_runs
 from bdfa_np.figures.film.layout import laid_out
 from bdfa_np.figures.film.moving import Moving
-from bdfa_np.figures.film.reels import save_gif, save_reel
+from bdfa_np.figures.film.reels import check_reel, save_gif, save_reel
 from bdfa_np.figures.panels import measured
 from bdfa_np.figures.views import Subject
+from bdfa_np.system.paths import check_output
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -78,12 +79,12 @@ class Film:
             one.show(self.times[number])
         return self.figure
 
-    def save(self, path: Path, *, progress: bool = False) -> None:
+    def save(self, path: str | Path, *, progress: bool = False) -> None:
         """Write the film as GIF, MP4 or WebP by the file's suffix, whole or not at all.
 
         Parameters
         ----------
-        path : pathlib.Path
+        path : str or path
             Where it goes.
         progress : bool, default False
             Whether to draw a bar on standard error.
@@ -91,9 +92,9 @@ class Film:
         Raises
         ------
         ConfigError
-            If the suffix is another one, or nothing is there that writes MP4.
+            If the suffix is another one, nothing is there that writes MP4, or no file can be written there.
         """
-        save_reel(self, path, progress=progress)
+        save_reel(self, check_reel(check_output(path, "the film")), progress=progress)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
