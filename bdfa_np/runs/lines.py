@@ -149,10 +149,19 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
     """Return an epoch's line in the log."""
     return (
         f"{_label(record.epoch, epochs)} "
-        f"{record.train_error:7.2%} {record.train_error_mean:7.2%} {record.train_loss:8.4f}  "
-        f"{record.test_error:7.2%} {record.test_loss:8.4f}  "
+        f"{record.train_error:7.2%} {record.train_error_mean:7.2%} {_loss(record.train_loss):>8}  "
+        f"{record.test_error:7.2%} {_loss(record.test_loss):>8}  "
         f"{record.lr:8.3g} {record.seconds:7.1f}"
     )
+
+
+def _loss(value: float) -> str:
+    """Return a loss with four decimals, or where its column has no room for them with four digits and a power of ten."""
+    text = f"{value:.4f}"
+    if len(text) <= 8:
+        return text
+    digits, _, power = f"{value:.3e}".partition("e")
+    return f"{digits}e{int(power)}"
 
 
 def _label(epoch: int, epochs: int) -> str:

@@ -33,6 +33,16 @@ def test_an_epochs_line_holds_every_figure():
     assert line.split() == ["epoch", "3/12:", "31.00%", "42.00%", "0.2500", "64.00%", "0.5300", "0.001", "7.5"]
 
 
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [(999.99994, "999.9999"), (1000.0, "1.000e3"), (147295401863151755489916319956992.0, "1.473e32"), (1e-9, "0.0000")],
+)
+def test_a_loss_that_has_no_room_is_a_power_of_ten_and_the_columns_stay(loss, said):
+    usual, large = (epoch_line(EpochRecord(1, 0.1, one, 0.3, 0.4, one, 0.6, 7.8), 2) for one in (0.2, loss))
+    assert len(usual) == len(large)
+    assert large.split().count(said) == 2
+
+
 def test_the_running_mean_is_explained_where_it_is_shown():
     assert epoch_heading("test", 3)[0] == (
         "mean: running mean of the training error, m = 0.75 m + 0.25 error, from m = 1"
