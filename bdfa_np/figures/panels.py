@@ -235,7 +235,8 @@ def _numbers(axes: Axes) -> NDArray[np.float64]:
     """Return all numbers that are drawn in axes, and in those that have their vertical axis in common."""
     shared = axes.get_shared_y_axes().get_siblings(axes)
     lines = [np.asarray(line.get_ydata(), dtype=np.float64) for one in shared for line in one.lines]
-    numbers: NDArray[np.float64] = np.concatenate([*lines, np.zeros(0)])
+    bands = [path.vertices[:, 1] for one in shared for band in one.collections for path in band.get_paths()]
+    numbers: NDArray[np.float64] = np.concatenate([*lines, *bands, np.zeros(0)])
     return numbers[np.isfinite(numbers)]
 
 

@@ -91,6 +91,13 @@ def test_norms_of_a_run_that_diverged_leave_the_others_to_be_seen(figures, track
     assert [one.get_text() for one in axes.get_yticklabels()] == ["0", "10", "100000", "1e+09", "1e+13", "1e+17"]
 
 
+def test_a_band_of_norms_is_within_the_axes(figures, tracked, measured):
+    low, high = measured(), measured()
+    low.values["weight_norm"] /= 100
+    axes = next(one for one in figures.norms(tracked("bp", low, high)).axes if one.get_title() == "norm of W")
+    assert axes.get_ylim()[0] < 0.01
+
+
 def test_one_quantity_may_be_asked_for(figures, tracked, measured):
     [axes] = figures.norms(tracked("bp", measured()), quantity="dead").axes
     assert drawn_in(axes, "linear3").get_ydata()[2] == pytest.approx(0.23)
