@@ -14,6 +14,7 @@ from bdfa_np.system.paths import check_output
 
 NEEDED = {"jinja2": "jinja2", "altair": "altair", "vl_convert": "vl-convert-python", "matplotlib": "matplotlib"}
 """What the extra ``report`` brings, by how it is imported."""
+SUFFIXES = (".html", ".htm")
 
 
 def write_report(
@@ -34,7 +35,7 @@ def write_report(
     runs : path, or sequence of paths
         Run folders; or one study: its folder, or its name where it was run in ``studies``.
     output : path
-        The file, which is written whole or not at all.
+        The file, ``.html`` or ``.htm``, which is written whole or not at all.
     cells : sequence of str, optional
         Patterns: only cells of the study whose name or a label fits one.
     epochs : int, optional
@@ -57,9 +58,19 @@ def write_report(
     from bdfa_np.report.page import rendered
     from bdfa_np.report.sections import page_of
 
-    path = check_output(output, "the report")
+    path = check_page(check_output(output, "the report"))
     named = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
     write_output(path, rendered(page_of(named, cells=cells, epochs=epochs, trust=trust)))
+    return path
+
+
+def check_page(path: Path) -> Path:
+    """Return a report's path; raise `ConfigError` where a file of this name would not be opened as a page."""
+    is_file = path.is_file() or not path.exists()  # else a device or a pipe, whose name says nothing
+    if is_file and path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(
+            f"{path}: a report is written as {' or '.join(SUFFIXES)}: name such a file, which a browser prints to PDF"
+        )
     return path
 
 

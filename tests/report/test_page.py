@@ -25,6 +25,14 @@ def runs(swept):
     return {"bp": bp, RULES[1]: [path for path in folders if path not in bp]}
 
 
+@pytest.mark.parametrize("name", ["page.pdf", "page"])
+def test_a_file_that_no_browser_would_open_is_refused(bdfa, swept, monkeypatch, name):
+    monkeypatch.chdir(swept)
+    told = bdfa.refused("report", "sweep", "-o", name)
+    assert f"{name}: a report is written as .html or .htm: name such a file, which a browser prints to PDF" in told
+    assert not (swept / name).exists()
+
+
 def test_each_part_has_a_section_under_a_heading_and_a_link_to_it(page):
     assert [one.attributes["id"] for one in page.one("main").all("section")] == SECTIONS.split()
     assert [one.attributes["href"] for one in page.one("nav").all("a")] == [f"#{key}" for key in SECTIONS.split()]
