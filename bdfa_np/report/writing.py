@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.extras import install_command
@@ -18,10 +19,10 @@ SUFFIXES = (".html", ".htm")
 
 
 def write_report(
-    runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    runs: Any,
     output: str | os.PathLike[str],
     *,
-    cells: Sequence[str] = (),
+    cells: str | Sequence[str] = (),
     epochs: int | None = None,
     trust: bool = False,
 ) -> Path:
@@ -32,11 +33,12 @@ def write_report(
 
     Parameters
     ----------
-    runs : path, or sequence of paths
-        Run folders; or one study: its folder, or its name where it was run in ``studies``.
+    runs : path, TrainingResult or Study, or sequence of these
+        Run folders, or what `bdfa_np.train` returned with ``save``; or one study: its folder, its name where it was run
+        in ``studies``, or itself.
     output : path
         The file, ``.html`` or ``.htm``, which is written whole or not at all.
-    cells : sequence of str, optional
+    cells : str or sequence of str, optional
         Patterns: only cells of the study whose name or a label fits one.
     epochs : int, optional
         Of a study the runs that were shortened to so many epochs.
@@ -59,8 +61,10 @@ def write_report(
     from bdfa_np.report.sections import page_of
 
     path = check_page(check_output(output, "the report"))
-    named = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
-    write_output(path, rendered(page_of(named, cells=cells, epochs=epochs, trust=trust)))
+    is_one = isinstance(runs, (str, os.PathLike)) or not isinstance(runs, Iterable)
+    named = [runs] if is_one else list(runs)
+    chosen = [cells] if isinstance(cells, str) else cells
+    write_output(path, rendered(page_of(named, cells=chosen, epochs=epochs, trust=trust)))
     return path
 
 
