@@ -15,7 +15,9 @@ from bdfa_np.figures.subjects import RunView, Subject, subjects
 from bdfa_np.report.colours import Look, look
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.store.result import RunResult
+from bdfa_np.runs.train import TrainingResult
 from bdfa_np.study.description import Study
+from bdfa_np.study.laboratory import default_folder
 from bdfa_np.study.table import ResultsTable, tabulate
 from bdfa_np.study.table.source import found_study
 from bdfa_np.system.text import counted
@@ -84,11 +86,17 @@ class Material:
 
 
 def gathered(
-    named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], epochs: int | None, trust: bool
+    named: Sequence[Any],
+    *,
+    cells: Sequence[str],
+    epochs: int | None,
+    trust: bool,
 ) -> Material:
     """Read what a report is of; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
     notes: list[str] = []
-    texts = [os.fspath(one) for one in named]
+    if not named:
+        raise ConfigError("nothing is named to report on: name a run folder, or a study")
+    texts = [_place(one) for one in named]
     found = subjects(texts, cells=cells, epochs=epochs, trust=trust, note=notes.append)
     again = " ".join(shlex.quote(text) for text in texts)
     again += "".join(f" --cells {shlex.quote(cell)}" for cell in cells)
@@ -105,6 +113,22 @@ def gathered(
         assert isinstance(table, ResultsTable)
         return replace(material, study=study, table=table, folder=folder)
     return material
+
+
+def _place(named: Any) -> str:
+    """Return the folder or the name by which a command would have what is named."""
+    if isinstance(named, Study):
+        return str(default_folder(named.name))
+    if isinstance(named, TrainingResult):
+        if named.folder is None:
+            raise ConfigError("a report is of run folders, and this run was kept in none: train with save='runs/NAME'")
+        return str(named.folder)
+    if not isinstance(named, (str, os.PathLike)):
+        raise ConfigError(
+            f"a {type(named).__name__} cannot be reported on: give a run folder, a study, or what bdfa_np.train "
+            "returned with save"
+        )
+    return os.fspath(named)
 
 
 def heading(material: Material) -> tuple[str, str, list[str]]:

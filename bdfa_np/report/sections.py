@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from typing import Any
 
 from bdfa_np.report.charts import Looks
 from bdfa_np.report.confusions import confusions
@@ -18,7 +18,7 @@ from bdfa_np.report.seen import digits, features, feedback, worst
 from bdfa_np.report.settings import how_to_repeat, what_was_run
 
 
-def page_of(named: Sequence[str | os.PathLike[str]], *, cells: Sequence[str], epochs: int | None, trust: bool) -> Page:
+def page_of(named: Sequence[Any], *, cells: Sequence[str], epochs: int | None, trust: bool) -> Page:
     """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
     material = gathered(named, cells=cells, epochs=epochs, trust=trust)
     kind, title, lead = heading(material)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.extras import install_command
@@ -14,13 +15,14 @@ from bdfa_np.system.paths import check_output
 
 NEEDED = {"jinja2": "jinja2", "altair": "altair", "vl_convert": "vl-convert-python", "matplotlib": "matplotlib"}
 """What the extra ``report`` brings, by how it is imported."""
+SUFFIXES = (".html", ".htm")
 
 
 def write_report(
-    runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    runs: Any,
     output: str | os.PathLike[str],
     *,
-    cells: Sequence[str] = (),
+    cells: str | Sequence[str] = (),
     epochs: int | None = None,
     trust: bool = False,
 ) -> Path:
@@ -31,11 +33,12 @@ def write_report(
 
     Parameters
     ----------
-    runs : path, or sequence of paths
-        Run folders; or one study: its folder, or its name where it was run in ``studies``.
+    runs : path, TrainingResult or Study, or sequence of these
+        Run folders, or what `bdfa_np.train` returned with ``save``; or one study: its folder, its name where it was run
+        in ``studies``, or itself.
     output : path
-        The file, which is written whole or not at all.
-    cells : sequence of str, optional
+        The file, ``.html`` or ``.htm``, which is written whole or not at all.
+    cells : str or sequence of str, optional
         Patterns: only cells of the study whose name or a label fits one.
     epochs : int, optional
         Of a study the runs that were shortened to so many epochs.
@@ -57,9 +60,21 @@ def write_report(
     from bdfa_np.report.page import rendered
     from bdfa_np.report.sections import page_of
 
-    path = check_output(output, "the report")
-    named = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
-    write_output(path, rendered(page_of(named, cells=cells, epochs=epochs, trust=trust)))
+    path = check_page(check_output(output, "the report"))
+    is_one = isinstance(runs, (str, os.PathLike)) or not isinstance(runs, Iterable)
+    named = [runs] if is_one else list(runs)
+    chosen = [cells] if isinstance(cells, str) else cells
+    write_output(path, rendered(page_of(named, cells=chosen, epochs=epochs, trust=trust)))
+    return path
+
+
+def check_page(path: Path) -> Path:
+    """Return a report's path; raise `ConfigError` where a file of this name would not be opened as a page."""
+    is_file = path.is_file() or not path.exists()  # else a device or a pipe, whose name says nothing
+    if is_file and path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(
+            f"{path}: a report is written as {' or '.join(SUFFIXES)}: name such a file, which a browser prints to PDF"
+        )
     return path
 
 

@@ -4,13 +4,18 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from statistics import mean, stdev
 
 import numpy as np
 import pytest
 
+from bdfa_np import write_report
 from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.errors import ConfigError
+from bdfa_np.report.material import gathered
 from bdfa_np.runs.checkpoint import read_checkpoint, read_history
+from bdfa_np.runs.train import TrainingResult
 
 SECTIONS = "what results curves angles norms features feedback confusion worst diagnosis environment repeat"
 RULES = ["bp", 'fa </script>"&$x$']
@@ -23,6 +28,29 @@ def runs(swept):
     folders = sorted(path.parent for path in swept.glob("studies/sweep/*/*/checkpoint.h5"))
     bp = [path for path in folders if path.parent.name == "bp"]
     return {"bp": bp, RULES[1]: [path for path in folders if path not in bp]}
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "page"])
+def test_a_file_that_no_browser_would_open_is_refused(bdfa, swept, monkeypatch, name):
+    monkeypatch.chdir(swept)
+    told = bdfa.refused("report", "sweep", "-o", name)
+    assert f"{name}: a report is written as .html or .htm: name such a file, which a browser prints to PDF" in told
+    assert not (swept / name).exists()
+
+
+def test_a_result_of_training_is_reported_on_by_its_folder(runs, swept, monkeypatch):
+    monkeypatch.chdir(swept)
+    kept = TrainingResult(model=None, history=None, folder=runs["bp"][0])
+    found = gathered([kept], cells=(), epochs=None, trust=False)
+    assert [view.path for view in found.runs] == [kept.folder]
+    assert found.again == str(kept.folder)
+    for named, message in {
+        replace(kept, folder=None): "this run was kept in none: train with save='runs/NAME'",
+        (): "nothing is named to report on",
+        3: "a int cannot be reported on",
+    }.items():
+        with pytest.raises(ConfigError, match=message):
+            write_report(named, "none.html")
 
 
 def test_each_part_has_a_section_under_a_heading_and_a_link_to_it(page):
