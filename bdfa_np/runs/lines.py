@@ -12,6 +12,7 @@ from bdfa_np.layers.activation import NON_LINEARITIES, NonLinearity
 from bdfa_np.model import Model
 from bdfa_np.network import Sequential
 from bdfa_np.options.config import Config
+from bdfa_np.options.tracking import Interval
 from bdfa_np.options.usual import differing_first, lines_of
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.history import lowest
@@ -21,6 +22,10 @@ from bdfa_np.tables import WIDTH
 from bdfa_np.trainer import EpochRecord
 
 CHOSEN_ON_TEST = "chosen on test images"
+DEAR_SHARE = 0.2
+"""From which share of training on it is said how measuring takes less."""
+_MOST_ANGLE_LINES = 3
+"""Layers are named one by one where their angles take no more lines than that."""
 
 
 def opening(model: Model) -> list[str]:
@@ -156,7 +161,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _loss(value: float) -> str:
-    """Return a loss with four decimals, or where its column has no room for them with four digits and a power of ten."""
+    """Return a loss with four decimals, or with four digits and a power of ten where its column has no room."""
     text = f"{value:.4f}"
     if len(text) <= 8:
         return text
@@ -199,18 +204,66 @@ def angle_lines(layers: Sequence[str], figures: Mapping[str, float]) -> list[str
     if all(angle is None for angle in angles):
         return []
     said = ["-" if angle is None else f"{angle:.0f}°" for angle in angles]
-    named = "  angle to the gradient: " + ", ".join(
-        f"{layer} {angle}" for layer, angle in zip(layers, said, strict=True)
-    )
-    if len(named) <= WIDTH:
-        return [named]
-    return textwrap.wrap(" ".join(said), WIDTH, initial_indent="  angles to the gradient: ", subsequent_indent="    ")
+    # A layer and its angle stay on one line.
+    named = ", ".join(f"{layer}\N{NO-BREAK SPACE}{angle}" for layer, angle in zip(layers, said, strict=True))
+    lines = _indented(f"angle to the gradient: {named}")
+    if len(lines) > _MOST_ANGLE_LINES:
+        lines = _indented(f"angles to the gradient, from {layers[0]} to {layers[-1]}: {' '.join(said)}")
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def tracking_line(measured: int, seconds: float, of_training: float) -> str:
-    """Return the line on what measuring has taken, beside so many seconds of training."""
-    share = f", {seconds / of_training:.1%} of training" if of_training else ""
-    return f"measured {counted(measured, 'time')} in {seconds:,.1f} s besides{share}: diagnostics.h5"
+def missing_angle_lines(layers: Sequence[str], figures: Mapping[str, float]) -> list[str]:
+    """Return why some layers have ``-`` in place of an angle; nothing where none of them has.
+
+    Parameters
+    ----------
+    layers, figures
+        As in `angle_lines`.
+    """
+    missing = [layer for layer in layers if f"signal_angle.{layer}" not in figures]
+    if len(missing) == len(layers):
+        return []
+    below = [layer for layer in missing if figures.get(f"meaningful.{layer}") == 0]
+    lines = []
+    if below:
+        lines += _indented("-: the exact gradient is below the numerical floor, so that an angle to it says nothing")
+    if len(below) < len(missing):
+        lines += _indented("-: no signal of the rule reaches the layer" + (", or it is below the floor" * bool(below)))
+    return lines
+
+
+def tracking_lines(measured: int, seconds: float, of_training: float, every: Interval, *, last: bool) -> list[str]:
+    """Return the lines on what measuring has taken, and on what was not measured.
+
+    Parameters
+    ----------
+    measured : int
+        How often was measured in this sitting.
+    seconds, of_training : float
+        How long that took, and how long training took beside it.
+    every : Interval
+        How often was to be measured.
+    last : bool
+        Whether anything was measured in the last epoch.
+    """
+    share = seconds / of_training if of_training else 0.0
+    taken = f"{share:.1%} of training" if share <= 1 else f"{share:.2g} times the training"
+    taken = f"{share:,.0f} times the training" if share >= 10 else taken
+    line = f"measured {counted(measured, 'time')}"
+    if measured:
+        line += f" in {seconds:,.1f} s besides{f', {taken}' if share else ''}: diagnostics.h5"
+    lines = [line]
+    if measured and share > DEAR_SHARE:
+        lines.append("  --track-every N measures less often")
+    if not last:
+        unit = "steps of the run" if every.of_steps else "epochs"
+        when = f"after every {every.number:,} {unit}"
+        lines += _indented(f"the last epoch was not measured: --track-every {every} measures {when}")
+    return lines
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def rule_lines(notes: Iterable[str]) -> list[str]:

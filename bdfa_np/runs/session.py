@@ -26,10 +26,11 @@ from bdfa_np.runs.lines import (
     epoch_line,
     halved_line,
     learns_nothing_lines,
+    missing_angle_lines,
     opening,
     rule_lines,
     slowed_lines,
-    tracking_line,
+    tracking_lines,
 )
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
@@ -101,6 +102,7 @@ class Session:
         self._record = recorded(config, data.description())
         self._said_to_learn_nothing = False
         self._said_to_be_slow = False
+        self._said_why_no_angle = False
         self._seconds: deque[float] = deque(maxlen=LOOKED_BACK)
 
     def begin(self, lines: Sequence[str], noted: Sequence[str] = ()) -> None:
@@ -277,7 +279,12 @@ class Session:
         return {} if row is None else measured.figures(row)
 
     def _angles(self) -> list[str]:
-        return [] if self.tracker is None else angle_lines(self.tracker.recording.layers, self._figures())
+        if self.tracker is None:
+            return []
+        layers, figures = self.tracker.recording.layers, self._figures()
+        why = [] if self._said_why_no_angle else missing_angle_lines(layers, figures)
+        self._said_why_no_angle |= bool(why)
+        return [*angle_lines(layers, figures), *why]
 
     def _write_events(self) -> None:
         if self._events is not None and not self.folder.is_staged:
@@ -386,7 +393,8 @@ class Session:
             why = f"it ended since {reason}" if reason else "give a larger --epochs to go on"
             return [f"nothing to do: the run has its {counted(done_before, 'epoch')} already; {why}"]
         lines = ending(self.model.config, self.history, reason, self.final_test, self.folder.path)
-        if self.tracker is not None and self.tracker.measured:
+        if self.tracker is not None and self.tracker.measures:
             seconds = sum(record.seconds for record in self.history[done_before:])
-            lines.append(tracking_line(self.tracker.measured, self.tracker.seconds, seconds))
+            last = self.tracker.diagnostics().last_of_epoch(self.history[-1].epoch) is not None
+            lines += tracking_lines(self.tracker.measured, self.tracker.seconds, seconds, self.tracker.every, last=last)
         return lines

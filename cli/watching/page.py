@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2
 """From one question of the page to the next."""
-SIZE = 5.0, 3.0
-"""Inches of a picture, which is drawn as wide as the page has room."""
+SIZE, NARROW = (5.0, 3.0), (3.5, 2.8)
+"""Inches of a picture, which is shown as wide as the page has room; a narrow one on a telephone, or its text would be
+too small to read."""
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -123,33 +124,39 @@ def _seen(sight: Sight) -> str:
     assert sight.config is not None
     run = RunView(sight.path, sight.config, sight.history, sight.state == "finished", measured=sight.diagnostics)
     subjects = [Subject(sight.path.name, (run,))]
-    parts = [f"<p>{escape(figures(sight))}.</p>", _figure("Errors", _drawn("curves", subjects), _errors_told(sight))]
+    parts = [f"<p>{escape(figures(sight))}.</p>", _figure("Errors", _errors_told(sight), "curves", subjects)]
     angles = angles_of(sight.diagnostics)
     if angles is not None:
         parts += [
-            _figure("Angles by layer", _drawn("angles", subjects, quantity=angles.name), _angles_told(angles)),
+            _figure("Angles by layer", _angles_told(angles), "angles", subjects, quantity=angles.name),
             _table(angles),
         ]
     return "\n".join(parts)
 
 
-def _drawn(kind: str, subjects: list[Subject], **options: str) -> bytes:
-    """Return a picture as SVG."""
+def _drawn(kind: str, subjects: list[Subject], size: tuple[float, float], **options: str) -> bytes:
+    """Return a picture of so many inches as SVG."""
     from bdfa_np.figures import kinds, style
 
-    with style.applied(SIZE[0]):
+    with style.applied(size[0]):
         figure = kinds.draw(kind, subjects, **options)
-        figure.set_size_inches(*SIZE)
+        figure.set_size_inches(*size)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
 
 
-def _figure(title: str, svg: bytes, told: str) -> str:
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    width, height = (round(96 * side) for side in SIZE)
-    image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(told)}">'
-    return f"<h2>{title}</h2>\n<figure>{image}</figure>"
+def _figure(title: str, told: str, kind: str, subjects: list[Subject], **options: str) -> str:
+    """Return a picture under a heading, wide or narrow as there is room, with what it shows in words."""
+    wide, narrow = (_source(_drawn(kind, subjects, size, **options), size) for size in (SIZE, NARROW))
+    pictures = f'<source media="(max-width: 32rem)" srcset={narrow}><img src={wide} alt="{escape(told)}">'
+    return f"<h2>{title}</h2>\n<figure><picture>{pictures}</picture></figure>"
+
+
+def _source(svg: bytes, size: tuple[float, float]) -> str:
+    """Return a picture and its size in pixels, as attributes."""
+    width, height = (round(96 * side) for side in size)
+    return f'"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" width="{width}" height="{height}"'
 
 
 def _errors_told(sight: Sight) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from math import ceil, floor, isfinite
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +24,10 @@ _ANGLES = {"signal_angle": "angle of δ to the gradient, °", "feedback_angle": 
 _COLOURS = ("cyan", "magenta", "green", "blue", "red")
 _MARKERS = "123456789abcdefghijklmnopqrstuvwxyz"
 _MOST_LAYERS = 8
+_LEAST_DEGREES = 0.5
+"""What is below is 0 as it is shown."""
+_ROUND_DEGREES, _NEAR_DEGREES = 5, 15
+"""Of what the scale of angles begins and ends at a multiple, and from how near on it has 90 too."""
 _BESIDE, _LEAST_WIDTH, _LEAST_HEIGHT = 100, 24, 7
 """From which width on two charts stand side by side, and what one takes at least."""
 
@@ -137,7 +142,7 @@ def charts(sight: Sight, angles: Angles | None, width: int, height: int, *, asci
     if angles is None or not _has_room_for_angles(sight, width, height):
         return [_errors(sight, width, height, ascii_only)]
     if width < _BESIDE:
-        upper = height // 2
+        upper = max(2 * height // 5, _LEAST_HEIGHT)  # angles of several layers take more rows to be told apart
         return [_errors(sight, width, upper, ascii_only), _angles(angles, width, height - upper, ascii_only)]
     left = (width - 1) // 2
     pair = _errors(sight, left, height, ascii_only), _angles(angles, width - 1 - left, height, ascii_only)
@@ -163,15 +168,62 @@ def _errors(sight: Sight, width: int, height: int, ascii_only: bool) -> Text:
 
 
 def _angles(angles: Angles, width: int, height: int, ascii_only: bool) -> Text:
-    numbers = {name: number for number, name in enumerate(angles.layers)}
+    names = _some(list(angles.layers))
+    highest = {name: max(filter(isfinite, angles.layers[name])) for name in names}
+    # The output layer's are always 0, and would squash the others.
+    drawn = [name for name in names if highest[name] >= _LEAST_DEGREES] or names
     lines = [
         Line(
-            f"{name} {angle_text(angles.layers[name][-1])}",
+            f"{name} {_angle(angles, name)}" + ("" if name in drawn else " (not drawn)"),
             angles.epochs,
             angles.layers[name],
-            _MARKERS[numbers[name] % len(_MARKERS)],
+            _marker(angles.numbers[name]),
             _COLOURS[place % len(_COLOURS)],
+            _angle(angles, name) + ("" if name in drawn else " (not drawn)"),
+            name in drawn,
         )
-        for place, name in enumerate(_some(list(angles.layers)))
+        for place, name in enumerate(names)
     ]
-    return chart(_ANGLES[angles.name], lines, width, height, top=90.0, mark=90.0, step=45.0, ascii_only=ascii_only)
+    limits = _scale([angle for name in drawn for angle in angles.layers[name] if isfinite(angle)])
+    return chart(
+        _ANGLES[angles.name],
+        lines,
+        width,
+        height,
+        limits=limits,
+        mark=90.0,
+        note=_without(angles),
+        ascii_only=ascii_only,
+    )
+
+
+def _angle(angles: Angles, name: str) -> str:
+    last = angles.layers[name][-1]
+    return angle_text(last) if isfinite(last) else "-"
+
+
+def _marker(number: int) -> str:
+    """Return the character of a layer: its number, from the tenth on a letter."""
+    return _MARKERS[(number - 1) % len(_MARKERS)]
+
+
+def _scale(shown: Sequence[float]) -> tuple[float, float]:
+    """Return a range, in fives, that holds all angles, and 90 where one is near it."""
+    lowest = _ROUND_DEGREES * floor(min(shown) / _ROUND_DEGREES)
+    highest = _ROUND_DEGREES * ceil(max(shown) / _ROUND_DEGREES)
+    if abs(lowest - 90) <= _NEAR_DEGREES or abs(highest - 90) <= _NEAR_DEGREES:
+        lowest, highest = min(lowest, 90), max(highest, 90)
+    return float(lowest), float(max(highest, lowest + _ROUND_DEGREES))
+
+
+def _without(angles: Angles) -> str:
+    """Return which layers have no angle."""
+    numbers = angles.without
+    if not numbers:
+        return ""
+    if len(numbers) > 3:
+        together = numbers[-1] - numbers[0] == len(numbers) - 1
+        which = f"{numbers[0]} to {numbers[-1]}" if together else f"{len(numbers)} layers"
+    else:
+        which = ", ".join(map(str, numbers))
+    return f"{which}: no angle"

@@ -34,6 +34,10 @@ class Angles:
         When all of them were.
     layers : dict of str to list of float
         By layer, in degrees; NaN where an angle means nothing.
+    numbers : dict of str to int
+        Which layer of all each is, from 1 on.
+    without : list of int
+        The numbers of layers that have no angle.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Angles:
     steps: int
     epochs: list[float]
     layers: dict[str, list[float]]
+    numbers: dict[str, int]
+    without: list[int]
 
 
 def angles_of(diagnostics: Diagnostics | None) -> Angles | None:
@@ -54,7 +60,10 @@ def angles_of(diagnostics: Diagnostics | None) -> Angles | None:
             found = {name: column for name, column in layers.items() if any(map(math.isfinite, column))}
             if found:
                 steps, epochs = int(diagnostics.steps[-1]), diagnostics.epochs.tolist()
-                return Angles(quantity.name, quantity.title, steps, epochs, found)
+                numbers = {name: number for number, name in enumerate(diagnostics.layers, start=1)}
+                without = [number for name, number in numbers.items() if name not in found]
+                numbers = {name: numbers[name] for name in found}
+                return Angles(quantity.name, quantity.title, steps, epochs, found, numbers, without)
     return None
 
 

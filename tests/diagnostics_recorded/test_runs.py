@@ -1,6 +1,7 @@
 """A run that is measured learns the same, bit for bit, and a resumed one measures the same as one that went through."""
 
 import csv
+import re
 import shutil
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from bdfa_np import Diagnostics
 from bdfa_np.diagnostics.measurer import Measurer, Probe
 from bdfa_np.errors import ConfigError, RunError, TrainingError
+from bdfa_np.options.tracking import interval
 from bdfa_np.rules import RULES, WM
 from bdfa_np.runs.folder import RunFolder
-from bdfa_np.runs.lines import angle_lines
+from bdfa_np.runs.lines import angle_lines, missing_angle_lines, tracking_lines
+from bdfa_np.system.text import counted
 
 KP = {"gradient": "kp", "dropout": 1, "batchnorm": 1, "init": "uniform", "track": "all"}
 
@@ -199,8 +202,46 @@ def test_the_log_has_each_layers_angle_and_what_measuring_took(whole):
     angles = [line for line in lines if line.startswith("  angle to the gradient: linear1 ")]
     assert len(angles) == 4
     assert all(len(line) <= 80 for line in angles)
-    assert lines[-1].startswith("measured 5 times in ")
-    assert lines[-1].endswith("of training: diagnostics.h5")
+    (line,) = [line for line in lines if line.startswith("measured 5 times in ")]
+    assert re.search(r"(% of|times the) training: diagnostics.h5$", line)
+    assert "the last epoch was not measured" not in lines[-1]
+
+
+def test_the_end_says_what_measuring_took_and_how_it_takes_less():
+    once, often = interval("1"), interval("1000steps")
+    assert tracking_lines(3, 0.1, 1.0, once, last=True) == [
+        "measured 3 times in 0.1 s besides, 10.0% of training: diagnostics.h5"
+    ]
+    assert tracking_lines(3, 6.42, 0.6, once, last=True) == [
+        "measured 3 times in 6.4 s besides, 11 times the training: diagnostics.h5",
+        "  --track-every N measures less often",
+    ]
+    assert tracking_lines(0, 0.0, 0.6, often, last=False) == [
+        "measured 0 times",
+        "  the last epoch was not measured: --track-every 1000steps measures after every",
+        "    1,000 steps of the run",
+    ]
+
+
+@pytest.mark.parametrize(("every", "measured"), [(2, 1), ("100steps", 1), (1, 2)])
+def test_an_end_that_was_not_measured_is_said_to_be_so(train, tmp_path, every, measured):
+    train(gradient="dfa", epochs=1, track="weights", track_every=every, save=tmp_path / "run")
+    log = (tmp_path / "run" / "Log.txt").read_text()
+    assert f"measured {counted(measured, 'time')} in " in log
+    assert ("  the last epoch was not measured: --track-every" in log) == (measured == 1)
+    if every == "100steps":
+        train(save=tmp_path / "run", resume=True, epochs=2)
+        assert "\nmeasured 0 times\n" in (tmp_path / "run" / "Log.txt").read_text()
+
+
+def test_a_log_says_once_why_layers_have_no_angle(train, tmp_path):
+    train(gradient="frozen", network="mlp", track="alignment", save=tmp_path / "run")
+    lines = (tmp_path / "run" / "Log.txt").read_text().splitlines()
+    assert sum(line.startswith("  angle to the gradient: linear1 -") for line in lines) == 2
+    assert lines.count("  -: no signal of the rule reaches the layer") == 1
+    below = {"signal_angle.linear2": 0.0, "meaningful.linear1": 0.0}
+    assert missing_angle_lines(("linear1", "linear2"), below)[0].startswith("  -: the exact gradient is below the num")
+    assert missing_angle_lines(("linear2",), below) == []
 
 
 @pytest.mark.parametrize(
@@ -230,6 +271,10 @@ def test_an_epochs_angles_fit_a_terminal_whatever_the_number_of_layers():
     few, many = ("linear1", "linear2"), tuple(f"residual{number}.conv1" for number in range(1, 31))
     assert angle_lines(few, {"signal_angle.linear2": 61.4}) == ["  angle to the gradient: linear1 -, linear2 61°"]
     lines = angle_lines(many, {f"signal_angle.{layer}": 88.8 for layer in many})
-    assert [len(line) <= 80 for line in lines] == [True, True]
-    assert " ".join(lines).split()[4:] == ["89°"] * 30
+    assert [len(line) <= 80 for line in lines] == [True] * 3
+    assert " ".join(lines).startswith("  angles to the gradient, from residual1.conv1 to residual30.conv1: 89°")
+    assert " ".join(lines).split().count("89°") == 30
+    lines = angle_lines(many[:8], {f"signal_angle.{many[7]}": 0.0})
+    assert max(map(len, lines)) <= 80
+    assert all(f"{layer} -" in " ".join(lines) for layer in many[:7])
     assert angle_lines(few, {"weight_norm.linear1": 1.0}) == []

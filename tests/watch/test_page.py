@@ -23,7 +23,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 @pytest.fixture(autouse=True)
 def _pictures_that_are_quickly_drawn(monkeypatch):
-    monkeypatch.setattr(pages, "_drawn", lambda kind, _subjects, **_options: SVG + kind.encode())
+    monkeypatch.setattr(pages, "_drawn", lambda kind, _subjects, _size, **_options: SVG + kind.encode())
 
 
 def get(address, host=None):
@@ -207,6 +207,9 @@ def test_options_that_do_not_go_together_are_refused(bdfa, finished, options, sa
 def test_a_picture_of_the_page_is_an_svg(seen, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(seen.path.parents[1])
-    image = Elements(Page(replace(seen, diagnostics=None), 0).html()).all("img")[0]
+    elements = Elements(Page(replace(seen, diagnostics=None), 0).html())
+    image, narrow = elements.all("img")[0], elements.all("source")[0]
     assert image["src"].startswith("data:image/svg+xml;base64,PD94bWwg")  # <?xml
     assert (image["width"], image["height"]) == ("480", "288")
+    assert narrow["srcset"].startswith("data:image/svg+xml;base64,PD94bWwg")
+    assert (narrow["width"], narrow["height"], narrow["media"]) == ("336", "269", "(max-width: 32rem)")

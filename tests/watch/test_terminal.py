@@ -128,6 +128,52 @@ def test_angles_of_the_last_measurement_are_told_beside_the_curves_names_or_in_a
     assert "angle of δ to the exact gradient after 6 steps: linear1 50°, linear2 49°, linear3 48°" in text
 
 
+def angles_chart(seen, diagnostics, width=80, height=22):
+    """Return the lines from the heading of the chart of angles on."""
+    text = Picture().draw(replace(seen, diagnostics=diagnostics), seen.since, width, height).plain
+    return text[text.index("angle of δ") :].splitlines()
+
+
+def test_a_curve_has_the_number_of_its_layer_and_layers_without_an_angle_are_told(seen, measured):
+    found = measured(3)
+    found.values["signal_angle"][:, :2] = float("nan")
+    head, *drawn = angles_chart(seen, found)
+    assert head == "angle of δ to the gradient, °  3 linear3 48°  1, 2: no angle"
+    assert not any("1" in row for row in rows("\n".join(drawn)))
+    assert any("3" in row for row in rows("\n".join(drawn)))
+
+
+def test_names_that_have_no_room_go_on_below_or_are_left_out(seen, measured):
+    lines = angles_chart(seen, measured(4))
+    assert lines[1] == "  4 linear4 47°"
+    lines = angles_chart(seen, measured(8), 40, 28)
+    assert lines[0] == "angle of δ to the gradient, °  1 50°"
+    assert lines[1].startswith("  2 49°  3 48°")
+    assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("last", "lowest", "has_90"), [(0.0, 50, True), (47.0, 50, True), (20.0, 20, True), (None, 46, False)]
+)
+def test_the_scale_of_angles_is_that_of_what_is_shown(seen, measured, last, lowest, has_90):
+    found = measured(4)
+    found.values["signal_angle"][:, 3] = 47.0 if last is None else last
+    if last is None:
+        found.values["signal_angle"][:, :3] = 60.0
+    lines = angles_chart(seen, found, 80, 60)
+    assert ("4 linear4 0° (not drawn)" in "\n".join(lines)) == (last == 0)
+    named = [int(line.split("┤")[0]) for line in lines if "┤" in line]
+    assert min(named) == lowest
+    assert (90 in named) == has_90
+
+
+@pytest.mark.parametrize("epochs", [[1], [1, 2], [0.2, 0.4, 0.6], [0, 0.5, 1], [1, 2, 3], list(range(300))])
+def test_epochs_are_whole_numbers(epochs):
+    last = chart("x", [Line("a", epochs, [1.0] * len(epochs), "x", "cyan")], 80, 10).plain.splitlines()[-1]
+    assert last.split()
+    assert all(word.isdigit() for word in last.split())
+
+
 def test_curves_are_told_apart_without_colours(seen):
     console = a_console(force_terminal=True, no_color=True)
     console.print(Picture().draw(seen, seen.since, 80, 22))
@@ -191,9 +237,7 @@ def test_what_is_no_number_leaves_a_gap():
 
 
 def test_a_line_is_drawn_across_at_a_mark():
-    plain = chart(
-        "angles", [Line("a", [0, 1], [10.0, 20.0], "x", "cyan")], 40, 10, top=90.0, mark=90.0, step=45.0
-    ).plain
+    plain = chart("angles", [Line("a", [0, 1], [10.0, 20.0], "x", "cyan")], 40, 10, limits=(0, 90), mark=90.0).plain
     (row,) = [line for line in plain.splitlines() if line.startswith("90")]
     assert row.count("┈") > 30
 

@@ -36,6 +36,8 @@ class Tracker:
     ----------
     recording : Recording
         What was measured, earlier and here.
+    every : Interval
+        How often is measured.
     measured, seconds : int, float
         How often was measured in this sitting, and how long that took.
 
@@ -49,7 +51,7 @@ class Tracker:
         self, model: Model, data: RunData, before: Diagnostics | None = None, path: Path | None = None
     ) -> None:
         self._model = model
-        self._every = interval(model.config.track_every)
+        self.every = interval(model.config.track_every)
         chosen = groups(model.config.track) if model.config.track else ()
         self._measurer = Measurer(model, chosen, probe_of(data, model)) if chosen else None
         self._in_steps = 0.0
@@ -66,7 +68,7 @@ class Tracker:
             )
         settings = {
             "groups": ",".join(chosen),
-            "every": str(self._every),
+            "every": str(self.every),
             "images": min(IMAGES, len(data.split.train_labels)),
             "held_out_images": min(IMAGES, len(data.split.test_labels)),
             "part": model.config.tested_on,
@@ -74,9 +76,14 @@ class Tracker:
         self.recording = Recording(layers, of_groups(chosen), settings, before)
 
     @property
+    def measures(self) -> bool:
+        """Whether it measures, and not only keeps what was measured before."""
+        return self._measurer is not None
+
+    @property
     def watches_steps(self) -> bool:
         """Whether `after_step` has something to do."""
-        return self._measurer is not None and self._every.of_steps
+        return self._measurer is not None and self.every.of_steps
 
     def begin(self, epochs: int) -> None:
         """Measure before the first step, or after so many epochs where nothing was measured before."""
@@ -85,14 +92,14 @@ class Tracker:
 
     def after_step(self, epoch: float) -> None:
         """Measure after a step, where it is time to; ``epoch`` is how many are done, with the part of this one."""
-        if self._model.optimizer.steps % self._every.number == 0:
+        if self._model.optimizer.steps % self.every.number == 0:
             before = self.seconds
             self._measure(epoch)
             self._in_steps += self.seconds - before
 
     def after_epoch(self, epochs: int) -> None:
         """Measure after so many whole epochs, where it is time to; where steps are counted, `after_step` has."""
-        if self._measurer is not None and not self._every.of_steps and epochs % self._every.number == 0:
+        if self._measurer is not None and not self.every.of_steps and epochs % self.every.number == 0:
             self._measure(float(epochs))
 
     def seconds_within(self) -> float:
