@@ -66,6 +66,18 @@ def shortened(text: str, pixels: int, size: int = SIZE) -> str:
     return f"{text.rstrip()}…"
 
 
+def shortened_name(name: str, pixels: int, size: int = SIZE) -> str:
+    """Return the name of a class without its middle where it is wider: many begin alike, and differ in their ends."""
+    if width(name, size) <= pixels:
+        return name
+    for kept in range(len(name) - 1, 1, -1):
+        start = kept // 2
+        short = f"{name[:start].rstrip()}…{name[start - kept :].lstrip()}"
+        if width(short, size) <= pixels:
+            return short
+    return f"…{name[-1]}"
+
+
 def broken(text: str, pixels: int, size: int = SIZE) -> list[str]:
     """Return the lines of a text that is broken between words, each at most so many pixels wide."""
     lines = [""]

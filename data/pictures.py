@@ -213,7 +213,7 @@ def _grid(
 ) -> Image.Image:
     height, width = rows[0].shape[1:3]
     scale = _scale(height, width)
-    titles = [lettering.shortened(title, _LONGEST_NAME) for title in titles]
+    titles = [lettering.shortened_name(title, _LONGEST_NAME) for title in titles]
     margin = _GAP + max(map(lettering.width, titles)) + 2 * _GAP
     step_across, step_down = width * scale + _GAP, max(height * scale, lettering.SIZE) + _GAP
     high = _GAP + len(rows) * step_down + (_LINE if captions else 0)
@@ -226,7 +226,7 @@ def _grid(
             sheet.paste(_enlarged(image, scale), (margin + column * step_across, top))
     for column, caption in enumerate(captions):
         place = margin + column * step_across + width * scale // 2, _GAP + len(rows) * step_down
-        pen.text(place, lettering.shortened(caption, width * scale), _INK, lettering.font(), anchor="ma")
+        pen.text(place, lettering.shortened_name(caption, width * scale), _INK, lettering.font(), anchor="ma")
     return sheet
 
 

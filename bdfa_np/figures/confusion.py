@@ -12,6 +12,7 @@ from bdfa_np.figures import style
 from bdfa_np.figures.drawn import of_runs
 from bdfa_np.figures.headings import heading, legends
 from bdfa_np.figures.parts.names import REPLACED, legible
+from bdfa_np.figures.parts.shortening import shortened_name
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _most_often(counts: NDArray[np.int64], names: tuple[str, ...]) -> str:
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_NAMED]
     pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place]]
-    short = [style.shortened(name, LONGEST, style.SMALL) for name in names]
+    short = [shortened_name(name, LONGEST, style.SMALL) for name in names]
     said = [f"{short[true]} → {short[taken]}: {shares(counts)[true, taken]:.0%}" for true, taken in pairs]
     return "\n".join(said) if said else "no mistake"
 
@@ -193,7 +194,7 @@ def _names(axes: Axes, names: tuple[str, ...], size: float) -> None:
         axes.set_xticks(places)
         axes.set_yticks(places)
         return
-    shown = [style.shortened(name, LONGEST, size) for name in names]
+    shown = [shortened_name(name, LONGEST, size) for name in names]
     longest = max(style.text_width(name, size) for name in shown)
     turned = 90 if longest > size * 1.05 / 72 else 0
     axes.set_xticks(range(K), labels=shown, rotation=turned, fontsize=size, parse_math=False)

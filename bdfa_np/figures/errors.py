@@ -57,12 +57,12 @@ def errors(subjects: list[Subject], *, axes: Axes | None = None, count: int = CO
         raise ValueError(f"count must be 1 or more, not {count}")
     drawn, left_out = shown(subjects)
     panels = [panel(subject.runs[0], count) for subject in drawn]
-    if all(one.title == _NO_IMAGES for one in panels):
+    if all(isinstance(one, Message) and one.text == _NO_IMAGES for one in panels):
         raise ConfigError("errors draws images, and these runs are of vectors: draw confusion or embedding instead")
     return compose(named(panels, drawn), heading("What is got most wrong", drawn, left_out), axes)
 
 
-_NO_IMAGES = "vectors"
+_NO_IMAGES = "it is of vectors: there are no images to draw"
 
 
 def panel(run: RunView, count: int) -> Panel:
@@ -70,7 +70,7 @@ def panel(run: RunView, count: int) -> Panel:
     model = run.model()
     raw, prepared, labels = run.test_set()
     if raw.ndim != 4:
-        return Message(_NO_IMAGES, "it is of vectors: there are no images to draw")
+        return Message("", _NO_IMAGES)
     said = predictions(model.network, model.loss, prepared, model.class_names)
     part = model.config.tested_on
     worst = most_wrong(said, labels)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bdfa_np.figures.style import KEPT_ALONE
 from bdfa_np.figures.views import RunView, Subject
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.runs.listing.summaries import NOT_COMPARED, setting_text, settings_that_differ
@@ -71,7 +72,7 @@ def _names(groups: Sequence[Sequence[RunView]]) -> list[str]:
     differing = [dict(one) for one in settings_that_differ(configs)]
     if len({config.epochs for config in configs}) > 1:
         differing = [{**one, "epochs": config.epochs} for one, config in zip(differing, configs, strict=True)]
-    for left_out in (("seed",), ()):
+    for left_out in (("seed", *KEPT_ALONE), ("seed",), ()):
         names = [_text(differing, number, left_out) for number in range(len(groups))]
         if len(set(names)) == len(names) and all(0 < len(name) <= LONGEST for name in names):
             return names
@@ -81,7 +82,11 @@ def _names(groups: Sequence[Sequence[RunView]]) -> list[str]:
 def _text(settings: Sequence[dict[str, Any]], number: int, left_out: Sequence[str]) -> str:
     parts = []
     for name, value in settings[number].items():
-        if name not in left_out:
+        if name in left_out or value is False:
+            continue
+        if value is True:
+            parts.append(name)
+        else:
             text = setting_text(settings, name, value)
             parts.append(text.removesuffix(".py") if name in _BY_VALUE else f"{name}={text}")
     return " ".join(parts) or "default"

@@ -40,6 +40,8 @@ _OF_FIGURE = 0.97
 """Of a figure's width, that a title may take."""
 _TIED = "\N{NO-BREAK SPACE}"
 SUFFIXES = (".png", ".svg", ".pdf")
+KEPT_ALONE = ("keep_best", "on_test")
+"""Options of what is kept of a run: what it learns is the same."""
 
 
 @dataclass(frozen=True)
@@ -382,19 +384,21 @@ def settings_title(*configs: Config) -> str:
     first = configs[0]
     said = [name for name in ("dataset", "network", "gradient") if name in shared]
     parts = [Path(str(getattr(first, name))).stem for name in said]
-    left_out = {*said, *NOT_COMPARED, "seed"}
+    left_out = {*said, *NOT_COMPARED, *KEPT_ALONE, "seed"}
     for name in shared:
         value = getattr(first, name)
         if name not in left_out and value is not None and not is_usual(first, name, run_outside=False):
-            parts.append(name if value is True else f"{name}{_TIED}{_shown(value)}")
+            parts.append(_setting(name, value))
     own = [config.rule_options or {} for config in configs]
-    parts += [
-        f"{name}{_TIED}{_shown(value)}" for name, value in own[0].items() if all(one.get(name) == value for one in own)
-    ]
+    parts += [_setting(name, value) for name, value in own[0].items() if all(one.get(name) == value for one in own)]
     if len(configs) == 1:
         parts.append(f"seed{_TIED}{first.seed}")
     return ", ".join(parts)
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
+def _setting(name: str, value: Any) -> str:
+    """Return an option and its value; one that is on by its name alone."""
+    if value is True:
+        return name
+    shown = f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
+    return f"{name}{_TIED}{shown}"

@@ -79,3 +79,18 @@ def test_nothing_is_cut_or_upon_another(figures, confused, check_layout, count, 
     counts = np.eye(count, dtype=int) * 99 + 1
     subjects = [confused("bp", names, counts), confused("a rather long name of a rule and its cell", names, counts)]
     check_layout(figures.confusion(subjects, width=width))
+
+
+def test_long_names_that_begin_alike_are_told_apart_by_their_ends(figures):
+    from bdfa_np.figures import style
+    from bdfa_np.figures.parts.shortening import shortened_name
+
+    names = [f"a rather long class name {number}" for number in range(100)]
+    with style.applied():
+        short = [shortened_name(name, 0.8, style.SMALL) for name in names]
+        assert all(style.text_width(name, style.SMALL) <= 0.8 for name in short)
+        assert shortened_name("short", 0.8, style.SMALL) == "short"
+        assert shortened_name("anything", 0.01, style.SMALL) == "…g"
+    assert len(set(short)) == 100
+    assert short[17].startswith("a rath")
+    assert short[17].endswith("ame 17")

@@ -145,6 +145,11 @@ def test_the_title_has_what_all_have_in_common(figures, subject):
     assert title(figures.curves(first)) == "mnist, mlp, bp, num_hidden 30, seed 0"
 
 
+def test_the_title_names_a_flag_alone_and_nothing_that_alters_no_learning(figures, subject):
+    kept = subject("dfa", [20.0, 10.0], validate=True, keep_best=True, track="all", network="mlp")
+    assert title(figures.curves(kept)) == "mnist, mlp, dfa, validate, seed 0"
+
+
 def test_axes_of_somebody_elses_are_drawn_in_and_left_otherwise(figures, subject):
     from matplotlib import rcParams
     from matplotlib.figure import Figure

@@ -56,6 +56,7 @@ def test_runs_are_called_by_their_differences(run):
         "nonlin=relu num_hidden=9",
         "nonlin=tanh num_hidden=800",
     ]
+    assert called({"validate": True, "keep_best": True, "lr": 0.1}, {"lr": 0.01}) == ["validate lr=0.1", "lr=0.01"]
 
 
 def test_runs_that_are_alike_are_called_as_their_folders(run):

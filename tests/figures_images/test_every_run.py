@@ -101,8 +101,15 @@ def test_of_more_runs_than_there_is_room_for_it_says_how_many_are_left_out(digit
 def test_of_several_seeds_the_first_is_drawn_and_it_says_so(digits_bfa, subject):
     one = subject(digits_bfa)
     second = replace(one.runs[0], config=one.runs[0].config.replace(seed=5))
-    figure = figures.features([replace(one, runs=(*one.runs, second))], count=1)
-    assert "the first of several seeds: 0" in texts(figure)
+    several = replace(one, runs=(*one.runs, second))
+    assert "seed 0 (the first of several)" in texts(figures.features([several], count=1))
+    assert "(the first of several seeds: 0)" in texts(figures.features([several, several], count=1))
+
+
+def test_of_vectors_among_images_it_is_said_once_that_nothing_can_be_drawn(digits_bfa, runs):
+    said = texts(figures.errors(digits_bfa, runs("vectors"), labels=["digits", "three classes"], count=1))
+    assert said.count("vectors") == 1
+    assert "three classes" in said
 
 
 def test_no_errors_are_said_to_be_none(digits_bfa, subject, monkeypatch):
@@ -134,7 +141,7 @@ def test_names_are_shown_whole_or_with_an_ellipsis_and_never_as_boxes(runs, draw
     assert "class 0" in shown
     assert "a class whose name the font has no letters for is named by its number" in shown
     assert "costs $5 or $6" in shown
-    assert "Wahlenbergia-pyg" in shown
+    assert "Wahlenb" in shown
     assert "…" in shown
 
 

@@ -29,7 +29,7 @@ def named(panels: Sequence[Panel], subjects: Sequence[Subject]) -> Sequence[Pane
     """Return panels, each with its subject's name before its title where there are several."""
     if len(panels) > 1:
         for panel, subject in zip(panels, subjects, strict=True):
-            panel.title = f"{subject.short_legend}: {panel.title}"
+            panel.title = f"{subject.short_legend}: {panel.title}" if panel.title else subject.short_legend
     return panels
 
 
@@ -47,7 +47,8 @@ def heading(what: str, subjects: Sequence[Subject], left_out: int = 0) -> str:
     """
     several = any(len(subject.runs) > 1 for subject in subjects)
     first = sorted({subject.config.seed for subject in subjects if len(subject.runs) > 1})
-    notes = [f"the first of several seeds: {', '.join(map(str, first))}"] if several else []
+    which = "" if len(subjects) == 1 else f" seeds: {', '.join(map(str, first))}"  # the settings have the seed of one
+    notes = [f"the first of several{which}"] if several else []
     notes += [f"{left_out} more left out"] if left_out else []
     notes += [subjects[0].unfinished] if len(subjects) == 1 and subjects[0].unfinished else []
     settings = settings_title(*(subject.config for subject in subjects))

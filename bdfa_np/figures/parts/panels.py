@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bdfa_np.figures.parts.names import REPLACED, legible
 from bdfa_np.figures.parts.scale import BAR, Scale
-from bdfa_np.figures.style import SMALL, TEXT, broken, shortened, text_width
+from bdfa_np.figures.parts.shortening import shortened_name
+from bdfa_np.figures.style import SMALL, TEXT, broken, text_width
 from bdfa_np.representation import one_line
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Tiles(Panel):
         whole = [caption.replace("\t", " ") for caption in self.captions]
         if any(text_width(line, SMALL) > room for caption in whole for line in caption.split("\n")):
             whole = [caption.replace("\t", "\n") for caption in self.captions]
-        return ["\n".join(shortened(line, room, SMALL) for line in caption.split("\n")) for caption in whole]
+        return ["\n".join(shortened_name(line, room, SMALL) for line in caption.split("\n")) for caption in whole]
 
     def _measured(self, width: float) -> tuple[float, float, float, list[str]]:
         """Return an image's width in inches, its height and that of a row, in its width, and the captions."""
@@ -179,7 +180,7 @@ class Matrix(Panel):
     names: Sequence[str] = ()
 
     def _names(self) -> list[str]:
-        return [shortened(name, 1.1, SMALL) for name in self.names]
+        return [shortened_name(name, 1.1, SMALL) for name in self.names]
 
     def margins(self) -> tuple[float, float]:
         """Return the room for names and labels, and for the bar of the scale."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.figures.parts.panels import LINE, Panel
+from bdfa_np.figures.parts.shortening import shortened_name
 from bdfa_np.figures.style import SMALL, STYLES, shortened, text_width
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Points(Panel):
         taken: list[tuple[float, float, float, float]] = []
         # The outermost first: where classes part, a name tells most.
         for place in np.argsort(-np.linalg.norm(means - means.mean(axis=0), axis=1), kind="stable"):
-            name = shortened(self.names[classes[place]], 0.8, SMALL)
+            name = shortened_name(self.names[classes[place]], 0.8, SMALL)
             across, up = text_width(name, SMALL) + 0.03, SMALL * LINE
             left, bottom = found[place] + (0.05, -up / 2)
             box = (left, bottom, left + across, bottom + up)
@@ -131,7 +132,7 @@ class Legend(Panel):
 
     def _entry(self) -> float:
         """Return how wide an entry is, in inches."""
-        return max(text_width(shortened(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
+        return max(text_width(shortened_name(name, _LONGEST, SMALL), SMALL) for name in self.names) + 0.3
 
     def _columns(self, width: float) -> int:
         return max(1, min(len(self.names), int(width / self._entry())))
@@ -149,6 +150,6 @@ class Legend(Panel):
             row, column = divmod(number, columns)
             x, y = start + column * self._entry() + 0.1, high - (row + 0.5) * (SMALL * LINE + 0.03)
             axes.scatter([x], [y], s=2 * _SIZE, c=look.colour, marker=look.marker, linewidths=0)
-            axes.text(x + 0.08, y, shortened(name, _LONGEST, SMALL), **text)
+            axes.text(x + 0.08, y, shortened_name(name, _LONGEST, SMALL), **text)
         axes.set(xlim=(0, width), ylim=(0, high))
         axes.set_axis_off()
