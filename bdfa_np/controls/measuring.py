@@ -51,12 +51,14 @@ def scales_of(
     """
     units = np.array([sqrt(prod(network[name].output_shape)) for name in layers])
     now = values["activity_norm"] / units, values["weight_norm"]
+    saturated = values.get("saturated")
     if tracked is None or tracked.layers != layers:
-        return Scales(layers, *now)
+        return Scales(layers, *now, saturated=saturated)
     found = {title: tracked.values[name] for title, name in NORMS.items() if name in tracked.values}
     found = {title: norms for title, norms in found.items() if not np.isnan(norms).all()}
-    kept = (tracked.steps > 0) & (tracked.epochs <= epoch)
+    there = (tracked.epochs <= epoch) & bool(found)
     for norms in found.values():
-        kept &= ~np.isnan(norms).all(axis=1)  # what was not measured in every sitting
+        there &= ~np.isnan(norms).all(axis=1)  # what was not measured in every sitting
+    kept = there & (tracked.steps > 0)
     times = {title: norms[kept] for title, norms in found.items()}
-    return Scales(layers, *now, times, tracked.epochs[kept] if times else np.empty(0))
+    return Scales(layers, *now, times, tracked.epochs[kept], int(there.sum()), saturated)

@@ -27,6 +27,10 @@ zero on. What grows faster grows ever faster."""
 FEWEST_TIMES = 4
 """So many measurements after the first step, at least, are needed to speak of a second half."""
 
+MOST_SATURATED = 0.95
+"""From which share of a hidden layer's units saturated on its activity says nothing: it is that of the bounds of its
+non-linearity, whatever the scale of what comes in, which has outgrown them."""
+
 NOT_WANTED = "not asked for"
 """Why a control is missing that could have been trained."""
 
@@ -78,6 +82,10 @@ class Scales:
         ``‖W‖`` and ``‖h‖`` at each measurement after the first step, where the run has been tracked.
     epochs : ndarray, shape (T,)
         When these were.
+    tracked : int, default 0
+        How often norms were measured up to this net, before the first step too.
+    saturated : ndarray, shape (L,), optional
+        The share of each layer's units that are saturated; NaN where none can be.
     """
 
     layers: tuple[str, ...]
@@ -85,6 +93,8 @@ class Scales:
     weights: NDArray[np.float64]
     times: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     epochs: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    tracked: int = 0
+    saturated: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         """Return how many layers there are, and how often they were measured in training."""
@@ -98,11 +108,25 @@ def scale_stable(scales: Scales) -> Verdict:
         wrong = [layer for layer, column in zip(scales.layers, found.T, strict=True) if not np.isfinite(column).all()]
         if wrong:
             return Verdict(question, "no", f"{name} of {_listed(wrong)} is not finite")
-    judged = [*_over_depth(scales), *_over_time(scales)]
+    judged = [*_saturation(scales), *_over_depth(scales), *_over_time(scales)]
     broken = [text for answer, text in judged if answer == "no"]
     others = [text for answer, text in judged if answer != "no"]
     held = any(answer == "yes" for answer, _ in judged)
     return Verdict(question, "no" if broken else "yes" if held else "unknown", "; ".join([*broken, *others]))
+
+
+def _saturation(scales: Scales) -> Iterator[tuple[Answer, str]]:
+    """Yield which hidden layers' activity is that of the bounds of their non-linearity; nothing where none's is."""
+    if scales.saturated is None:
+        return
+    found = dict(zip(scales.layers[:-1], scales.saturated, strict=False))
+    beyond = {layer: share for layer, share in found.items() if share >= MOST_SATURATED}
+    if beyond:
+        yield (
+            "no",
+            f"at least {min(beyond.values()):.1%} of the units of {_listed(list(beyond))} are saturated (bound "
+            f"{MOST_SATURATED:.0%}), so that what comes in has outgrown the non-linearity, which hides it",
+        )
 
 
 def _over_depth(scales: Scales) -> Iterator[tuple[Answer, str]]:
@@ -126,7 +150,7 @@ def _over_depth(scales: Scales) -> Iterator[tuple[Answer, str]]:
 def _over_time(scales: Scales) -> Iterator[tuple[Answer, str]]:
     """Yield for each norm that was measured in training whether it grows no faster than that goes on."""
     if len(scales.epochs) < FEWEST_TIMES:
-        yield "unknown", "how norms grew is not known: the run was not tracked (--track all), or too briefly"
+        yield "unknown", f"how norms grew is not known: {_too_few(scales)}"
         return
     last = scales.epochs[-1]
     half = int(np.argmin(np.abs(scales.epochs - last / 2)))
@@ -137,8 +161,22 @@ def _over_time(scales: Scales) -> Iterator[tuple[Answer, str]]:
         yield (
             "no" if growth[layer] > LARGEST_GROWTH else "yes",
             f"{name} grew at most {growth[layer]:.3g}-fold ({scales.layers[layer]}) from epoch "
-            f"{scales.epochs[half]:g} to {last:g} (bound {LARGEST_GROWTH:g})",
+            f"{_epoch(scales.epochs[half])} to {_epoch(last)} (bound {LARGEST_GROWTH:g})",
         )
+
+
+def _too_few(scales: Scales) -> str:
+    """Return why it cannot be said how norms grew."""
+    if not scales.tracked:
+        return "the run was not tracked up to this net (--track all, or weights,activity)"
+    said = f"that takes {FEWEST_TIMES} measurements after the first step, and there are {len(scales.epochs)}"
+    before = scales.tracked - len(scales.epochs)
+    return f"{said}; {before:,} before the first step, when weights may be 0, does not count" if before else said
+
+
+def _epoch(number: float) -> str:
+    """Return when something was measured, in epochs with two decimals at most."""
+    return f"{round(float(number), 2):.12g}"
 
 
 def reference_valid(layers: Sequence[str], meaningful: NDArray[np.float64], exact_norm: NDArray[np.float64]) -> Verdict:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDEST = 100
 """Columns that the text fills, however wide the terminal is."""
+FEW_SECONDS = 5.0
+"""What is estimated to take less is a few seconds: its start, which takes some, is not estimated."""
 
 
 @click.command(
@@ -126,11 +128,13 @@ def announce(workshop: "Workshop", write: Callable[[str], None]) -> None:
         seconds = estimates.seconds_of(workshop.planned[control.name]) * (1 - done / epochs)
         total += seconds
         state = f"after {done} of {counted(epochs, 'epoch')}" if done else counted(epochs, "epoch")
-        rows.append([control.name, control.summary, state, duration(seconds)])
+        takes = "a few seconds" if seconds < FEW_SECONDS else duration(seconds)
+        rows.append([control.name, control.summary, state, takes])
     if rows:
         title = f"to be trained as the run was, in {workshop.folder}:"
         write(Table(["control", "what it is", "has to do", "takes"], rows, title, right=("takes",)).to_text())
-        write(f"about {duration(total)} in all; --no-controls: the numbers of this net alone")
+        takes = "a few seconds each" if total < FEW_SECONDS * len(rows) else f"about {duration(total)} in all"
+        write(f"{takes}; --no-controls: the numbers of this net alone")
         write("")
 
 

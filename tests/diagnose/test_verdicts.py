@@ -55,8 +55,28 @@ def test_a_norm_is_to_grow_no_faster_than_in_proportion_to_training(norms, answe
     assert said in found.reason
 
 
+def test_epochs_have_two_decimals_at_most():
+    times = TRACKED / 7 * 10
+    found = scale_stable(Scales(LAYERS, ONES, ONES, {"‖W‖": np.ones((6, 3))}, times))
+    assert "from epoch 4.29 to 8.57 (bound" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("shares", "answer"), [((0.2, 0.949, 1.0), "yes"), ((0.2, 0.95, 0), "no"), ((math.nan, math.nan, math.nan), "yes")]
+)
+def test_a_hidden_layer_of_saturated_units_has_no_stable_scale(shares, answer):
+    found = scale_stable(Scales(LAYERS, ONES, ONES, saturated=np.array(shares)))
+    assert found.answer == answer
+    assert ("at least 95.0% of the units of linear2 are saturated (bound 95%)" in found.reason) == (answer == "no")
+
+
 def test_what_was_not_measured_in_training_is_said_to_be_unknown():
-    assert "the run was not tracked (--track all), or too briefly" in scale_stable(scales()).reason
+    assert "how norms grew is not known: the run was not tracked (--track all" in scale_stable(scales()).reason
+    few = Scales(LAYERS, ONES, ONES, {"‖W‖": np.ones((3, 3))}, TRACKED[:3], tracked=4)
+    assert scale_stable(few).reason.endswith(
+        "that takes 4 measurements after the first step, and there are 3; 1 before the first step, when weights may be 0, "
+        "does not count"
+    )
     one_hidden = Scales(LAYERS[:2], np.ones(2), np.ones(2))
     assert scale_stable(one_hidden).answer == "unknown"
     assert "fewer than two hidden layers" in scale_stable(one_hidden).reason
