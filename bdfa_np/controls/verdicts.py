@@ -171,7 +171,7 @@ def _too_few(scales: Scales) -> str:
         return "the run was not tracked up to this net (--track all, or weights,activity)"
     said = f"that takes {FEWEST_TIMES} measurements after the first step, and there are {len(scales.epochs)}"
     before = scales.tracked - len(scales.epochs)
-    return f"{said}; {before:,} before the first step, when weights may be 0, does not count" if before else said
+    return f"{said} ({before:,} before the first step, when weights may be 0, does not count)" if before else said
 
 
 def _epoch(number: float) -> str:

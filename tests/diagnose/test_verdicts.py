@@ -71,11 +71,14 @@ def test_a_hidden_layer_of_saturated_units_has_no_stable_scale(shares, answer):
 
 
 def test_what_was_not_measured_in_training_is_said_to_be_unknown():
-    assert "how norms grew is not known: the run was not tracked (--track all" in scale_stable(scales()).reason
+    assert (
+        "how norms grew is not known: the run was not tracked up to this net (--track all"
+        in scale_stable(scales()).reason
+    )
     few = Scales(LAYERS, ONES, ONES, {"‖W‖": np.ones((3, 3))}, TRACKED[:3], tracked=4)
     assert scale_stable(few).reason.endswith(
-        "that takes 4 measurements after the first step, and there are 3; 1 before the first step, when weights may be 0, "
-        "does not count"
+        "that takes 4 measurements after the first step, and there are 3 (1 before the first step, when weights may "
+        "be 0, does not count)"
     )
     one_hidden = Scales(LAYERS[:2], np.ones(2), np.ones(2))
     assert scale_stable(one_hidden).answer == "unknown"
