@@ -297,7 +297,9 @@ class FlagOrValue(click.ParamType[Any]):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Show that it may be left out."""
-        return f"[{'|'.join(self.option.choices)}]" if self.option.choices else "[N]"
+        if self.option.choices:
+            return f"[{'|'.join(self.option.choices)}]"
+        return "[TEXT]" if str in self.option.also else "[N]"
 
 
 class NumberOrWord(click.ParamType[Any]):

@@ -16,15 +16,17 @@ from bdfa_np.controls.plan import chosen, controls_of, itself, planned_epochs, s
 from bdfa_np.controls.training import Workshop
 from bdfa_np.controls.verdicts import reference_valid, scale_stable
 from bdfa_np.data import Dataset
-from bdfa_np.errors import ConfigError, ContentError
+from bdfa_np.errors import ConfigError, ContentError, RunError
 from bdfa_np.extensions import blamed
 from bdfa_np.options.machine import CUDA
 from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.evaluation import in_use_now
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import DIAGNOSIS, RunFolder
+from bdfa_np.runs.listing.summaries import find_runs
 from bdfa_np.runs.loading import model_for, restore
 from bdfa_np.runs.train import TrainingResult
+from bdfa_np.study.description import COPY
 from bdfa_np.study.events import Watcher
 from bdfa_np.study.lines import watcher_for
 from bdfa_np.system.files import replace_text
@@ -156,6 +158,9 @@ def diagnose_run(
     listener, watcher = listener or Listener(), watcher or Watcher()
     wanted = chosen(controls)
     folder = RunFolder(run)
+    if folder.is_vacant and (below := sorted(find_runs(run))):
+        what = "a study" if (run / COPY).is_file() else "no run, and holds some"
+        raise RunError(f"{run} is {what}: name one of its runs, as in {below[0]}")
     with folder.opened(trust=trust) as (trained, document, last, said):
         for text in said:
             listener.note(text)

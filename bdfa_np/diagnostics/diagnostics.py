@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.diagnostics.file import read_contents, write_contents
+from bdfa_np.errors import ConfigError
 from bdfa_np.representation import one_line
 from bdfa_np.system.paths import user_path
 from bdfa_np.system.text import counted
@@ -95,7 +96,21 @@ class Diagnostics:
         return len(self.steps)
 
     def angles(self, name: str) -> NDArray[np.float64]:
-        """Return angles (T, L) in degrees, NaN where the exact gradient is below the numerical floor."""
+        """Return angles (T, L) in degrees, NaN where the exact gradient is below the numerical floor.
+
+        Parameters
+        ----------
+        name : str
+            ``signal_angle``, ``gradient_angle`` or ``feedback_angle``, as far as it was measured.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such quantity.
+        """
+        if name not in self.values:
+            names = ", ".join(one for one in self.values if one.endswith("_angle")) or "no angle"
+            raise ConfigError(f"there is no {name!r} here: what was measured has {names}")
         found = self.values[name]
         meaningful = self.values.get("meaningful")
         if meaningful is None or name == "feedback_angle":

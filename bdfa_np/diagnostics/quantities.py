@@ -24,6 +24,8 @@ class Quantity:
         ``degrees``, ``share``, ``singular values``, or nothing.
     main : bool
         Whether ``metrics.csv`` has it too, as ``<name>.<layer>``.
+    applies : str
+        Which layers alone have it, a sentence; empty where all have.
     """
 
     name: str
@@ -31,8 +33,10 @@ class Quantity:
     title: str
     unit: str = ""
     main: bool = False
+    applies: str = ""
 
 
+_OF_FEEDBACK = "only rules with feedback weights B have one"
 QUANTITIES = (
     Quantity("signal_angle", "alignment", "angle of δ to the exact gradient", "degrees", main=True),
     Quantity("gradient_angle", "alignment", "angle of dW to the exact gradient", "degrees"),
@@ -41,11 +45,18 @@ QUANTITIES = (
     Quantity("meaningful", "alignment", "whether the exact gradient stands above the numerical floor"),
     Quantity("weight_norm", "weights", "norm of W"),
     Quantity("update_ratio", "weights", "norm of a step's update over the norm of W"),
-    Quantity("feedback_norm", "feedback", "norm of B"),
-    Quantity("feedback_angle", "feedback", "angle of B to the weights it stands for", "degrees", main=True),
+    Quantity("feedback_norm", "feedback", "norm of B", applies=_OF_FEEDBACK),
+    Quantity(
+        "feedback_angle",
+        "feedback",
+        "angle of B to the weights it stands for",
+        "degrees",
+        main=True,
+        applies=_OF_FEEDBACK,
+    ),
     Quantity("activity_norm", "activity", "norm of h, mean over images"),
-    Quantity("saturated", "activity", "saturated units", "share"),
-    Quantity("dead", "activity", "dead units", "share"),
+    Quantity("saturated", "activity", "saturated units", "share", applies="only tanh and sigmoid can be saturated"),
+    Quantity("dead", "activity", "dead units", "share", applies="only ReLU's units can be dead"),
     Quantity("signal_rank", "rank", "effective rank of δ", "singular values"),
     Quantity("activity_rank", "rank", "effective rank of h", "singular values"),
     Quantity("probe_error", "probe", "error of a ridge probe on held-out images", "share"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLES = {quantity.name: quantity.title for quantity in QUANTITIES}
+APPLIES = {quantity.name: quantity.applies for quantity in QUANTITIES}
 UNITS = {quantity.name: quantity.unit for quantity in QUANTITIES}
 PANEL = 1.55
 """Inches that a panel is high."""
@@ -92,7 +93,8 @@ def grid(
     asked = names
     names = [name for name in names if any(_has(one, name) for several in found for one in several)]
     if not names:
-        raise RunError(f"{', '.join(asked)}: it has a number in no layer of {subjects[0].runs[0].name}")
+        why = f": {APPLIES[asked[0]]}" if len(asked) == 1 and APPLIES[asked[0]] else ""
+        raise RunError(f"{', '.join(asked)}: it has a number in no layer of {subjects[0].runs[0].name}{why}")
     layers = list(dict.fromkeys(layer for several in found for one in several for layer in one.layers))
     looks = dict(zip(layers, _looks(len(layers)), strict=True))
     if axes is not None:

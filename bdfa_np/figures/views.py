@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bdfa_np.errors import DataError, RunError
 from bdfa_np.options.config import Config
+from bdfa_np.representation import one_line
 from bdfa_np.runs.data import check_same_data
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import load_model
@@ -61,6 +62,12 @@ class RunView:
     note: Note = warned
     trained: Model | None = None
     measured: Diagnostics | None = None
+
+    def __repr__(self) -> str:
+        """Return the folder, the rule and the data set, and how many epochs are done."""
+        of = f"{Path(self.config.gradient).stem} on {Path(self.config.dataset).name}"
+        state = "" if self.finished else "not finished"
+        return one_line(self, [self.name, of, counted(len(self.history), "epoch"), state])
 
     @property
     def name(self) -> str:
@@ -188,6 +195,10 @@ class Subject:
 
     label: str
     runs: tuple[RunView, ...]
+
+    def __repr__(self) -> str:
+        """Return the label and the runs."""
+        return one_line(self, [repr(self.label), *(run.name for run in self.runs)])
 
     @property
     def config(self) -> Config:

@@ -255,7 +255,7 @@ def moved(config: Config, changes: Mapping[str, Any]) -> Config:
     """Return a run's options with changes in where it computes; what was for CUDA alone goes with its backend."""
     if changes.get("backend") == "numpy":
         changes = {**cuda_defaults(), **changes}
-    if changes.get("track") == NONE:
+    if changes.get("track") in (NONE, False):
         changes = {"track_every": OPTIONS["track_every"].default, **changes}
     return config.replace(**changes).resolve()
 

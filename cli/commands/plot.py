@@ -12,6 +12,7 @@ from bdfa_np.cli.paths import OutputPath
 from bdfa_np.diagnostics.quantities import QUANTITIES
 from bdfa_np.errors import ConfigError
 from bdfa_np.figures.kinds import KINDS, Kind
+from bdfa_np.options.hints import meant
 
 
 def _told(name: str, kind: Kind) -> str:
@@ -19,6 +20,21 @@ def _told(name: str, kind: Kind) -> str:
     return f"  {name:9} {kind.summary}{needs}"
 
 
+class Named(click.Choice[str]):
+    """A choice that asks, of a name that there is not, which one may be meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            question = meant(str(value), {}, {name: name for name in self.choices})
+            raise click.BadParameter(f"{error.message}{question}", ctx, param) from None
+
+
+_UNITS = {quantity.name: quantity.unit for quantity in QUANTITIES}
+_SHOWN_IN = {"degrees": "angles", "singular values": "rank"}
+"""Which picture shows quantities of a unit; those of others, all of them, are in the one of norms."""
 SPREADS = ("range", "sd")
 PICTURES = "\n".join(_told(name, kind) for name, kind in KINDS.items())
 
@@ -43,7 +59,7 @@ What each shows, and the same in a notebook: docs/figures.md.""",
 @click.argument("named", nargs=-1, required=True, metavar="RUN|STUDY ...")
 @click.option(
     "--what",
-    type=click.Choice(list(KINDS)),
+    type=Named(list(KINDS)),
     default="curves",
     show_default=True,
     metavar="PICTURE",
@@ -69,7 +85,7 @@ What each shows, and the same in a notebook: docs/figures.md.""",
 @click.option("--spread", type=click.Choice(SPREADS), help="What a band over seeds is (curves).  [default: range]")
 @click.option(
     "--quantity",
-    type=click.Choice([quantity.name for quantity in QUANTITIES if quantity.name != "meaningful"]),
+    type=Named([quantity.name for quantity in QUANTITIES if quantity.name != "meaningful"]),
     metavar="NAME",
     help="Which alone of those that are tracked (angles, norms, rank): docs/diagnostics.md names them.",
 )
@@ -112,6 +128,7 @@ def plot(
     if width is not None:
         own["width"] = width
     file = _file(what, output, show=show, fps=fps)
+    by_default = output is None and not show
     check_drawing()  # matplotlib makes folders of its own, so it is sought where the rest can be done
     if show:
         check_window()
@@ -121,6 +138,8 @@ def plot(
             f"--what {what} is of one run, and {len(found)} are named ({', '.join(one.label for one in found[:5])}): "
             "name one of them"
         )
+    if by_default and file is not None and file.exists():
+        raise ConfigError(f"{file} is there already: -o {file} to replace it, or name another file with -o")
     if kind.is_film and file is not None:
         from bdfa_np.figures.film import film
 
@@ -140,8 +159,11 @@ def _own_options(what: str, **given: Any) -> dict[str, Any]:
     from bdfa_np.figures.kinds import function_of
 
     own = {name: value for name, value in given.items() if value is not None}
-    for name in own:
+    for name, value in own.items():
         if name not in signature(function_of(what)).parameters:
+            if name == "quantity":
+                shown_in = _SHOWN_IN.get(_UNITS[value], "norms")
+                raise ConfigError(f"--quantity {value} has no part in --what {what}: add --what {shown_in}")
             raise ConfigError(f"--{name} has no part in --what {what}: leave it out")
     return own
 
@@ -155,17 +177,14 @@ def _file(what: str, output: Path | None, *, show: bool, fps: float | None) -> P
 
         if show:
             raise ConfigError("--show is of pictures: write the film to a file, which browsers show")
-        return check_reel(output) if output is not None else _unused(f"{what}.gif")
+        return check_reel(output) if output is not None else _own_file(f"{what}.gif")
     if fps is not None:
         raise ConfigError(f"--fps is of a film, and {what} is a picture: leave it out, or give --what film")
     if output is not None:
         return check_picture(output)
-    return None if show else _unused(f"{what}.png")
+    return None if show else _own_file(f"{what}.png")
 
 
-def _unused(name: str) -> Path:
-    """Return the file of a name that nobody has typed; refuse to replace one."""
-    file = OutputPath().convert(name, None, None)
-    if file.exists():
-        raise ConfigError(f"{file} is there already: name a file with -o, which is replaced where it is there")
-    return file
+def _own_file(name: str) -> Path:
+    """Return the file of a name that nobody has typed."""
+    return OutputPath().convert(name, None, None)

@@ -55,6 +55,16 @@ def test_what_is_to_be_trained_is_said_before_and_each_control_as_it_is_done(fin
     assert "depth used? " in rest
 
 
+def test_a_study_is_told_by_one_of_its_runs(finished):
+    Path("sweep/bp").mkdir(parents=True)
+    Path("run").rename("sweep/bp/seed-0")
+    assert "sweep is no run, and holds some: name one of its runs, as in sweep/bp/seed-0" in finished.refused(
+        "diagnose", "sweep"
+    )
+    Path("sweep/study.toml").touch()
+    assert "sweep is a study: name one of its runs, as in sweep/bp/seed-0" in finished.refused("diagnose", "sweep")
+
+
 def test_the_numbers_alone_need_no_control(finished):
     shutil.rmtree("run/controls")
     for words in (["--no-controls"], ["--controls", "none"]):

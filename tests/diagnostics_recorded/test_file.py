@@ -8,7 +8,7 @@ import bdfa_np
 from bdfa_np import Diagnostics
 from bdfa_np.diagnostics.file import write_contents
 from bdfa_np.diagnostics.recording import Recording, keeps_snapshot
-from bdfa_np.errors import RunError
+from bdfa_np.errors import ConfigError, RunError
 
 
 def recorded(times, names=("signal_angle", "meaningful", "weight_norm")):
@@ -180,3 +180,8 @@ def test_it_is_public_and_shows_itself_in_a_line():
     assert repr(recorded(3).diagnostics()) == (
         "Diagnostics(3 measurements of 2 layers, epochs 0 to 2, signal_angle, meaningful, weight_norm)"
     )
+
+
+def test_an_angle_that_there_is_not_is_told_with_those_that_there_are():
+    with pytest.raises(ConfigError, match=r"there is no 'nope' here: what was measured has signal_angle"):
+        recorded(3).diagnostics().angles("nope")

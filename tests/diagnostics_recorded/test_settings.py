@@ -28,13 +28,32 @@ gradient = ["dfa"]
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("all", "all"), ("weights, alignment", "alignment,weights"), ("ALL,weights", "all"), ("none", None)],
+    [
+        ("all", "all"),
+        (True, "all"),
+        ("weights, alignment", "alignment,weights"),
+        (["weights", "alignment"], "alignment,weights"),
+        (("rank",), "rank"),
+        ("ALL,weights", "all"),
+        ("none", None),
+        (False, None),
+    ],
 )
 def test_groups_are_kept_in_one_order(given, kept):
     assert Config(track=given).resolve().track == kept
 
 
-@pytest.mark.parametrize(("given", "kept"), [(5, "5"), ("5", "5"), ("100 steps", "100steps"), ("1step", "1steps")])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (5, "5"),
+        ("5", "5"),
+        ("2epochs", "2"),
+        ("1 epoch", "1"),
+        ("100 steps", "100steps"),
+        ("1step", "1steps"),
+    ],
+)
 def test_an_interval_is_epochs_or_steps(given, kept):
     assert Config(track="all", track_every=given).resolve().track_every == kept
     assert str(interval(given)) == kept
@@ -42,18 +61,33 @@ def test_an_interval_is_epochs_or_steps(given, kept):
 
 def test_the_help_has_them_under_a_heading_of_their_own(bdfa):
     found = bdfa("train", "--help").out
-    assert "\nDiagnostics:\n  --track TEXT" in found
+    assert "\nDiagnostics:\n  --track [TEXT]" in found
     assert all(len(line) <= 80 for line in found.splitlines())
 
 
 def test_a_file_and_the_command_line_give_them(bdfa, tiny):
-    Path("own.toml").write_text('[options]\ntrack = "weights"\ntrack_every = 1\n')
+    Path("own.toml").write_text('[options]\ntrack = ["weights"]\ntrack_every = 1\n')
     assert bdfa("train", *tiny, "--config", "own.toml", "--epochs", 1, "--save", "run").code == 0
     document = parsed_toml(Path("run/config.toml").read_text())
     assert (document["options"]["track"], document["options"]["track_every"]) == ("weights", "1")
     told = bdfa.refused("train", *tiny, "--track", "angles", "--save", "other")
     assert "--track must be all, or some of alignment, weights, feedback, activity, rank, probe" in told
     assert not Path("other").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "guess"), [("angles", "alignment"), ("alignement", "alignment"), (["rank", "weight"], "weights")]
+)
+def test_what_may_be_meant_is_asked(given, guess):
+    with pytest.raises(ConfigError, match=rf"or none \(did you mean '{guess}'\?\), not "):
+        Config(track=given).resolve()
+    with pytest.raises(ConfigError, match=r"commas between, or none, not \[\]"):
+        Config(track=[]).resolve()
+
+
+def test_without_a_value_all_is_measured(bdfa, tiny):
+    shown = bdfa("train", *tiny, "--track", "--dry-run").out.split()
+    assert shown[shown.index("--track") + 2] == "all"
 
 
 def test_runs_that_differ_in_nothing_else_have_no_setting_that_differs():

@@ -134,7 +134,7 @@ def test_a_run_that_was_not_tracked_says_how_to(figures, subject, kind, track):
 def test_a_quantity_of_no_layer_is_said_to_be_none(figures, tracked, measured):
     found = measured()
     found.values["feedback_angle"][:] = np.nan
-    with pytest.raises(RunError, match="feedback_angle: it has a number in no layer"):
+    with pytest.raises(RunError, match="in no layer of runs/0: only rules with feedback weights B have one"):
         figures.angles(tracked("bp", found), quantity="feedback_angle")
 
 

@@ -51,7 +51,10 @@ def test_a_run_of_one_epoch_under_validate(bdfa, here, kind):
 def test_without_a_file_it_has_the_picture_s_name_and_replaces_none(bdfa, here):
     assert bdfa("plot", "runs/dfa", "--what", "angles").out == "angles.png\n"
     before = (here / "angles.png").read_bytes()
-    assert "angles.png is there already: name a file with -o" in bdfa.refused("plot", "runs/bp", "--what", "angles")
+    assert "angles.png is there already: -o angles.png to replace it" in bdfa.refused(
+        "plot", "runs/bp", "--what", "angles"
+    )
+    assert "there is no folder runs/nope" in bdfa.refused("plot", "runs/nope", "--what", "angles")
     assert (here / "angles.png").read_bytes() == before
     bdfa("plot", "runs/dfa", "--what", "angles", "-o", "angles.png", "--width", "5")
     assert (here / "angles.png").read_bytes() != before
@@ -64,6 +67,8 @@ def test_without_a_file_it_has_the_picture_s_name_and_replaces_none(bdfa, here):
         (("runs/bp", "-o", "picture"), "picture: a picture is written as .png, .svg, .pdf"),
         (("runs/bp", "-o", "no/a.png"), "there is no folder no"),
         (("runs/bp", "--what", "angles"), "runs/bp: nothing was measured of it while it trained"),
+        (("runs/bp", "--quantity", "signal_rank"), "--what curves: add --what rank"),
+        (("runs/bp", "--what", "angle"), "Did you mean 'angles'?"),
         (("runs/bp", "--count", "3"), "--count has no part in --what curves"),
         (("runs/none",), "there is no folder runs/none"),
         (("runs/bp", "--show"), "--show: no window can be opened here"),

@@ -64,6 +64,12 @@ def test_runs_that_are_alike_are_called_as_their_folders(run):
     assert [one.label for one in labelled(alike)] == ["here", "there"]
 
 
+def test_subjects_and_their_runs_are_shown_in_a_line(run, subject):
+    assert repr(run([9.0])) == "RunView(runs/0, dfa on mnist, 1 epoch)"
+    assert repr(run([9.0, 8.0], finished=False)) == "RunView(runs/0, dfa on mnist, 2 epochs, not finished)"
+    assert repr(subject("DFA", [9.0], [8.0])) == "Subject('DFA', runs/0, runs/1)"
+
+
 def test_labels_of_ones_own_come_in_order_and_must_be_as_many(folders):
     named = [folders / "bp", folders / "dfa"]
     assert [one.label for one in subjects(named, labels=["BP", "DFA"])] == ["BP", "DFA"]

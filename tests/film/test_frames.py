@@ -1,5 +1,7 @@
 """What each frame of a film shows: curves up to its epoch, the weights of then, on axes that stay as they are."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,10 @@ def axes_with(made, label):
 
 def line(made, label):
     return next(one for one in axes_with(made, label).lines if one.get_label() == label)
+
+
+def test_a_film_is_shown_in_a_line(made):
+    assert re.fullmatch(r"Film\(5 frames, epochs 0 to \d+, 1 a second\)", repr(made))
 
 
 def heading(made):

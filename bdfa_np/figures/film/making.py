@@ -18,7 +18,9 @@ from bdfa_np.figures.film.moving import Moving
 from bdfa_np.figures.film.reels import check_reel, save_gif, save_reel
 from bdfa_np.figures.panels import measured
 from bdfa_np.figures.views import Subject
+from bdfa_np.representation import one_line
 from bdfa_np.system.paths import check_output
+from bdfa_np.system.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -72,6 +74,11 @@ class Film:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.times)
+
+    def __repr__(self) -> str:
+        """Return how many frames there are, of when, and how fast they follow."""
+        when = f"epochs {self.times[0]:g} to {self.times[-1]:g}"
+        return one_line(self, [counted(len(self), "frame"), when, f"{self.fps:g} a second"])
 
     def draw(self, number: int) -> Figure:
         """Draw a frame, the first one's number being 0, and return the figure."""
