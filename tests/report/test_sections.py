@@ -2,6 +2,7 @@
 wrong.
 """
 
+import json
 import shlex
 import shutil
 from dataclasses import replace
@@ -17,7 +18,7 @@ from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.report import writing
 from bdfa_np.report.blocks import Code, Paragraph
-from bdfa_np.report.charts import Looks
+from bdfa_np.report.charts import Looks, whole_epochs
 from bdfa_np.report.colours import DARK, LIGHT, contrast, look, shades
 from bdfa_np.report.learning import thinned, told_epochs
 from bdfa_np.report.material import gathered, heading
@@ -184,3 +185,33 @@ def test_without_the_extra_the_command_is_told_that_installs_it(bdfa, monkeypatc
     said = bdfa.refused("report", "run", "-o", "none.html")
     assert "a report needs vl-convert-python: install what is missing with pip install" in said
     assert "[report]" in said
+
+
+def test_angles_have_one_axis_to_100_with_ticks_at_90_and_errors_begin_at_0(section):
+    def scales(chart):
+        layers = json.loads(chart.one("script", type="application/json").text)["layer"]
+        return [one["encoding"]["y"] for one in layers if "y" in one.get("encoding", {})]
+
+    angles = [scale for chart in section("angles").all("figure") for scale in scales(chart)]
+    assert angles
+    for one in angles:
+        assert one["scale"]["domain"] == [0, 100]
+        assert one["axis"]["values"][:4] == [0, 30, 60, 90]
+    curves = [scale for chart in section("curves").all("figure") for scale in scales(chart)]
+    assert curves
+    assert all(one["scale"] == {"type": "linear", "zero": True} for one in curves)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ticks"),
+    [
+        (1, 1, [1]),
+        (1, 2, [1, 2]),
+        (0, 0.5, [0]),
+        (0, 8, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (1, 30, [1, 5, 10, 15, 20, 25, 30]),
+        (0, 300, [0, 50, 100, 150, 200, 250, 300]),
+    ],
+)
+def test_ticks_of_epochs_are_whole_numbers(first, last, ticks):
+    assert whole_epochs(first, last) == ticks
