@@ -187,19 +187,19 @@ def test_without_the_extra_the_command_is_told_that_installs_it(bdfa, monkeypatc
     assert "[report]" in said
 
 
-def test_angles_have_one_axis_to_100_with_ticks_at_90_and_errors_begin_at_0(section):
-    def scales(chart):
-        layers = json.loads(chart.one("script", type="application/json").text)["layer"]
-        return [one["encoding"]["y"] for one in layers if "y" in one.get("encoding", {})]
+def test_all_angles_have_one_axis_with_a_tick_at_90_and_errors_begin_at_0(section):
+    def scales(key):
+        charts = [json.loads(found.text) for found in section(key).all("script", type="application/json")]
+        layers = [layer.get("encoding", {}) for chart in charts for layer in chart["layer"]]
+        return [encoding["y"] for encoding in layers if "y" in encoding]
 
-    angles = [scale for chart in section("angles").all("figure") for scale in scales(chart)]
-    assert angles
-    for one in angles:
-        assert one["scale"]["domain"] == [0, 100]
-        assert one["axis"]["values"][:4] == [0, 30, 60, 90]
-    curves = [scale for chart in section("curves").all("figure") for scale in scales(chart)]
-    assert curves
-    assert all(one["scale"] == {"type": "linear", "zero": True} for one in curves)
+    [(start, end)] = {tuple(one["scale"]["domain"]) for one in scales("angles")}
+    assert start == 0
+    assert 100 <= end <= 180  # one of the nets has angles above 90 degrees
+    assert all(one["axis"]["values"][:4] == [0, 30, 60, 90] for one in scales("angles"))
+    assert (
+        [one["scale"] for one in scales("curves")] == [{"type": "linear", "zero": True}] * len(scales("curves")) != []
+    )
 
 
 @pytest.mark.parametrize(
