@@ -274,8 +274,8 @@ def _with_numbers(found: Diagnostics, name: str) -> list[str]:
     """Return the layers of which a quantity has a number at some time."""
     if name not in found.values:
         return []
-    there = np.isfinite(found.values[name]).any(axis=0)
-    return [layer for layer, has in zip(found.layers, there, strict=True) if has]
+    there = np.isfinite(found.values[name])
+    return [layer for number, layer in enumerate(found.layers) if there[:, number].any()]
 
 
 def _is_meaningless(found: Diagnostics, name: str) -> bool:

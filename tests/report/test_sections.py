@@ -25,6 +25,7 @@ from bdfa_np.report.material import gathered, heading
 from bdfa_np.report.measured import MOST_PANELS, angles, tracked
 from bdfa_np.report.pictures import drawn
 from bdfa_np.report.results import results
+from bdfa_np.report.sections import page_of
 from bdfa_np.report.seen import worst
 from bdfa_np.report.settings import OF_THE_MACHINE, command
 from bdfa_np.trainer import EpochRecord
@@ -197,9 +198,8 @@ def test_all_angles_have_one_axis_with_a_tick_at_90_and_errors_begin_at_0(sectio
     assert start == 0
     assert 100 <= end <= 180  # one of the nets has angles above 90 degrees
     assert all(one["axis"]["values"][:4] == [0, 30, 60, 90] for one in scales("angles"))
-    assert (
-        [one["scale"] for one in scales("curves")] == [{"type": "linear", "zero": True}] * len(scales("curves")) != []
-    )
+    assert scales("curves")
+    assert all(one["scale"] == {"type": "linear", "zero": True} for one in scales("curves"))
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,17 @@ def test_all_angles_have_one_axis_with_a_tick_at_90_and_errors_begin_at_0(sectio
 )
 def test_ticks_of_epochs_are_whole_numbers(first, last, ticks):
     assert whole_epochs(first, last) == ticks
+
+
+def test_what_is_being_done_is_heard_in_its_order(swept, monkeypatch):
+    monkeypatch.chdir(swept)
+    heard = []
+
+    def stage(title):
+        heard.append(title)
+        if title == "drawing curves":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        page_of(["sweep"], cells=(), epochs=None, trust=False, stage=stage)
+    assert heard == ["reading runs", "drawing curves"]
