@@ -152,7 +152,7 @@ def _groups(names: Sequence[str], groups: Sequence[str]) -> Sequence[str]:
 
 
 def _has(found: Diagnostics, name: str) -> bool:
-    return name in found.values and bool(np.isfinite(found.values[name]).any())
+    return bool(_with_numbers(found, name))
 
 
 def _layout(subjects: int, names: int) -> tuple[int, int]:
@@ -254,11 +254,14 @@ def _entries(
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    angles = [name for name in names if name in ANGLES]
+    drawn = {layer for several in found for one in several for name in names for layer in _with_numbers(one, name)}
+    without = "no angle" if len(angles) == len(names) else "nothing measured"
+    said = {layer: layer if layer in drawn else f"{layer}: {without}" for layer in looks}
     entries: list[Artist] = [
-        Line2D([], [], label=layer, color=look.colour, marker=look.marker, linestyle=look.dash, linewidth=1)
+        Line2D([], [], label=said[layer], color=look.colour, marker=look.marker, linestyle=look.dash, linewidth=1)
         for layer, look in looks.items()
     ]
-    angles = [name for name in names if name in ANGLES]
     if angles:
         entries.append(Line2D([], [], label="90°", color=style.NEUTRAL, linestyle=(0, (2, 2)), linewidth=0.8))
     if any(len(several) > 1 for several in found):
@@ -267,6 +270,14 @@ def _entries(
     if any(_is_meaningless(one, name) for several in found for one in several for name in angles):
         entries.append(Line2D([], [], label=MEANINGLESS, marker="o", **hollow))
     return entries
+
+
+def _with_numbers(found: Diagnostics, name: str) -> list[str]:
+    """Return the layers of which a quantity has a number at some time."""
+    if name not in found.values:
+        return []
+    there = np.isfinite(found.values[name])
+    return [layer for number, layer in enumerate(found.layers) if there[:, number].any()]
 
 
 def _is_meaningless(found: Diagnostics, name: str) -> bool:

@@ -21,6 +21,8 @@ MARKED = 30
 """Lines of so many points or fewer have a marker at each."""
 HEIGHT = 340
 PANEL_HEIGHT = 220
+MOST_TICKS = 8
+"""Of an axis of epochs."""
 LEVEL_NAMES = 6
 """The names of more layers than these stand at a slant."""
 
@@ -77,9 +79,11 @@ def over_epochs(
     title: str | None,
     unit: str,
     marked: bool,
+    epochs: tuple[float, float],
     best: bool = False,
-    line_at: float | None = None,
+    angles_to: float | None = None,
     by_layer: bool = False,
+    empty: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a chart of a figure over the epochs: a line for each subject, and a band from the lowest to the highest.
 
@@ -101,17 +105,22 @@ def over_epochs(
         What stands after a number where the pointer is.
     marked : bool
         Whether each point has a marker.
+    epochs : (float, float)
+        The first and the last.
     best : bool, default False
         Whether the lowest point of each line is marked.
-    line_at : float, optional
-        Where a line across the chart is to be.
+    angles_to : float, optional
+        Of angles, the end of the axis in degrees, with a line across the chart at 90.
     by_layer : bool, default False
         Whether it is drawn for each layer by itself: rows have a ``layer`` too.
+    empty : sequence of str, optional
+        What stands, line by line, in a chart without a number.
     """
     import altair as alt
 
     chosen = CHOSEN + (" && datum.layer === layer" if by_layer else "")
     kept = "isValid(datum.value) && isFinite(datum.value) && !isNaN(datum.value)"
+    time = alt.Axis(values=whole_epochs(*epochs), format=",~r", labelOverlap=True)
     base = (
         alt.Chart(alt.NamedData(name=ROWS))
         .transform_filter(chosen)
@@ -119,12 +128,12 @@ def over_epochs(
         .transform_filter(kept)
         .transform_aggregate(mean="mean(value)", low="min(value)", high="max(value)", groupby=["s", "epoch"])
         .transform_filter("!positive || datum.low > 0")
-        .encode(x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format=",~r", tickCount=8)))
+        .encode(x=alt.X("epoch:Q", title="epoch", axis=time))
     )
-    scale = alt.Scale(type="linear", zero=not best)
-    y = alt.Y("mean:Q", title=title, scale=scale)
+    vertical = _vertical(angles_to)
+    y = alt.Y("mean:Q", title=title, **vertical)
     colour = looks.encodings()["color"]
-    low = alt.Y("low:Q", title=title, scale=scale)
+    low = alt.Y("low:Q", title=title, **vertical)
     band = base.mark_area(opacity=0.18).encode(y=low, y2="high:Q", color=colour)
     line = base.mark_line(strokeWidth=2).encode(y=y, **looks.encodings())
     layers: list[Any] = [band, line]
@@ -139,9 +148,11 @@ def over_epochs(
         )
         ring = first.mark_point(size=130, strokeWidth=2, filled=False, shape="circle")
         layers.append(ring.encode(y=y, color=colour))
-    if line_at is not None:
-        across = alt.Chart(alt.InlineData(values=[{"at": line_at}])).mark_rule(strokeDash=[2, 3], color="var(--muted)")
-        layers.append(across.encode(y="at:Q"))
+    if angles_to is not None:
+        across = alt.Chart(alt.InlineData(values=[{"at": 90}])).mark_rule(strokeDash=[2, 3], color="var(--muted)")
+        layers.append(across.encode(y=alt.Y("at:Q", title=title, **vertical)))
+    if empty:
+        layers.append(_said_of_nothing(chosen, value, kept, empty))
     layers.append(_under_the_pointer(base, looks, unit))
     given = [*looks.parameters(), alt.param(name="positive", value=False), *parameters]
     given += [alt.param(name="layer", value=0)] if by_layer else []
@@ -157,6 +168,7 @@ def over_layers(
     parameters: Sequence[altair.Parameter],
     layers: Sequence[str],
     unit: str,
+    angles_to: float | None = None,
 ) -> dict[str, Any]:
     """Return a chart of a figure over the layers; parameters are those of `over_epochs`, rows have a ``layer`` too."""
     import altair as alt
@@ -169,22 +181,59 @@ def over_layers(
         labelOverlap=True,
         titlePadding=30 if slanted else 4,  # Vega makes room for the numbers that the names stand for
     )
+    places = alt.Scale(domain=list(range(len(layers))))  # of layers without a number too
+    vertical = _vertical(angles_to)
     base = (
         alt.Chart(alt.NamedData(name=ROWS))
         .transform_filter(CHOSEN)
         .transform_calculate(value=value, name="layers[datum.layer]")
         .transform_filter("isValid(datum.value) && !isNaN(datum.value)")
         .transform_aggregate(mean="mean(value)", low="min(value)", high="max(value)", groupby=["s", "layer", "name"])
-        .encode(x=alt.X("layer:O", title="layer, from input to output", axis=axis))
+        .encode(x=alt.X("layer:O", title="layer, from input to output", axis=axis, scale=places))
     )
-    y = alt.Y("mean:Q", title=None, scale=alt.Scale(type="linear"))
+    y = alt.Y("mean:Q", title=None, **vertical)
     said = [alt.Tooltip("name:N", title="layer"), alt.Tooltip("mean:Q", format=".4~g", title=unit or "mean")]
     lines = base.mark_line(strokeWidth=2).encode(y=y, **looks.encodings())
     colour = looks.encodings()["color"]
-    spread = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=None), y2="high:Q", color=colour)
+    spread = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=None, **vertical), y2="high:Q", color=colour)
     points = base.mark_point(size=60, filled=True).encode(y=y, tooltip=said, **looks.encodings(shape=True))
     given = [*looks.parameters(), alt.param(name="layers", value=list(layers)), *parameters]
     return _finished(alt.layer(lines, spread, points), given, rows, text, PANEL_HEIGHT + 60)
+
+
+def _vertical(angles_to: float | None) -> dict[str, Any]:
+    """Return the scale of the vertical axis, from 0; of angles the same one in all charts."""
+    import altair as alt
+
+    if angles_to is None:
+        return {"scale": alt.Scale(type="linear", zero=True)}
+    scale = alt.Scale(type="linear", domain=[0, angles_to], nice=False)
+    return {"scale": scale, "axis": alt.Axis(values=list(range(0, 181, 30)))}
+
+
+def whole_epochs(first: float, last: float) -> list[int]:
+    """Return whole numbers of epochs, eight or so, for ticks."""
+    steps = (one * 10**power for power in range(10) for one in (1, 2, 5))
+    step = next(step for step in steps if (last - first) / step <= MOST_TICKS)
+    start = -int(-first // 1)
+    return [number for number in range(start, int(last) + 1) if number % step == 0 or number == start == 1]
+
+
+def _said_of_nothing(chosen: str, value: str, kept: str, lines: Sequence[str]) -> Any:
+    """Return a text that stands in a chart none of whose rows has a number."""
+    import altair as alt
+
+    return (
+        alt.Chart(alt.NamedData(name=ROWS))
+        .transform_filter(chosen)
+        .transform_calculate(value=value)
+        .transform_calculate(known=f"{kept} ? 1 : 0")
+        .transform_aggregate(rows="count()", known="sum(known)")
+        .transform_filter("datum.rows > 0 && datum.known === 0")
+        .mark_text(
+            text=list(lines), x=alt.expr("width / 2"), y=alt.expr("height / 2"), fontSize=12, color="var(--muted)"
+        )
+    )
 
 
 def _under_the_pointer(base: altair.Chart, looks: Looks, unit: str) -> Any:

@@ -47,6 +47,7 @@ def learning(material: Material, looks: Looks) -> tuple[Section, Rows]:
         title="error, %",
         unit=", %",
         marked=longest <= MARKED,
+        epochs=(1, longest),
         best=True,
     )
     scales = [("linear", "linear"), ("log", "logarithmic")]

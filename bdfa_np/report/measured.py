@@ -26,6 +26,8 @@ MOST_PANELS = 6
 """That are shown at first; a reader may choose others."""
 DEEP = 3
 """Layers from which on a chart over the layers says more than one over the epochs."""
+NO_ANGLE = ("no angle: the exact gradient is below the", "numerical floor, or no signal comes here")
+NO_NUMBER = ("no number: not measured of this layer,", "or too large to be one")
 ANGLES = tuple(quantity for quantity in QUANTITIES if quantity.unit == "degrees")
 OTHERS = tuple(quantity for quantity in QUANTITIES if quantity not in ANGLES and quantity.name != "meaningful")
 
@@ -80,7 +82,7 @@ def angles(material: Material, looks: Looks, of: Tracked) -> tuple[Section, dict
         "90° is no relation; below it a step lowers the loss, and 0° is the exact gradient's own direction. An angle "
         "is left out where the exact gradient is below the numerical floor."
     )
-    return _section(material, looks, of, "angles", "Angles by layer", ANGLES, said, line_at=90)
+    return _section(material, looks, of, "angles", "Angles by layer", ANGLES, said)
 
 
 def others(material: Material, looks: Looks, of: Tracked) -> tuple[Section, dict[str, Rows]]:
@@ -97,25 +99,22 @@ def _section(
     title: str,
     quantities: Sequence[Quantity],
     said: str,
-    line_at: float | None = None,
 ) -> tuple[Section, dict[str, Rows]]:
     there = [one for one in quantities if any(np.isfinite(_values(found, one)).any() for _, _, found in of.found)]
     blocks: list[Block] = [Paragraph(problem, "warning") for problem in of.problems]
     if not there:
-        wanted = "alignment,feedback" if line_at is not None else "all"
+        wanted = "alignment,feedback" if quantities is ANGLES else "all"
         blocks.append(Paragraph(f"Not measured. Training with --track {wanted} measures it, at the same weights:"))
         blocks.append(Code(command(material.subjects[0].config.replace(track=wanted)), "The command that measures it"))
         return Section(key, title, blocks), {}
-    blocks += _charts(looks, of, key, there, said, line_at)
+    blocks += _charts(looks, of, key, there, said)
     blocks.append(Folded("The last measurements as a table", [_table(material, of, there)]))
     if of.without:
         blocks.append(Paragraph(f"Not measured, for want of --track: {', '.join(of.without)}.", "note"))
     return Section(key, title, blocks), _rows(of, key, there)
 
 
-def _charts(
-    looks: Looks, of: Tracked, key: str, there: Sequence[Quantity], said: str, line_at: float | None
-) -> list[Block]:
+def _charts(looks: Looks, of: Tracked, key: str, there: Sequence[Quantity], said: str) -> list[Block]:
     import altair as alt
 
     first, count = there[0], len(of.layers)
@@ -124,6 +123,7 @@ def _charts(
     choice = Choice("quantity", "Quantity", [(one.name, _titled(one)) for one in there])
     longest = max(len(found.epochs) for _, _, found in of.found)
     value, parameters = "datum[quantity]", [alt.param(name="quantity", value=first.name)]
+    angles_to = _end_of_angles(of, there) if first in ANGLES else None
     text = f"{_titled(first)} by epoch"
     over_time = over_epochs(
         looks,
@@ -132,7 +132,9 @@ def _charts(
         title=None,
         unit="",
         marked=longest <= MARKED,
-        line_at=line_at,
+        epochs=(0, max(float(found.epochs[-1]) for _, _, found in of.found)),
+        angles_to=angles_to,
+        empty=NO_NUMBER if angles_to is None else NO_ANGLE,
         by_layer=True,
         value=value,
         parameters=parameters,
@@ -146,12 +148,20 @@ def _charts(
             text=text,
             layers=of.layers,
             unit="",
+            angles_to=angles_to,
             value=value,
             parameters=parameters,
         )
         caption = "At the last measurement, from the lowest layer to the highest; a stroke reaches over the seeds."
         blocks.append(Chart(f"{key}-last", text, caption, by_depth, choices=[choice]))
     return blocks
+
+
+def _end_of_angles(of: Tracked, there: Sequence[Quantity]) -> float:
+    """Return where the axis of all angles ends, in degrees: 100, or beyond the largest."""
+    found = np.concatenate([_values(one, quantity).ravel() for _, _, one in of.found for quantity in there])
+    largest = float(found[np.isfinite(found)].max())
+    return min(max(100.0, math.ceil(largest + 3)), 180.0)
 
 
 def _rows(of: Tracked, key: str, there: Sequence[Quantity]) -> dict[str, Rows]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bdfa_np.report.charts import Looks
@@ -18,19 +18,33 @@ from bdfa_np.report.seen import digits, features, feedback, worst
 from bdfa_np.report.settings import how_to_repeat, what_was_run
 
 
-def page_of(named: Sequence[Any], *, cells: Sequence[str], epochs: int | None, trust: bool) -> Page:
-    """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`."""
+def page_of(
+    named: Sequence[Any],
+    *,
+    cells: Sequence[str],
+    epochs: int | None,
+    trust: bool,
+    stage: Callable[[str], None],
+) -> Page:
+    """Return a report as a page; parameters and errors are those of `bdfa_np.report.writing.write_report`.
+
+    ``stage`` hears what is being done.
+    """
+    stage("reading runs")
     material = gathered(named, cells=cells, epochs=epochs, trust=trust)
     kind, title, lead = heading(material)
     names = [subject.short_legend for subject in material.shown]
     shown = material.looks
     looks = Looks(names, [one.shape for one in shown], [one.dash for one in shown])
+    stage("drawing curves")
     curves, rows = learning(material, looks)
     measured = tracked(material)
     by_angle, of_angles = angles(material, looks, measured)
     by_norm, of_norms = others(material, looks, measured)
-    made = (features, feedback, digits, confusions, worst, diagnoses)
-    drawn = [make(material) for make in made]
+    drawn = []
+    for make in (features, feedback, digits, confusions, worst, diagnoses):
+        stage(f"drawing pictures: {make.__name__}")
+        drawn.append(make(material))
     sections = [
         what_was_run(material),
         results(material),  # after the pictures, whose notes it has too

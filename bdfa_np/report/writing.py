@@ -12,6 +12,7 @@ from bdfa_np.errors import ConfigError
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.outputs import write_output
 from bdfa_np.system.paths import check_output
+from bdfa_np.system.progress import stages
 
 NEEDED = {"jinja2": "jinja2", "altair": "altair", "vl_convert": "vl-convert-python", "matplotlib": "matplotlib"}
 """What the extra ``report`` brings, by how it is imported."""
@@ -25,6 +26,7 @@ def write_report(
     cells: str | Sequence[str] = (),
     epochs: int | None = None,
     trust: bool = False,
+    progress: bool = False,
 ) -> Path:
     """Write a page on runs or on a study: one HTML file that needs no network.
 
@@ -45,6 +47,8 @@ def write_report(
     trust : bool, default False
         Whether a net or a rule may be run that comes from a file which you have never named; see `load_run`. What
         needs it is left out otherwise, and the page says so.
+    progress : bool, default False
+        Whether standard error shows what is being done.
 
     Returns
     -------
@@ -64,7 +68,10 @@ def write_report(
     is_one = isinstance(runs, (str, os.PathLike)) or not isinstance(runs, Iterable)
     named = [runs] if is_one else list(runs)
     chosen = [cells] if isinstance(cells, str) else cells
-    write_output(path, rendered(page_of(named, cells=chosen, epochs=epochs, trust=trust)))
+    with stages(progress) as stage:
+        page = page_of(named, cells=chosen, epochs=epochs, trust=trust, stage=stage)
+        stage("writing the page")
+        write_output(path, rendered(page))
     return path
 
 

@@ -36,8 +36,9 @@ def report(runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int 
     nets look at, confusion, the images that were got most wrong, versions and machines, and the commands that repeat
     it. A reader may choose what is shown, sort tables, and print it. It needs the extra 'report'.
     """
+    from bdfa_np.cli.display import Display
     from bdfa_np.report.writing import write_report
 
-    write_report(runs, output, cells=cells, epochs=epochs, trust=trust)
+    write_report(runs, output, cells=cells, epochs=epochs, trust=trust, progress=Display().progress)
     if output.is_file():
         click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)

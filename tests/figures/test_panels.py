@@ -43,6 +43,15 @@ def test_meaningless_angles_are_hollow_and_said_to_be(figures, tracked, measured
     assert entries(axes.figure)[-1] == "exact gradient below the floor"
 
 
+def test_the_legend_says_which_layers_have_no_angle(figures, tracked, measured):
+    found = measured()
+    found.values["signal_angle"][:, :2] = np.nan
+    [axes] = figures.angles(tracked("dfa", found)).axes
+    assert entries(axes.figure) == ["linear1: no angle", "linear2: no angle", "linear3", "90°"]
+    [first, _] = figures.angles(tracked("dfa", found), tracked("bp", measured())).axes
+    assert entries(first.figure)[:3] == ["linear1", "linear2", "linear3"]
+
+
 def test_seeds_are_a_mean_with_a_band(figures, tracked, measured):
     first, second = measured(), measured(times=3)
     second.values["signal_angle"] += 4

@@ -50,10 +50,13 @@ def test_curves_end_at_the_epoch_that_is_shown(made):
 
 def test_the_best_epoch_is_marked_once_it_has_come(made):
     star = next(one for one in axes_with(made, "dfa, test").lines if one.get_marker() == "*")
+    told = axes_with(made, "dfa, test").get_legend().get_texts()[-1]
+    assert told.get_text() == "lowest: 15.00 % at epoch 4"
     made.draw(3)
-    assert len(star.get_xdata()) == 0
+    assert len(star.get_xdata()) == told.get_alpha() == 0
     made.draw(4)
     assert list(star.get_xdata()) == [4]
+    assert told.get_alpha() == 1
 
 
 def test_an_angle_that_means_nothing_is_not_on_the_curve(made):

@@ -2,6 +2,7 @@
 wrong.
 """
 
+import json
 import shlex
 import shutil
 from dataclasses import replace
@@ -17,13 +18,14 @@ from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.config import Config
 from bdfa_np.report import writing
 from bdfa_np.report.blocks import Code, Paragraph
-from bdfa_np.report.charts import Looks
+from bdfa_np.report.charts import Looks, whole_epochs
 from bdfa_np.report.colours import DARK, LIGHT, contrast, look, shades
 from bdfa_np.report.learning import thinned, told_epochs
 from bdfa_np.report.material import gathered, heading
 from bdfa_np.report.measured import MOST_PANELS, angles, tracked
 from bdfa_np.report.pictures import drawn
 from bdfa_np.report.results import results
+from bdfa_np.report.sections import page_of
 from bdfa_np.report.seen import worst
 from bdfa_np.report.settings import OF_THE_MACHINE, command
 from bdfa_np.trainer import EpochRecord
@@ -184,3 +186,46 @@ def test_without_the_extra_the_command_is_told_that_installs_it(bdfa, monkeypatc
     said = bdfa.refused("report", "run", "-o", "none.html")
     assert "a report needs vl-convert-python: install what is missing with pip install" in said
     assert "[report]" in said
+
+
+def test_all_angles_have_one_axis_with_a_tick_at_90_and_errors_begin_at_0(section):
+    def scales(key):
+        charts = [json.loads(found.text) for found in section(key).all("script", type="application/json")]
+        layers = [layer.get("encoding", {}) for chart in charts for layer in chart["layer"]]
+        return [encoding["y"] for encoding in layers if "y" in encoding]
+
+    [(start, end)] = {tuple(one["scale"]["domain"]) for one in scales("angles")}
+    assert start == 0
+    assert 100 <= end <= 180  # one of the nets has angles above 90 degrees
+    assert all(one["axis"]["values"][:4] == [0, 30, 60, 90] for one in scales("angles"))
+    assert scales("curves")
+    assert all(one["scale"] == {"type": "linear", "zero": True} for one in scales("curves"))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ticks"),
+    [
+        (1, 1, [1]),
+        (1, 2, [1, 2]),
+        (0, 0.5, [0]),
+        (0, 8, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (1, 30, [1, 5, 10, 15, 20, 25, 30]),
+        (0, 300, [0, 50, 100, 150, 200, 250, 300]),
+    ],
+)
+def test_ticks_of_epochs_are_whole_numbers(first, last, ticks):
+    assert whole_epochs(first, last) == ticks
+
+
+def test_what_is_being_done_is_heard_in_its_order(swept, monkeypatch):
+    monkeypatch.chdir(swept)
+    heard = []
+
+    def stage(title):
+        heard.append(title)
+        if title == "drawing curves":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        page_of(["sweep"], cells=(), epochs=None, trust=False, stage=stage)
+    assert heard == ["reading runs", "drawing curves"]

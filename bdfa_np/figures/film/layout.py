@@ -13,7 +13,7 @@ from bdfa_np.data.preprocess.yuv import WEIGHTS
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.figures import style
 from bdfa_np.figures.curves import curves
-from bdfa_np.figures.film.moving import Changing, Epoch, Growing, Moving
+from bdfa_np.figures.film.moving import Changing, Epoch, Growing, Moving, Revealed
 from bdfa_np.figures.headings import heading
 from bdfa_np.figures.panels import TITLES, grid
 from bdfa_np.figures.parts.panels import Matrix, Panel, Tiles
@@ -30,6 +30,8 @@ ANGLES = {"signal_angle": "alignment", "feedback_angle": "feedback"}
 """The first of them that was measured of a run is shown; by it, the group that it belongs to."""
 SIDE, BESIDE, CURVES, TITLE = 2.6, 3.6, 1.75, 0.55
 """Inches: of a run's features in width, of curves beside them in width, of curves in height, and of the heading."""
+_STAR = "*"
+"""The marker of the lowest error."""
 
 
 def laid_out(subjects: Sequence[Subject], found: Sequence[Diagnostics]) -> tuple[Figure, list[Moving]]:
@@ -57,7 +59,8 @@ def laid_out(subjects: Sequence[Subject], found: Sequence[Diagnostics]) -> tuple
         style.epoch_axis(axes, 0, last, ticks=5)
     style.title(whole, f"{heading(subjects)}\nepoch {last:g}")
     _settle(whole)
-    return whole, [*moving, Growing(of_errors), Epoch(whole.texts[-1], last)]
+    lowest = _lowest(of_errors) if len(subjects) == 1 else []
+    return whole, [*moving, *lowest, Growing(of_errors), Epoch(whole.texts[-1], last)]
 
 
 def _places(runs: int, *, features: bool, angles: bool) -> tuple[Figure, list[Axes], list[Axes], Axes]:
@@ -112,6 +115,16 @@ def _angles(axes: Axes, subject: Subject, name: str | None) -> list[Moving]:
     axes.set_title(style.broken(f"{TITLES[name]}, °", BESIDE, style.SMALL), fontsize=style.SMALL)
     axes.set_xlabel("epoch")
     return [Growing(axes)]
+
+
+def _lowest(axes: Axes) -> list[Moving]:
+    """Return what a legend says of the lowest error of one run, which no frame is to tell beforehand."""
+    legend, stars = axes.get_legend(), [line for line in axes.lines if line.get_marker() == _STAR]
+    if legend is None or not stars:
+        return []
+    at = float(np.asarray(stars[0].get_xdata())[0])
+    [entry] = [number for number, text in enumerate(legend.get_texts()) if text.get_text().startswith("lowest")]
+    return [Revealed(legend, entry, at)]
 
 
 def _settle(whole: Figure) -> None:

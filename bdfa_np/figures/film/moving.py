@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from matplotlib.text import Text
 
 _WIDE = "\N{FIGURE SPACE}"
@@ -53,6 +54,31 @@ class Growing:
         """Let the curves end there."""
         for line, x, y in self._curves:
             line.set_data(x[x <= time], y[x <= time])
+
+
+class Revealed:
+    """An entry of a legend that tells an outcome, and is seen from then on.
+
+    Parameters
+    ----------
+    legend : Legend
+        Its other entries are always seen, and all stay in their places.
+    number : int
+        Which of its entries it is.
+    time : float
+        From when on it is seen, in epochs.
+    """
+
+    def __init__(self, legend: Legend, number: int, time: float) -> None:
+        self._shown = legend.legend_handles[number], legend.get_texts()[number]
+        self._time = time
+        self.artists: list[Artist] = []  # the legend is drawn with the curves
+
+    def show(self, time: float) -> None:
+        """Show the entry, or leave its place empty."""
+        for artist in self._shown:
+            if artist is not None:
+                artist.set_alpha(1 if time >= self._time else 0)
 
 
 class Changing:
