@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bdfa_np.figures.style import KEPT_ALONE
+from bdfa_np.figures.headings import KEPT_ALONE
 from bdfa_np.figures.views import RunView, Subject
 from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.runs.listing.summaries import NOT_COMPARED, setting_text, settings_that_differ

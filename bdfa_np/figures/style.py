@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.figures.parts.names import plain
-from bdfa_np.options.catalogue import OPTIONS
-from bdfa_np.options.config import Config
-from bdfa_np.options.usual import is_usual
 from bdfa_np.runs.bar import in_notebook
-from bdfa_np.runs.listing.summaries import NOT_COMPARED
 from bdfa_np.system.extras import install_command
 from bdfa_np.system.outputs import open_output
 from bdfa_np.system.paths import check_output
@@ -38,10 +34,7 @@ LEGEND_ROW = 0.16
 """Inches that a line of a legend takes."""
 _OF_FIGURE = 0.97
 """Of a figure's width, that a title may take."""
-_TIED = "\N{NO-BREAK SPACE}"
 SUFFIXES = (".png", ".svg", ".pdf")
-KEPT_ALONE = ("keep_best", "on_test")
-"""Options of what is kept of a run: what it learns is the same."""
 
 
 @dataclass(frozen=True)
@@ -370,35 +363,3 @@ def epoch_axis(axes: Axes, first: float, last: float, *, ticks: int = 8) -> None
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=ticks))
     margin = 0.03 * (last - first)
     axes.set_xlim(first - margin, last + margin)
-
-
-def settings_title(*configs: Config) -> str:
-    """Return what runs have in common, the most telling first: data set, net, rule, then what is not as usual.
-
-    Parameters
-    ----------
-    *configs : Config
-        Of one run, or of several.
-    """
-    shared = [name for name in OPTIONS if len({repr(getattr(config, name)) for config in configs}) == 1]
-    first = configs[0]
-    said = [name for name in ("dataset", "network", "gradient") if name in shared]
-    parts = [Path(str(getattr(first, name))).stem for name in said]
-    left_out = {*said, *NOT_COMPARED, *KEPT_ALONE, "seed"}
-    for name in shared:
-        value = getattr(first, name)
-        if name not in left_out and value is not None and not is_usual(first, name, run_outside=False):
-            parts.append(_setting(name, value))
-    own = [config.rule_options or {} for config in configs]
-    parts += [_setting(name, value) for name, value in own[0].items() if all(one.get(name) == value for one in own)]
-    if len(configs) == 1:
-        parts.append(f"seed{_TIED}{first.seed}")
-    return ", ".join(parts)
-
-
-def _setting(name: str, value: Any) -> str:
-    """Return an option and its value; one that is on by its name alone."""
-    if value is True:
-        return name
-    shown = f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
-    return f"{name}{_TIED}{shown}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bdfa_np.figures.headings import settings_title
 from bdfa_np.figures.parts.panels import LINE, Panel
-from bdfa_np.figures.style import TEXT, WIDTH, broken, figure, settings_title, usual_width
+from bdfa_np.figures.style import TEXT, WIDTH, broken, figure, usual_width
 from bdfa_np.figures.views import Subject
 
 if TYPE_CHECKING:
