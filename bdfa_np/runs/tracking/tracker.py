@@ -38,8 +38,9 @@ class Tracker:
         What was measured, earlier and here.
     every : Interval
         How often is measured.
-    measured, seconds : int, float
-        How often was measured in this sitting, and how long that took.
+    measured, seconds, first_seconds : int, float, float
+        How often was measured in this sitting, how long that took, and how long the first time, which may compile
+        what training would compile a moment later.
 
     Raises
     ------
@@ -55,7 +56,7 @@ class Tracker:
         chosen = groups(model.config.track) if model.config.track else ()
         self._measurer = Measurer(model, chosen, probe_of(data, model)) if chosen else None
         self._in_steps = 0.0
-        self.measured, self.seconds = 0, 0.0
+        self.measured, self.seconds, self.first_seconds = 0, 0.0, 0.0
         if self._measurer is None:
             assert before is not None  # else there is nothing to keep, and no tracker
             self.recording = Recording(before.layers, (), before=before)
@@ -119,6 +120,8 @@ class Tracker:
         self.recording.add(epoch, self._model.optimizer.steps, found.values, found.snapshots)
         self.measured += 1
         self.seconds += perf_counter() - start
+        if self.measured == 1:
+            self.first_seconds = self.seconds
 
 
 def probe_of(data: RunData, model: Model) -> Probe:
