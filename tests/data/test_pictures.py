@@ -1,5 +1,7 @@
 """Contact sheets, and images beside their whitened versions."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -122,11 +124,10 @@ def test_a_sheet_with_a_title_says_what_is_drawn_and_what_black_and_white_are(wr
     assert "Whitened: black is -2 or less, grey 0, white 2 or more." in said
 
 
-def test_a_long_name_ends_in_an_ellipsis_and_none_is_cut_without(written):
-    sheet = contact_sheet(plain(RED), np.zeros(1, int), ("n" * 500,))
+def test_a_long_name_has_an_ellipsis_and_none_is_cut_without(written):
+    sheet = contact_sheet(plain(RED), np.zeros(1, int), ("m" * 250 + "n" * 250,))
     ((name, (left, _, right, _)),) = written
-    assert name.endswith("n…")
-    assert len(name) > 15
+    assert re.fullmatch("m{7,}…n{7,}", name)  # its middle: many names begin alike
     assert left >= 0
     assert right < sheet.width - 10 * 52
     written.clear()

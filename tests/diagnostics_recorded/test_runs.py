@@ -250,7 +250,7 @@ def test_a_log_says_once_why_layers_have_no_angle(train, tmp_path):
         (
             {"track": "alignment,angles"},
             "--track must be all, or some of alignment, weights, feedback, activity, rank, probe with commas between, "
-            "or none, not alignment,angles",
+            "or none (did you mean 'alignment'?), not alignment,angles",
         ),
         ({"track": ""}, "--track must be all, or some of"),
         ({"track": "all", "track_every": "often"}, "--track-every must be a number of epochs of 1 or more, as in 5"),
