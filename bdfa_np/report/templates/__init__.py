@@ -1,0 +1,1 @@
+"""The page that a report is made of: jinja2 templates."""
