@@ -5,6 +5,8 @@ from functools import cache
 
 from PIL import ImageFont
 
+from bdfa_np.system.text import legible_names, without_middle
+
 SIZE = 12
 REPLACED = "A class whose name the font has no letters for is named by its number, counted from 0."
 """What is said in a picture in which `legible` has replaced a name."""
@@ -23,29 +25,18 @@ def _is_known(letter: str) -> bool:
     return (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))
 
 
+def _is_drawn(letter: str) -> bool:
+    return letter.isprintable() and _is_known(letter)
+
+
 def legible(names: Sequence[str]) -> tuple[list[str], bool]:
-    """Return names as the font can draw them, and whether it could not draw some.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The names of the K classes.
-
-    Returns
-    -------
-    names : list of str
-        One with a letter that the font lacks, or that is not printable, is ``class 3``, its number counted from 0.
-    replaced : bool
-        Whether there is such a name.
-    """
-    known = [name.isprintable() and all(map(_is_known, name)) for name in names]
-    shown = [name if good else f"class {number}" for number, (name, good) in enumerate(zip(names, known, strict=True))]
-    return shown, not all(known)
+    """Return names as the font can draw them, and whether it could not draw some: see `legible_names`."""
+    return legible_names(names, _is_drawn)
 
 
 def plain(text: str) -> str:
     """Return a text with a question mark for each letter that the font lacks."""
-    return "".join(letter if letter.isprintable() and _is_known(letter) else "?" for letter in text)
+    return "".join(letter if _is_drawn(letter) else "?" for letter in text)
 
 
 UNKNOWN = "A question mark stands for a letter that the font does not have."
@@ -67,15 +58,8 @@ def shortened(text: str, pixels: int, size: int = SIZE) -> str:
 
 
 def shortened_name(name: str, pixels: int, size: int = SIZE) -> str:
-    """Return the name of a class without its middle where it is wider: many begin alike, and differ in their ends."""
-    if width(name, size) <= pixels:
-        return name
-    for kept in range(len(name) - 1, 1, -1):
-        start = kept // 2
-        short = f"{name[:start].rstrip()}…{name[start - kept :].lstrip()}"
-        if width(short, size) <= pixels:
-            return short
-    return f"…{name[-1]}"
+    """Return the name of a class, without its middle where it is wider than so many pixels."""
+    return without_middle(name, lambda text: width(text, size) <= pixels)
 
 
 def broken(text: str, pixels: int, size: int = SIZE) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import cache
 
+from bdfa_np.system.text import legible_names
+
 
 @cache
 def _glyphs(family: str) -> frozenset[int]:
@@ -17,31 +19,18 @@ def _family() -> str:
     return str(rcParams["font.sans-serif"][0])
 
 
+def _is_known(letter: str) -> bool:
+    return ord(letter) in _glyphs(_family())
+
+
 def legible(names: Sequence[str]) -> tuple[list[str], bool]:
-    """Return names as the font can draw them, and whether it could not draw some.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The names of the K classes.
-
-    Returns
-    -------
-    names : list of str
-        A name with a letter that the font lacks is ``class 3``, its number counted from 0, in place of boxes.
-    replaced : bool
-        Whether there is such a name: a picture says what stands for it.
-    """
-    known = _glyphs(_family())
-    found = [name if all(ord(letter) in known for letter in name) else None for name in names]
-    shown = [f"class {number}" if name is None else name for number, name in enumerate(found)]
-    return shown, None in found
+    """Return names as the font can draw them, and whether it could not draw some: see `legible_names`."""
+    return legible_names(names, _is_known)
 
 
 def plain(text: str) -> str:
     """Return a text with a question mark for each letter that the font lacks, in place of a box."""
-    known = _glyphs(_family())
-    return "".join(letter if ord(letter) in known else "?" for letter in text)
+    return "".join(letter if _is_known(letter) else "?" for letter in text)
 
 
 REPLACED = "a class whose name the font has no letters for is named by its number"

@@ -2,6 +2,7 @@
 
 from bdfa_np.figures.parts.names import plain
 from bdfa_np.figures.style import text_width
+from bdfa_np.system.text import without_middle
 
 
 def shortened_name(name: str, inches: float, size: float) -> str:
@@ -18,12 +19,4 @@ def shortened_name(name: str, inches: float, size: float) -> str:
     size : float
         Of the text, in points.
     """
-    name = plain(name)
-    if text_width(name, size) <= inches:
-        return name
-    for kept in range(len(name) - 1, 1, -1):
-        start = kept // 2
-        short = f"{name[:start].rstrip()}…{name[start - kept :].lstrip()}"
-        if text_width(short, size) <= inches:
-            return short
-    return f"…{name[-1]}"
+    return without_middle(plain(name), lambda text: text_width(text, size) <= inches)
