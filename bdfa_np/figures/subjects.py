@@ -11,10 +11,8 @@ from typing import Any
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.figures.labels import labelled, of_cells
 from bdfa_np.figures.views import Note, RunView, Subject, warned
-from bdfa_np.options.changes import check_unedited
-from bdfa_np.runs.checkpoint import read_history
-from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
-from bdfa_np.runs.listing.summaries import checked, find_runs
+from bdfa_np.runs.folder import RunFolder
+from bdfa_np.runs.listing.summaries import opened_run
 from bdfa_np.runs.train import TrainingResult
 from bdfa_np.study import description
 from bdfa_np.study.description import COPY, published_names
@@ -131,18 +129,7 @@ def read_run(named: str | os.PathLike[str] | TrainingResult, *, trust: bool = Fa
         raise RunError(
             f"there is no folder {path}, and no study of this name: bdfa runs lists runs, bdfa study list studies"
         )
-    folder = RunFolder(path)
-    if folder.is_vacant:
-        inside = sum(1 for _ in find_runs(path))
-        if inside:
-            raise RunError(
-                f"{path} is no run and no study, there {'is' if inside == 1 else 'are'} {counted(inside, 'run')} in "
-                "it: name them, as bdfa runs lists them"
-            )
-    found, document = folder.read_document()
-    config = checked(found, path)
-    progress, history, record = read_history(path / CHECKPOINT)
-    check_unedited(config, document, record, path / CONFIG)
+    folder, config, _, progress, history = opened_run(path, "no run and no study")
     if not history:
         failure = folder.read_failure()
         if failure:

@@ -9,12 +9,10 @@ from typing import Any
 
 from bdfa_np.errors import RunError
 from bdfa_np.options.catalogue import OPTIONS
-from bdfa_np.options.changes import check_unedited, data_digest
+from bdfa_np.options.changes import data_digest
 from bdfa_np.options.config import Config
-from bdfa_np.runs.checkpoint import read_history
-from bdfa_np.runs.folder import CHECKPOINT, CONFIG, RunFolder
 from bdfa_np.runs.history import lowest
-from bdfa_np.runs.listing.summaries import FINISHED, UNFINISHED, checked, find_runs, setting_text, settings_that_differ
+from bdfa_np.runs.listing.summaries import FINISHED, UNFINISHED, opened_run, setting_text, settings_that_differ
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.system.text import counted
 from bdfa_np.tables import WIDTH, Table
@@ -242,18 +240,7 @@ def compare_runs(paths: Sequence[Path], *, every: bool = False) -> Comparison:
 
 
 def _read(path: Path, name: str) -> ComparedRun:
-    folder = RunFolder(path)
-    if path.is_dir() and folder.is_vacant:
-        inside = sum(1 for _ in find_runs(path))
-        if inside:
-            raise RunError(
-                f"{path} is no run, there {'is' if inside == 1 else 'are'} {counted(inside, 'run')} in it: "
-                "name them, as bdfa runs lists them"
-            )
-    found, document = folder.read_document()
-    config = checked(found, path)
-    progress, history, record = read_history(path / CHECKPOINT)
-    check_unedited(config, document, record, path / CONFIG)
+    folder, config, document, progress, history = opened_run(path)
     over = progress.stop_reason or 0 <= config.epochs <= progress.epoch
     return ComparedRun(
         name, path, config, document, FINISHED if over else UNFINISHED, history, folder.read_result() if over else None

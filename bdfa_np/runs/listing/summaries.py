@@ -25,7 +25,7 @@ from bdfa_np.runs.store.taking import TAKING
 from bdfa_np.system.paths import user_path
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
-from bdfa_np.trainer import EpochRecord
+from bdfa_np.trainer import EpochRecord, Progress
 
 NOT_COMPARED: set[str] = {option.name for option in MACHINE if option.name != "seed"}
 NOT_COMPARED |= {"datapath", "cache_dir", "models_folder", "rule_options", "epochs", *TRACKING}
@@ -147,6 +147,38 @@ def checked(config: Config, path: Path) -> Config:
         if problem:
             raise RunError(f"{path / CONFIG} is damaged: {option.flag} {problem}")
     return config
+
+
+def opened_run(
+    path: Path, no_run: str = "no run"
+) -> tuple[RunFolder, Config, dict[str, Any], Progress, list[EpochRecord]]:
+    """Return a run's folder, its options, its ``config.toml``, and how far it is, seen to belong together.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    no_run : str, default "no run"
+        What a folder that holds runs, and is none, is said to be.
+
+    Raises
+    ------
+    RunError
+        If there is no usable run.
+    """
+    folder = RunFolder(path)
+    if path.is_dir() and folder.is_vacant:
+        inside = sum(1 for _ in find_runs(path))
+        if inside:
+            raise RunError(
+                f"{path} is {no_run}, there {'is' if inside == 1 else 'are'} {counted(inside, 'run')} in it: "
+                "name them, as bdfa runs lists them"
+            )
+    found, document = folder.read_document()
+    config = checked(found, path)
+    progress, history, record = read_history(path / CHECKPOINT)
+    check_unedited(config, document, record, path / CONFIG)
+    return folder, config, document, progress, history
 
 
 def settings_that_differ(configs: Sequence[Config]) -> Iterator[dict[str, Any]]:
