@@ -9,6 +9,8 @@ from math import ceil, nan, prod
 import numpy as np
 
 from bdfa_np.backend.base import Array, Backend
+from bdfa_np.diagnostics.quantities import of_groups
+from bdfa_np.diagnostics.rank import effective_rank
 from bdfa_np.diagnostics.structure import ended_blocks
 from bdfa_np.diagnostics.vectors import angle, norm, products
 from bdfa_np.layers import (
@@ -23,6 +25,7 @@ from bdfa_np.layers import (
     Transpose,
 )
 from bdfa_np.layers.base import Layer
+from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -34,19 +37,21 @@ LINEAR = (Linear, Conv2d, BatchNorm, Flatten, AvgPool2d, GlobalAvgPool, Patches,
 """What maps all images by one matrix, statistics of batch normalisation held constant."""
 
 
-def feedback(rule: Rule, layers: Sequence[Layer]) -> dict[str, list[float]]:
+def feedback(rule: Rule, result: LossResult, layers: Sequence[Layer]) -> dict[str, list[float]]:
     """Return the quantities of the group ``feedback``, a number a layer.
 
     Parameters
     ----------
     rule : Rule
         The rule; the probe has gone forward through its network as in training.
+    result : LossResult
+        What the loss says of that pass.
     layers : sequence of Layer
         Those with weights.
     """
     backend, network = rule.backend, rule.network
     names = [layer.name for layer in layers]
-    values = {quantity: dict.fromkeys(names, nan) for quantity in ("feedback_norm", "feedback_angle")}
+    values = {quantity: dict.fromkeys(names, nan) for quantity in of_groups(["feedback"])}
 
     def note(name: str, B: Array, stands_for: Array) -> None:
         if B.shape == stands_for.shape:
@@ -59,10 +64,23 @@ def feedback(rule: Rule, layers: Sequence[Layer]) -> dict[str, list[float]]:
     for name, V in _layerwise(rule, layers):
         note(name, V, network.weights[f"{name}.W"])
     sites = {site: name for site, name in ended_blocks(network).items() if site in rule.B}
-    jacobians = mean_jacobians(network, sites)
+    jacobians, fits = mean_jacobians(network, sites), rule.feedback_fit(result)
     for site, name in sites.items():
         note(name, rule.B[site], jacobians[site])
+        values["feedback_common"][name] = common_share(backend, rule.B[site])
+        values["feedback_rank"][name] = effective_rank(backend, rule.B[site])
+        values["feedback_fit"][name] = fits.get(site, nan)
     return {quantity: list(found.values()) for quantity, found in values.items()}
+
+
+def common_share(backend: Backend, B: Array) -> float:
+    """Return which share of ``‖B‖²`` (K, n) lies in what all rows have in common: ``K ‖mean of the rows‖² / ‖B‖²``.
+
+    1 where all classes have one row, 0 where the rows cancel out, about 1/K where they were drawn independently.
+    """
+    mean = B.astype("float64").mean(axis=0, keepdims=True)
+    whole = np.float64(norm(backend, B)) ** 2
+    return float(len(B) * norm(backend, mean) ** 2 / whole) if whole else nan
 
 
 def _layerwise(rule: Rule, layers: Sequence[Layer]) -> Iterator[tuple[str, Array]]:

@@ -175,7 +175,7 @@ class Measurer:
                 if name in deltas:
                     found["signal_rank"][place] = effective_rank(model.backend, deltas[name])
         if "feedback" in groups:
-            found |= feedback(model.rule, layers)
+            found |= feedback(model.rule, result, layers)
 
     def _measure_use(self, found: dict[str, list[float]], x: Array, held_out: NDArray[np.integer]) -> None:
         """Send the probe and the held-out images forward as in use, and read the classes from each layer."""

@@ -37,6 +37,7 @@ class Quantity:
 
 
 _OF_FEEDBACK = "only rules with feedback weights B have one"
+_OF_DIRECT = "only B that goes from the output to a hidden layer has one"
 QUANTITIES = (
     Quantity("signal_angle", "alignment", "angle of δ to the exact gradient", "degrees", main=True),
     Quantity("gradient_angle", "alignment", "angle of dW to the exact gradient", "degrees"),
@@ -53,6 +54,17 @@ QUANTITIES = (
         "degrees",
         main=True,
         applies=_OF_FEEDBACK,
+    ),
+    Quantity(
+        "feedback_common", "feedback", "share of B that all classes have in common", "share", applies=_OF_DIRECT
+    ),
+    Quantity("feedback_rank", "feedback", "effective rank of B", "singular values", applies=_OF_DIRECT),
+    Quantity(
+        "feedback_fit",
+        "feedback",
+        "how well B predicts h, mean σ(s)",
+        "share",
+        applies="only under bdfa, hidden layers have one",
     ),
     Quantity("activity_norm", "activity", "norm of h, mean over images"),
     Quantity("saturated", "activity", "saturated units", "share", applies="only tanh and sigmoid can be saturated"),

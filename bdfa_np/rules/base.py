@@ -312,6 +312,10 @@ class Rule(Habits, ABC):
     def train_feedback(self, result: LossResult) -> None:
         """Learn from this batch what the rule's feedback weights learn; most rules keep them fixed."""
 
+    def feedback_fit(self, result: LossResult) -> Mapping[str, float]:
+        """Return how well each ``B`` does what it is trained for, from 0 to 1, by site; it is only looked at."""
+        return {}
+
     def before_training(self, batches: Iterable[Batch]) -> None:
         """Do what is to be done before the first step of a run, for example a phase that trains the feedback.
 

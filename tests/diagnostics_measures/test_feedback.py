@@ -140,3 +140,52 @@ def test_a_rule_from_outside_may_hold_what_it_likes(nets, measure, tmp_path):
     assert values["feedback_angle"][2] == 0
     assert np.isnan(values["feedback_angle"][:2]).all()
     assert values["feedback_norm"][1] == pytest.approx(24**0.5)
+
+
+def test_what_all_classes_have_in_common_and_the_rank_are_those_of_the_rows_of_b(nets, measure):
+    model = nets("straight", "dfa")
+    B = model.rule.B["feedback1"]
+    values = measure(model, "feedback").values
+    classes = len(B)
+    assert values["feedback_common"][0] == pytest.approx(classes * (B.mean(axis=0) ** 2).sum() / (B**2).sum())
+    singular = np.linalg.svd(B, compute_uv=False)
+    assert values["feedback_rank"][0] == pytest.approx(singular.sum() ** 2 / (singular**2).sum())
+    assert np.isnan(values["feedback_common"][2])
+    assert np.isnan(values["feedback_rank"][2])
+
+
+def test_one_row_for_all_classes_is_all_in_common_and_rows_that_cancel_out_are_nothing(nets, measure):
+    model = nets("straight", "dfa")
+    B = model.rule.B["feedback1"]
+    B[...] = B[:1]
+    values = measure(model, "feedback").values
+    assert values["feedback_common"][0] == pytest.approx(1)
+    assert values["feedback_rank"][0] == pytest.approx(1)
+    B[...] = np.where(np.arange(len(B)) < 2, 1, 0)[:, None] * B[:1]
+    B[1] *= -1
+    assert measure(model, "feedback").values["feedback_common"][0] == pytest.approx(0, abs=1e-12)
+
+
+def test_layerwise_rules_have_neither(nets, measure):
+    values = measure(nets("straight", "fa"), "feedback").values
+    assert np.isnan(values["feedback_common"]).all()
+    assert np.isnan(values["feedback_rank"]).all()
+    assert np.isnan(values["feedback_fit"]).all()
+
+
+@pytest.mark.parametrize("target", ["torch", "label", "mixed", "centred"])
+def test_the_fit_is_the_mean_of_sigma_of_what_bdfa_ascends(nets, probe, measure, target):
+    model = nets("vectors", "bdfa", feedback_target=target)
+    network = model.network
+    values = measure(model, "feedback").values["feedback_fit"]
+    result = model.loss(network.forward(probe.x), probe.labels)
+    for k, site in enumerate(reversed(model.rule.sites), start=1):
+        Y, t = {
+            "torch": np.where(result.targets, 1, 0.25**k * result.outputs),
+            "label": result.targets,
+            "mixed": result.targets + 0.25 * result.probabilities,
+            "centred": result.targets - 1 / result.targets.shape[1],
+        }[target], site.h.reshape(len(probe.x), -1)
+        expected = (1 / (1 + np.exp(-((Y @ model.rule.B[site.name]) * t).sum(axis=1)))).mean()
+        assert values[len(model.rule.sites) - k] == pytest.approx(expected, rel=1e-10)
+    assert np.isnan(values[-1])

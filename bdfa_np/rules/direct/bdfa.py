@@ -1,5 +1,6 @@
 """Bidirectional direct feedback alignment: DFA whose feedback matrices learn."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
 from bdfa_np.backend.formula import formula
 from bdfa_np.declaration import LARGEST, Condition, Option, not_negative
+from bdfa_np.layers import ErrorFeedback
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
@@ -125,8 +127,8 @@ class BDFA(DFA):
             Y[...] = t  # Luo eq. 39
         return Y
 
-    def train_feedback(self, result: LossResult) -> None:
-        """Update every site's ``B`` in place."""
+    def _misses(self, result: LossResult) -> Iterator[tuple[ErrorFeedback, Array, Array, Array]]:
+        """Yield each site, from the top, with its ``Y`` (N, K), ``h`` (N, n) and ``1 - σ(s)`` (N,)."""
         backend = self.backend
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
@@ -135,6 +137,17 @@ class BDFA(DFA):
             s = backend.row_dots(a_hat, h, out=backend.xp.empty(len(Y), Y.dtype))  # (N,); s_i = <Y_i B_l, h_{l,i}>
             miss = backend.xp.empty_like(s)
             backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample
+            yield site, Y, h, miss
+
+    def feedback_fit(self, result: LossResult) -> dict[str, float]:
+        """Return the mean of ``σ(s_i)`` over a batch, by site: near 1, ``B`` learns no more."""
+        return {site.name: 1 - float(miss.astype("float64").mean()) for site, _, _, miss in self._misses(result)}
+
+    def train_feedback(self, result: LossResult) -> None:
+        """Update every site's ``B`` in place."""
+        backend = self.backend
+        for site, Y, h, miss in self._misses(result):
+            B = self.B[site.name]  # (K, n)
             Y *= (self.learning_rate * miss)[:, None]  # (N, K)
             if self.sparsity is None:
                 backend.matmul(Y.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
