@@ -55,9 +55,7 @@ QUANTITIES = (
         main=True,
         applies=_OF_FEEDBACK,
     ),
-    Quantity(
-        "feedback_common", "feedback", "share of B that all classes have in common", "share", applies=_OF_DIRECT
-    ),
+    Quantity("feedback_common", "feedback", "share of B that all classes have in common", "share", applies=_OF_DIRECT),
     Quantity("feedback_rank", "feedback", "effective rank of B", "singular values", applies=_OF_DIRECT),
     Quantity(
         "feedback_fit",

@@ -180,12 +180,13 @@ def test_the_fit_is_the_mean_of_sigma_of_what_bdfa_ascends(nets, probe, measure,
     values = measure(model, "feedback").values["feedback_fit"]
     result = model.loss(network.forward(probe.x), probe.labels)
     for k, site in enumerate(reversed(model.rule.sites), start=1):
-        Y, t = {
+        Y = {
             "torch": np.where(result.targets, 1, 0.25**k * result.outputs),
             "label": result.targets,
             "mixed": result.targets + 0.25 * result.probabilities,
             "centred": result.targets - 1 / result.targets.shape[1],
-        }[target], site.h.reshape(len(probe.x), -1)
-        expected = (1 / (1 + np.exp(-((Y @ model.rule.B[site.name]) * t).sum(axis=1)))).mean()
+        }[target]
+        s = ((Y @ model.rule.B[site.name]) * site.h.reshape(len(probe.x), -1)).sum(axis=1)
+        expected = (1 / (1 + np.exp(-s))).mean()
         assert values[len(model.rule.sites) - k] == pytest.approx(expected, rel=1e-10)
     assert np.isnan(values[-1])

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("distributed")
 import psutil  # which distributed needs
 
+from bdfa_np.runs.store.lock import is_held
 from bdfa_np.study.engine.sequential import Sequential
 from bdfa_np.study.events import Watcher
 from bdfa_np.study.folder import StudyFolder
@@ -258,7 +259,9 @@ class Disturbed:
         for name, before in self.finished.items():
             assert self._state(folder, name) == before, name
         for run in self.runs:
-            if folder.is_finished(run):
+            # A worker whose scheduler is gone may be at a run's last files: what it still writes is no second training.
+            if folder.is_finished(run) and not is_held(folder.run(run)):
+                folder.history(run)  # which completes what a killed process has left half-written
                 self.finished[run.folder] = self._state(folder, run.folder)
 
     @staticmethod

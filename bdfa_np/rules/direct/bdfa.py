@@ -148,11 +148,11 @@ class BDFA(DFA):
         backend = self.backend
         for site, Y, h, miss in self._misses(result):
             B = self.B[site.name]  # (K, n)
-            Y *= (self.learning_rate * miss)[:, None]  # (N, K)
+            scaled = backend.xp.multiply(Y, (self.learning_rate * miss)[:, None], out=Y)  # (N, K)
             if self.sparsity is None:
-                backend.matmul(Y.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
+                backend.matmul(scaled.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
             else:
-                dB = backend.matmul(Y.T, h, out=backend.xp.empty_like(B))
+                dB = backend.matmul(scaled.T, h, out=backend.xp.empty_like(B))
                 backend.elementwise(where_kept, (dB, B), (dB,))
                 B += dB
 
