@@ -96,7 +96,7 @@ def gathered(
     notes: list[str] = []
     if not named:
         raise ConfigError("nothing is named to report on: name a run folder, or a study")
-    texts = [_place(one) for one in named]
+    texts = [place_of(one) for one in named]
     found = subjects(texts, cells=cells, epochs=epochs, trust=trust, note=notes.append)
     again = " ".join(shlex.quote(text) for text in texts)
     again += "".join(f" --cells {shlex.quote(cell)}" for cell in cells)
@@ -115,7 +115,7 @@ def gathered(
     return material
 
 
-def _place(named: Any) -> str:
+def place_of(named: Any) -> str:
     """Return the folder or the name by which a command would have what is named."""
     if isinstance(named, Study):
         return str(default_folder(named.name))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bdfa_np.cli.options import Command, debug_option, trust_option
-from bdfa_np.cli.paths import OutputPath
+from bdfa_np.cli.paths import InputPath, OutputPath
 
 
 @click.command(
@@ -16,7 +16,8 @@ Examples:
   bdfa report runs/dfa -o dfa.html
   bdfa report runs/bp runs/dfa -o both.html
   bdfa report luo-mnist -o luo.html
-  bdfa report studies/sweep --cells '1x400/*' -o sweep.html""",
+  bdfa report studies/sweep --cells '1x400/*' -o sweep.html
+  bdfa report studies/sweep --template page.md.jinja -o page.md""",
 )
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...|STUDY")
 @click.option("-o", "--output", type=OutputPath(), required=True, metavar="FILE", help="The page, whole or not at all.")
@@ -27,9 +28,18 @@ Examples:
     help="Only cells of the study of which the name or a label fits, as in '1x400'; as often as you like.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Runs of the study that were shortened to so many epochs.")
+@click.option(
+    "--template",
+    type=InputPath(),
+    metavar="FILE",
+    help="Fill in a Markdown page of your own on one study instead, with tables and pictures in a folder beside it; "
+    "docs/report.md says how. Such a folder in place of the study makes the page again without runs.",
+)
 @trust_option
 @debug_option
-def report(runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int | None, trust: bool) -> None:
+def report(
+    runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int | None, template: Path | None, trust: bool
+) -> None:
     """Write a page on run folders RUN, or on a STUDY, by its folder, its name or its file.
 
     It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, what the
@@ -39,6 +49,7 @@ def report(runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int 
     from bdfa_np.cli.display import Display
     from bdfa_np.report.writing import write_report
 
-    write_report(runs, output, cells=cells, epochs=epochs, trust=trust, progress=Display().progress)
+    write_report(runs, output, cells=cells, epochs=epochs, template=template, trust=trust, progress=Display().progress)
     if output.is_file():
-        click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+        size = output.stat().st_size
+        click.echo(f"{output}: {f'{size / 1e6:.1f} MB' if size >= 1e5 else f'{size / 1e3:.0f} kB'}", err=True)
