@@ -33,6 +33,7 @@ def curves(
     spread: str = "range",
     training: bool | None = None,
     log: bool | None = None,
+    published: float | None = None,
 ) -> Axes:
     """Draw errors by epoch, the mean over seeds, and mark where the error on the part tested on is lowest.
 
@@ -48,6 +49,8 @@ def curves(
         Whether training errors are drawn too, thin and hollow; of up to three subjects unless given.
     log : bool, optional
         Whether the axis is logarithmic; where the first epochs would squash the others unless given.
+    published : float, optional
+        A published error in percent, which a level line is drawn at.
 
     Returns
     -------
@@ -76,7 +79,11 @@ def curves(
         entries.append(_entry(label, color=look.colour, marker=look.marker, linestyle=look.dash))
     banded = any(len(subject.runs) > 1 for subject in subjects)
     entries += _explained(subjects, parts, shown, training=training, banded=spread if banded else "")
-    _scale(axes, shown, log=log)
+    if published is not None:
+        level = axes.axhline(published, color="0.4", linewidth=0.9, linestyle=(0, (1, 1)), zorder=1)
+        level.set_label(f"published, {published:g}")
+        entries.append(level)
+    _scale(axes, shown, log=log, also=published)
     part = f"{parts[0]} " if len(parts) == 1 and not training else ""
     axes.set(xlabel="epoch", ylabel=f"{part}error, %")
     style.epoch_axis(axes, 1, max(len(one) for lines in shown for one in lines.values()))
@@ -193,10 +200,12 @@ def _explained(
     return found
 
 
-def _scale(axes: Axes, shown: list[dict[str, NDArray[np.float64]]], *, log: bool | None) -> None:
+def _scale(
+    axes: Axes, shown: list[dict[str, NDArray[np.float64]]], *, log: bool | None, also: float | None = None
+) -> None:
     """Make the axis of errors logarithmic where the first epochs would squash the others, else begin it at 0."""
     lines = [line for means in shown for line in means.values()]
-    numbers = np.concatenate(lines)
+    numbers = np.concatenate([*lines, [] if also is None else [also]])
     numbers = numbers[np.isfinite(numbers)]
     if not (numbers > 0).any() or not (squashed(lines) if log is None else log):
         axes.set_ylim(0, max(axes.get_ylim()[1], 1.05 * numbers.max(initial=0)) if (numbers > 0).any() else 1)

@@ -109,6 +109,15 @@ def test_the_axis_may_be_chosen(figures, subject):
     assert figures.curves(subject("dfa", [12.0, 11.0]), log=True).get_yscale() == "log"
 
 
+def test_a_published_error_is_a_level_line_that_is_named_and_in_sight(figures, subject):
+    axes = figures.curves(subject("dfa", [20.0, 10.0, 9.0]), published=1.05, log=True)
+    level = line(axes, "published, 1.05")
+    assert set(level.get_ydata()) == {1.05}
+    assert entries(axes)[-1] == "published, 1.05"
+    low, high = axes.get_ylim()
+    assert low < 1.05 < high
+
+
 def test_a_lone_epoch_has_the_middle_and_no_best(figures, subject):
     axes = figures.curves(subject("dfa", [30.0]))
     assert (list(axes.get_xticks()), axes.get_xlim()) == ([1], (0.5, 1.5))

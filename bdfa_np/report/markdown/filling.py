@@ -81,6 +81,9 @@ def filled(template: Path, tables: RawTables, folder: str) -> tuple[str, list[Pi
         "mean_of": mean_of,
         "picture": _pictures(asked, folder),
         "runs": tables.runs,
+        "epochs": tables.epochs,
+        "layers": tables.layers,
+        "study": tables.cells[0]["study"],
     }
     try:
         return environment.get_template(template.name).render(), asked
