@@ -70,8 +70,8 @@ class BFA(FA):
         ``σ_x``. Luo hands ``x̂ - x`` on without a slope, which is exact for a linear ``σ_x`` under the squared
         loss and for a sigmoid under cross-entropy; take the sigmoid for inputs within 0..1.
     target : {"label", "mixed", "centred"}, default "label"
-        The feedback target ``Y`` (N, K): ``t`` (eq. 23), ``t + α ŷ`` (what eq. 51 has for BDFA), or ``t - 1/K``, which
-        takes out what is drawn for all classes alike.
+        The feedback target ``Y`` (N, K): ``t`` (eq. 23), ``t + α ŷ`` (eq. 51, there of BDFA), or ``t - 1/K``, which
+        takes out what all classes have in common.
     alpha : float, default 0.25
         ``α`` of the target ``mixed``.
 
