@@ -29,6 +29,8 @@ class Condition:
         The values of the other option that the message names.
     reason : str, default ""
         What the message says after the other option's value, for example ``", which adapts its steps itself"``.
+    as_resolved : bool, default False
+        Whether the other option, where it is not given, counts as what it becomes then.
     message : str, optional
         Another message, in which ``{flag}`` and ``{value}`` stand for the option, ``{decider}`` for the other one's
         value and ``{owners}`` for its values that would do.
@@ -38,6 +40,7 @@ class Condition:
     holds: Callable[[Any, Any], bool]
     owners: tuple[str, ...] = ()
     reason: str = ""
+    as_resolved: bool = False
     message: str = "{flag} has no part in {decider_flag} {decider}{reason}{only}: leave it out"
 
     def __repr__(self) -> str:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def digits(subjects: list[Subject], *, axes: Axes | None = None) -> Figure | Axes:
     """Draw what a net generates from a label, beside the mean of the class (Luo, arXiv 1702.07097, figure 6).
 
-    A one-hot label is fed back through B: ``g_{L+1} = t``, ``g_l = f(g_{l+1} B_{l+1}ᵀ)``, ``x̂ = σ_x(g_1 B_1ᵀ)``. What
-    comes out is drawn in raw values, the preparation undone; whitened ones as they are. The means are of the samples
-    that the run tests on.
+    A label is fed back through B: ``g_{L+1} = t``, or ``t - 1/K`` where ``--feedback-target centred`` trained B,
+    ``g_l = f(g_{l+1} B_{l+1}ᵀ)``, ``x̂ = σ_x(g_1 B_1ᵀ)``. What comes out is drawn in raw values, the preparation undone;
+    whitened ones as they are. The means are of the samples that the run tests on.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def panel(run: RunView) -> Panel:
     both, unit = pixels.unprepared(model.preprocessing, np.stack([drawn, means]).reshape(-1, *drawn.shape[1:]))
     both = both.reshape(2, len(labels), *drawn.shape[1:])
     some = f"; {len(labels)} of {K} classes" if len(labels) < K else ""
-    title = f"x̂ of a one-hot label through B, above the mean of the {model.config.tested_on} samples{some}"
+    title = f"x̂ of a label through B, above the mean of the {model.config.tested_on} samples{some}"
     if drawn.ndim == 2:
         return _of_vectors(both, labels, model.class_names, title, unit)
     finite = both[np.isfinite(both)]

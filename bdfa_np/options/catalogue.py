@@ -54,8 +54,10 @@ def owned(
         conditions = [Condition(decider, has, owners=names)]
         found = {owner: as_declared(option, declared[owner]) for owner in names}
         for owner, own in found.items():
-            if own.choices != option.choices:
-                conditions.append(_only(decider, owner, own.choices))
+            for value in option.choices:
+                if value not in own.choices:
+                    having = [name for name in names if value in found[name].choices]
+                    conditions.append(_only(decider, owner, own.choices, value, having))
         if len({own.follows for own in found.values()}) > 1:
             option = _following(option, decider, found.values(), options_of)
         text = option.help.replace("{owners}", ", ".join(names)).replace("{defaults}", _defaults(found))
@@ -86,12 +88,13 @@ def _defaults(found: Mapping[str, Option]) -> str:
     return "; ".join(f"{owner} {own.said_default}" for owner, own in found.items())
 
 
-def _only(decider: str, owner: str, choices: tuple[Any, ...]) -> Condition:
-    """Return the condition that one of several owners takes fewer values than the others."""
+def _only(decider: str, owner: str, choices: Sequence[Any], other: Any, having: Sequence[str]) -> Condition:
+    """Return the condition that an owner has no part in a value, other than its choices, that others have."""
     return Condition(
         decider,
-        lambda chosen, value: chosen != owner or value in (None, *choices),
-        message="{flag} {value} has no part in {decider_flag} {decider}: choose from " + ", ".join(map(str, choices)),
+        lambda chosen, value: chosen != owner or value != other,
+        message=f"{{flag}} {{value}} has no part in {{decider_flag}} {{decider}}, only in {', '.join(having)}: "
+        f"choose from {', '.join(map(str, choices))}",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from bdfa_np.data.recipe import Recipe
-from bdfa_np.declaration import Option, too_long
+from bdfa_np.declaration import Condition, Option, too_long
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.options.catalogue import HEADINGS, OPTIONS, as_declared, own_values
@@ -139,10 +139,17 @@ class Config:
         """Say why an option has no part in this configuration; None where it has one."""
         value = getattr(self, option.name)
         for condition in option.conditions:
-            decider = getattr(self, condition.decider)
+            decider = self._decider(condition)
             if not condition.holds(decider, value):
                 return condition.complaint(option, value, decider)
         return None
+
+    def _decider(self, condition: Condition) -> Any:
+        """Return the value of the option that decides a condition."""
+        option, value = OPTIONS[condition.decider], getattr(self, condition.decider)
+        if value is None and condition.as_resolved and not self.complaint(option):
+            return option.resolved(self)
+        return value
 
     @property
     def tested_on(self) -> str:

@@ -83,6 +83,8 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"gradient": "bdfa", "feedback_target": "mixed"},
     {"gradient": "bdfa", "feedback_target": "centred"},
     {"gradient": "bfa", "feedback_output": "linear", "lr": 0.002},  # nothing bounds what it draws
+    {"gradient": "bfa", "feedback_target": "mixed"},
+    {"gradient": "bfa", "feedback_target": "centred"},
     {"gradient": "fa", "rfb_mag": 0.5},
     {"gradient": "sdfa", "rfb_init": "normal"},
     {"gradient": "bdfa", "feedback_sparsity": 2},

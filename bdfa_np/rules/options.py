@@ -2,6 +2,7 @@
 
 from bdfa_np.declaration import Condition, Option, magnitude, not_negative
 from bdfa_np.optim import OPTIMIZERS
+from bdfa_np.rules.targets import ALPHA, SHARED_TARGETS, TARGETS_WITH_ALPHA
 
 RFB_MAG = Option(
     "rfb_mag",
@@ -21,6 +22,36 @@ FEEDBACK_LR = Option(
     keyword="learning_rate",
 )
 """A rule says what it is where it is not given: ``replace(FEEDBACK_LR, follows=0.01)``."""
+
+FEEDBACK_TARGET = Option(
+    "feedback_target",
+    None,
+    "What B learns from: bdfa to predict activities, bfa to draw the input; torch: bdfa alone.  [default: {defaults}]",
+    kind=str,
+    choices=SHARED_TARGETS,
+    keyword="target",
+    follows="label",
+    source="label: Luo et al., arXiv 1702.07097, eq. 23 and 39; mixed: eq. 51; torch: the Torch code",
+)
+
+FEEDBACK_ALPHA = Option(
+    "feedback_alpha",
+    None,
+    f"{{owners}}: α of the targets {' and '.join(TARGETS_WITH_ALPHA)}.  [default: {ALPHA:g}]",
+    kind=float,
+    check=not_negative,
+    keyword="alpha",
+    follows=ALPHA,
+    conditions=(
+        Condition(
+            "feedback_target",
+            lambda target, _: target in (None, *TARGETS_WITH_ALPHA),
+            owners=TARGETS_WITH_ALPHA,
+            as_resolved=True,
+        ),
+    ),
+    source="Luo et al., arXiv 1702.07097, eq. 51",
+)
 
 FEEDBACK_OPTIMIZER = Option(
     "feedback_optimizer",

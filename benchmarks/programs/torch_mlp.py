@@ -24,7 +24,8 @@ from programs.torch_data import tensor_batches, tensors
 from programs.torch_optimizers import PRIVATE_OPTIMIZERS, PUBLIC_OPTIMIZERS
 from torch import Tensor
 
-from bdfa_np.rules.direct.bdfa import FEEDBACK_ALPHA, LEARNING_RATE
+from bdfa_np.rules.direct.bdfa import LEARNING_RATE
+from bdfa_np.rules.targets import ALPHA
 
 aten = torch.ops.aten
 
@@ -162,7 +163,7 @@ class ByHand:
         known = t.bool()
         for k, i in enumerate(reversed(range(1, self.top)), start=1):
             B, h = self.p[f"feedback{i}.B"], self.flat(self.h[i])
-            Y = torch.mul(self.h[self.top], FEEDBACK_ALPHA**k).masked_fill_(known, 1)
+            Y = torch.mul(self.h[self.top], ALPHA**k).masked_fill_(known, 1)
             s = torch.linalg.vecdot(product(Y, B, private=self.private), h)
             Y.mul_(s.neg_().sigmoid_()[:, None])
             B.addmm_(Y.t(), h, alpha=LEARNING_RATE)

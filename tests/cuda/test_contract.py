@@ -199,6 +199,8 @@ OPTIONS = [
     {"gradient": "bdfa", "feedback_target": "centred", "feedback_lr": 0.01},
     {"gradient": "bfa", "feedback_output": "linear", "nonlin": "relu"},
     {"gradient": "bfa", "nonlin": "sigm"},
+    {"gradient": "bfa", "feedback_target": "mixed"},
+    {"gradient": "bfa", "feedback_target": "centred"},
     {"gradient": "fa", "rfb_mag": 0.5},
     {"gradient": "bdfa", "feedback_sparsity": 2, "feedback_lr": 0.01},
     {"gradient": "dfa", "feedback_shared": True},

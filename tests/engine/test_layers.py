@@ -206,7 +206,7 @@ def test_without_bias_no_layer_has_one():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batchnorm": 2}, "--batchnorm 2 has no part in --network mlp: choose from 0, 1"),
+        ({"batchnorm": 2}, "--batchnorm 2 has no part in --network mlp, only in conv: choose from 0, 1"),
         ({"network": "conv", "num_hidden": 100}, "--num-hidden has no part in --network conv"),
         ({"network": "conv", "num_layers": 3}, "--num-layers has no part in --network conv"),
         ({"dropout": 3}, "--dropout 3: choose from 0, 1, 2"),

@@ -43,7 +43,7 @@ def texts(figure):
         (
             "digits",
             "a hundred classes",
-            "x̂ of a one-hot label through B, above the mean of the test samples; 10 of 100 classes",
+            "x̂ of a label through B, above the mean of the test samples; 10 of 100 classes",
         ),
         ("digits", "vectors of bfa", "species 11 mean"),
         ("errors", "validated convolutions in colour", " validation images"),

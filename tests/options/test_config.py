@@ -48,6 +48,9 @@ def test_resolving_fills_in_the_rules_own_options_and_leaves_threads_to_the_run(
     )
     assert (config.feedback_target, config.feedback_lr, config.feedback_alpha) == ("torch", 5e-5, 0.25)
     assert Config(feedback_target="label").resolve().feedback_alpha is None
+    of_bfa = [Config(gradient="bfa", feedback_target=target).resolve() for target in (None, "mixed", "centred")]
+    assert [one.feedback_target for one in of_bfa] == ["label", "mixed", "centred"]
+    assert [one.feedback_alpha for one in of_bfa] == [None, 0.25, None]
     assert Config(gradient="dfa").resolve().feedback_lr is None
     assert Config(gradient="bfa").resolve().feedback_output == "sigmoid"
     assert Config(gradient="bfa", feedback_output="auto").resolve().feedback_output == "sigmoid"
@@ -125,7 +128,21 @@ def test_a_value_out_of_range_is_refused_by_its_options_name(name, value):
     ("options", "message"),
     [
         ({"gradient": "bfa", "feedback_lr": 5e-5}, "--feedback-lr has no part in --gradient bfa"),
-        ({"gradient": "dfa", "feedback_target": "label"}, "--feedback-target has no part in --gradient dfa"),
+        (
+            {"gradient": "dfa", "feedback_target": "label"},
+            "--feedback-target has no part in --gradient dfa, only in bfa",
+        ),
+        (
+            {"gradient": "bfa", "feedback_target": "torch"},
+            "--feedback-target torch has no part in --gradient bfa, only in bdfa: choose from label, mixed, centred$",
+        ),
+        *[
+            (
+                {"gradient": "bfa", "feedback_target": target, "feedback_alpha": 0.25},
+                f"--feedback-alpha has no part in --feedback-target {target or 'label'}, only in mixed, torch: ",
+            )
+            for target in (None, "label", "centred")
+        ],
         ({"gradient": "bdfa", "feedback_output": "linear"}, "--feedback-output has no part in --gradient bdfa"),
         ({"gradient": "bp", "rfb_mag": 0.1}, "--rfb-mag has no part in --gradient bp"),
         (
@@ -272,7 +289,7 @@ def test_what_is_declared_decides_who_has_an_option_and_nothing_else():
     owners = {name: [one.owners for one in option.conditions if one.owners] for name, option in OPTIONS.items()}
     for option in ("feedback_lr", "rfb_mag"):
         assert owners[option] == [tuple(name for name, rule in RULES.items() if option in names(rule.options))]
-    assert owners["feedback_target"] == [("bdfa",)]
+    assert owners["feedback_target"] == [("bfa", "bdfa")]
     assert owners["num_hidden"] == [("mlp",)]
     assert owners["momentum"] == [("sgd", "nag")]
 

@@ -7,42 +7,22 @@ from typing import ClassVar
 from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
 from bdfa_np.backend.formula import formula
-from bdfa_np.declaration import LARGEST, Condition, Option, not_negative
+from bdfa_np.declaration import LARGEST, Option
 from bdfa_np.layers import ErrorFeedback
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.direct.feedback import OF_TRAINED, where_kept
-from bdfa_np.rules.options import FEEDBACK_LR
+from bdfa_np.rules.options import FEEDBACK_ALPHA, FEEDBACK_LR, FEEDBACK_TARGET
+from bdfa_np.rules.targets import ALPHA, SHARED_TARGETS, feedback_target
 
 LEARNING_RATE = 5e-5
-FEEDBACK_ALPHA = 0.25
-TARGETS_WITH_ALPHA = ("torch", "mixed")
-TARGETS = (*TARGETS_WITH_ALPHA, "label", "centred")
+TARGETS = (*SHARED_TARGETS, "torch")
 
 OPTIONS = (
-    Option(
-        "feedback_target",
-        None,
-        "bdfa: what B learns to predict from.  [default: torch]",
-        kind=str,
-        choices=TARGETS,
-        keyword="target",
-        follows="torch",
-        source="torch: the Torch code; label: Luo et al., arXiv 1702.07097, eq. 39; mixed: eq. 51",
-    ),
+    replace(FEEDBACK_TARGET, choices=TARGETS, follows="torch"),
     replace(FEEDBACK_LR, follows=LEARNING_RATE, source="the Torch code"),
-    Option(
-        "feedback_alpha",
-        None,
-        f"bdfa: α of the targets torch and mixed.  [default: {FEEDBACK_ALPHA:g}]",
-        kind=float,
-        check=not_negative,
-        keyword="alpha",
-        follows=FEEDBACK_ALPHA,
-        conditions=(Condition("feedback_target", lambda target, _: target in (None, *TARGETS_WITH_ALPHA)),),
-        source="Luo et al., arXiv 1702.07097, eq. 51",
-    ),
+    FEEDBACK_ALPHA,
 )
 
 
@@ -94,7 +74,7 @@ class BDFA(DFA):
         sparsity: int | None = None,
         learning_rate: float = LEARNING_RATE,
         target: str = "torch",
-        alpha: float = FEEDBACK_ALPHA,
+        alpha: float = ALPHA,
     ) -> None:
         super().__init__(network, magnitude=magnitude, initial=initial, sparsity=sparsity)
         if target not in TARGETS:
@@ -115,16 +95,11 @@ class BDFA(DFA):
         shared tensor in place; ``label`` is ``t`` (Luo eq. 39); ``mixed`` is ``t + α ŷ`` (Luo eq. 51);
         ``centred`` is ``t - 1/K``, which takes out what the rows of all classes would learn in common.
         """
-        elementwise, t = self.backend.elementwise, result.targets
+        t = result.targets
+        if self.target != "torch":
+            return feedback_target(self.backend, self.target, t, result.probabilities, self.alpha)
         Y = self.backend.xp.empty_like(t)
-        if self.target == "torch":
-            elementwise(replaced_at_label, (result.outputs, t), (Y,), scale=self.alpha**k)
-        elif self.target == "mixed":
-            elementwise(with_share, (t, result.probabilities), (Y,), alpha=self.alpha)  # Luo eq. 51
-        elif self.target == "centred":
-            elementwise(less_mean, (t,), (Y,), mean=1 / t.shape[1])
-        else:
-            Y[...] = t  # Luo eq. 39
+        self.backend.elementwise(replaced_at_label, (result.outputs, t), (Y,), scale=self.alpha**k)
         return Y
 
     def _misses(self, result: LossResult) -> Iterator[tuple[ErrorFeedback, Array, Array, Array]]:
@@ -161,18 +136,6 @@ class BDFA(DFA):
 def replaced_at_label(o, t, *, scale):
     """``scale · o`` where ``t`` is 0, and 1 where it is 1."""
     return (1 - t) * (scale * o) + t
-
-
-@formula
-def with_share(t, probability, *, alpha):
-    """``t + α ŷ``."""
-    return t + alpha * probability
-
-
-@formula
-def less_mean(t, *, mean):
-    """``t - 1/K``."""
-    return t - mean
 
 
 @formula

@@ -25,7 +25,8 @@ from bdfa_np.losses import LossResult, check_labels
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.fa import FA
-from bdfa_np.rules.options import RFB_MAG
+from bdfa_np.rules.options import FEEDBACK_ALPHA, FEEDBACK_TARGET, RFB_MAG
+from bdfa_np.rules.targets import ALPHA, MIXED, SHARED_TARGETS, feedback_target
 
 OUTPUTS = ("sigmoid", "linear")
 
@@ -47,10 +48,10 @@ FEEDBACK_OUTPUT = Option(
 class BFA(FA):
     """FA in which ``B`` is trained in a feedback phase of its own (Luo et al., arXiv 1702.07097, eq. 15-29).
 
-    After the forward phase, which is FA with the current ``B``, the input is generated from the label through
-    ``B``, and ``B`` learns with an error that the forward weights carry::
+    After the forward phase, which is FA with the current ``B``, the input is generated from the feedback target ``Y``,
+    Luo's being the label ``t``, through ``B``, and ``B`` learns with an error that the forward weights carry::
 
-        g_{L+1} = t;   g_l = f(g_{l+1} B_{l+1}ᵀ) for l = L..1;   x̂ = σ_x(g_1 B_1ᵀ)
+        g_{L+1} = Y;   g_l = f(g_{l+1} B_{l+1}ᵀ) for l = L..1;   x̂ = σ_x(g_1 B_1ᵀ)
         ε_0 = x̂ - x;   ε_l = (ε_{l-1} W_l) ⊙ f'(g_l);            dB_l = ε_{l-1}ᵀ g_l for l = 1..L+1
 
     The phase has no biases, dropout or batch normalisation. ``B`` is trained by the same optimizer, at the same
@@ -68,11 +69,16 @@ class BFA(FA):
     output : {"sigmoid", "linear"}, default "sigmoid"
         ``σ_x``. Luo hands ``x̂ - x`` on without a slope, which is exact for a linear ``σ_x`` under the squared
         loss and for a sigmoid under cross-entropy; take the sigmoid for inputs within 0..1.
+    target : {"label", "mixed", "centred"}, default "label"
+        The feedback target ``Y`` (N, K): ``t`` (eq. 23), ``t + α ŷ`` (eq. 51, there of BDFA), or ``t - 1/K``, which
+        takes out what all classes have in common.
+    alpha : float, default 0.25
+        ``α`` of the target ``mixed``.
 
     Raises
     ------
     ValueError
-        If the output is unknown, or the network has a layer that cannot be generated through.
+        If the output or the target is unknown, or the network has a layer that cannot be generated through.
     """
 
     name = "bfa"
@@ -80,14 +86,26 @@ class BFA(FA):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W, and B by dB_l = ε_{l-1}ᵀ g_l, the gradient of ½‖x̂ - x‖² of the drawn input"
     source = "Luo et al., arXiv 1702.07097, eq. 15-29"
-    options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_OUTPUT)
+    options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_TARGET, FEEDBACK_ALPHA, FEEDBACK_OUTPUT)
     trains_feedback = True
 
-    def __init__(self, network: Sequential, *, magnitude: float = 0.0, output: str = "sigmoid") -> None:
+    def __init__(
+        self,
+        network: Sequential,
+        *,
+        magnitude: float = 0.0,
+        output: str = "sigmoid",
+        target: str = "label",
+        alpha: float = ALPHA,
+    ) -> None:
         super().__init__(network, magnitude=magnitude)
         if output not in OUTPUTS:
             raise ValueError(f"unknown feedback output {output!r}: choose from {', '.join(OUTPUTS)}")
+        if target not in SHARED_TARGETS:
+            raise ValueError(f"unknown feedback target {target!r}: choose from {', '.join(SHARED_TARGETS)}")
         self.output = output
+        self.target = target
+        self.alpha = alpha
         self._drawn_through = _Slope(Sigmoid(), network.input_shape, self) if output == "sigmoid" else None
         self.stages = self._read(network)
 
@@ -114,7 +132,10 @@ class BFA(FA):
         return [self.network.weights, self.feedback]
 
     def generate(self, labels: Array) -> Array:
-        """Draw the inputs that belong to labels (Luo, figure 6).
+        """Draw the inputs that belong to labels (Luo, figure 6), each from the feedback target of its label.
+
+        That is ``t - 1/K`` under the target ``centred``, else ``t``: under ``mixed`` too, since a label alone has no
+        outputs that could be mixed with it.
 
         Parameters
         ----------
@@ -136,18 +157,24 @@ class BFA(FA):
         (K,) = self.network.output_shape
         classes = self.backend.asarray(labels)
         check_labels(self.backend.to_host(classes), len(classes), K)
-        return self._generate(self.backend.one_hot(classes, K)).copy()
+        return self._generate(self._target(self.backend.one_hot(classes, K))).copy()
 
-    def _generate(self, t: Array) -> Array:
+    def _target(self, t: Array, probabilities: Array | None = None) -> Array:
+        """Return ``Y`` (N, K) of one-hot labels ``t``, and of ``ŷ`` where there is one."""
+        if self.target == "label" or (self.target == MIXED and probabilities is None):
+            return t  # Luo eq. 23
+        return feedback_target(self.backend, self.target, t, probabilities, self.alpha)
+
+    def _generate(self, Y: Array) -> Array:
         """Return ``x̂`` (N, *input_shape), and leave in each stage what came to it from above."""
-        g = t  # (N, K)
+        g = Y  # (N, K)
         for stage in reversed(self.stages):
             g = stage.down(g)  # Luo eq. 23-25
         return g if self._drawn_through is None else self._drawn_through.down(g)  # Luo eq. 25
 
     def train_feedback(self, result: LossResult) -> None:
         """Run the feedback phase; the gradients of ``B`` are left for the optimizer."""
-        drawn = self._generate(result.targets)
+        drawn = self._generate(self._target(result.targets, result.probabilities))
         epsilon: Array = self.backend.xp.subtract(drawn, self.network.x, out=drawn)  # Luo eq. 26: ε_0 = x̂ - x
         for stage in self.stages:
             stage.learn(epsilon)  # Luo eq. 29

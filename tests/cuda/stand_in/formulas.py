@@ -14,6 +14,7 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.optim.base import decayed
 from bdfa_np.optim.gradient_descent import ahead, descend, shrink_and_descend
 from bdfa_np.parameters import ParameterVector
+from bdfa_np.rules import targets
 from bdfa_np.rules.direct import bdfa, feedback
 from bdfa_np.rules.layerwise import brsf, wm
 from bdfa_np.rules.signs import scaled_sign
@@ -86,8 +87,8 @@ FORMULAS = {name: update(name) for name in OPTIMIZERS} | {
     "ce": FormulaCase(CrossEntropy.ce, (0, 1), (2, 3, 4), {"batch_size": 64.0}, exact=False),
     "mse": FormulaCase(MeanSquaredError.mse, (0, 1), (2, 3), {"batch_size": 64.0, "share": 0.1}),
     "target torch": FormulaCase(bdfa.replaced_at_label, (0, 1), (2,), {"scale": 0.25}),
-    "target mixed": FormulaCase(bdfa.with_share, (0, 1), (2,), {"alpha": 0.25}),
-    "target centred": FormulaCase(bdfa.less_mean, (0,), (1,), {"mean": 0.1}),
+    "target mixed": FormulaCase(targets.with_share, (0, 1), (2,), {"alpha": 0.25}),
+    "target centred": FormulaCase(targets.less_mean, (0,), (1,), {"mean": 0.1}),
     "miss": FormulaCase(bdfa.miss_of, (0,), (1,), exact=False),
     "batch norm": FormulaCase(
         batchnorm.with_averages,
