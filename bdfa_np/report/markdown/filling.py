@@ -19,9 +19,9 @@ from bdfa_np.study.table.sheet import literal
 
 DECIMALS = 2
 NOT_RUN = "not run"
-"""What stands for a sample of no run."""
-NOT_KNOWN = "not known"
-"""What stands for a number that there is not: of a deviation of one run, what was not published."""
+"""What stands where there is no number."""
+NO_TEST = "no test"
+"""What stands for a p-value where there are too few runs, or none of them differ."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ def shown(value: Any) -> Any:
         return value.name
     if callable(value) and not isinstance(value, Undefined):
         raise TypeError("a function stands where its value is wanted: write its parentheses, as in cell.after(1)")
-    return NOT_KNOWN if value is None else value
+    return NOT_RUN if value is None else value
 
 
 def decimals(value: float | Sample | str | None, count: int = DECIMALS) -> str:
     """Return a number, a sample's mean, or a number of a raw table, with some decimals."""
     found = _number(value)
-    return _missing(value) if found is None else f"{round(found, count) + 0.0:.{count}f}"
+    return NOT_RUN if found is None else f"{round(found, count) + 0.0:.{count}f}"
 
 
 def signed(value: float | Sample | str | None, count: int = DECIMALS) -> str:
@@ -168,7 +168,7 @@ def signed(value: float | Sample | str | None, count: int = DECIMALS) -> str:
 def p_value(value: float | None) -> str:
     """Return a p-value."""
     if value is None:
-        return NOT_KNOWN
+        return NO_TEST
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
@@ -176,7 +176,7 @@ def duration(seconds: float | Sample | str | None) -> str:
     """Return how long something took."""
     found = _number(seconds)
     if found is None:
-        return _missing(seconds)
+        return NOT_RUN
     if found < 120:
         return f"{found:.1f} s" if found < 10 else f"{found:.0f} s"
     minutes = round(found / 60)
@@ -187,10 +187,6 @@ def _number(value: float | Sample | str | None) -> float | None:
     if isinstance(value, Sample):
         return value.mean
     return number(value) if isinstance(value, str) else value
-
-
-def _missing(value: object) -> str:
-    return NOT_RUN if isinstance(value, Sample) else NOT_KNOWN
 
 
 def _one(cells: Sequence[PageCell], name: str) -> PageCell:

@@ -161,6 +161,8 @@ def _rows(name: str, file: Path) -> list[Row]:
 
 def _check_whole(tables: RawTables, folder: Path) -> None:
     """Refuse tables of which rows are missing, as far as others tell."""
+    if not tables.cells:
+        raise RunError(f"{folder}: cells.csv has no cell: write the tables anew from the study's runs")
     runs = Counter(row["cell"] for row in tables.runs)
     for row in tables.cells:
         if runs[row["cell"]] != int(row["seeds"]):
