@@ -114,6 +114,9 @@ class PageCell:
     _epochs: list[Row] = field(repr=False)
     _layers: list[Row] = field(repr=False)
 
+    def __str__(self) -> str:
+        return self.name
+
     def __getitem__(self, axis: str) -> str:
         """Return its label on an axis."""
         if axis in self.labels:

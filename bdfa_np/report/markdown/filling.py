@@ -78,6 +78,8 @@ def filled(template: Path, tables: RawTables, folder: str) -> tuple[str, list[Pi
     def load(name: str) -> tuple[str, str, Callable[[], bool]]:
         try:
             source, file, is_current = folder_of_templates.get_source(environment, name)
+        except jinja2.TemplateNotFound:
+            raise
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{template.parent / name} cannot be read ({error}): write it in UTF-8") from error
         loaded.append(file)
@@ -146,8 +148,6 @@ def shown(value: Any) -> Any:
         return f"{decimals(value[0])} to {decimals(value[1])}"
     if isinstance(value, float):
         return decimals(value)
-    if isinstance(value, PageCell):
-        return value.name
     if callable(value) and not isinstance(value, Undefined):
         raise TypeError("a function stands where its value is wanted: write its parentheses, as in cell.after(1)")
     return NOT_RUN if value is None else value
