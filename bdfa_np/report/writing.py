@@ -103,9 +103,12 @@ def _one_study(named: Sequence[Any]) -> str:
 
 
 def check_page(path: Path, suffixes: Sequence[str] = SUFFIXES) -> Path:
-    """Return a report's path; raise `ConfigError` where a file of this name would not be opened as a page."""
+    """Return a report's path; raise `ConfigError` where a file of this name would not be opened as a page.
+
+    A page from a template has a folder beside it, and is no device.
+    """
     is_file = path.is_file() or not path.exists()  # else a device or a pipe, whose name says nothing
-    if is_file and path.suffix.lower() not in suffixes:
+    if (is_file or suffixes == MARKDOWN) and path.suffix.lower() not in suffixes:
         other = "which a browser prints to PDF" if suffixes == SUFFIXES else "or leave --template out for HTML"
         what = "a report" if suffixes == SUFFIXES else "a page from a template"
         raise ConfigError(f"{path}: {what} is written as {' or '.join(suffixes)}: name such a file, {other}")

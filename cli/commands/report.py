@@ -50,6 +50,8 @@ def report(
     from bdfa_np.report.writing import write_report
 
     write_report(runs, output, cells=cells, epochs=epochs, template=template, trust=trust, progress=Display().progress)
-    if output.is_file():
+    if template is not None:
+        click.echo(f"{output}: its tables and pictures are in {output.with_suffix('')}", err=True)
+    elif output.is_file():
         size = output.stat().st_size
         click.echo(f"{output}: {f'{size / 1e6:.1f} MB' if size >= 1e5 else f'{size / 1e3:.0f} kB'}", err=True)

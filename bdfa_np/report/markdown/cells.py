@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from statistics import fmean
 
 from bdfa_np.errors import ConfigError
-from bdfa_np.report.markdown.raw import AXIS, OPTION, RawTables, Row, number
-from bdfa_np.study.statistics import Summary, summary
+from bdfa_np.report.markdown.raw import AXIS, COLUMNS, OPTION, RawTables, Row, number
+from bdfa_np.study.statistics import Summary, summary, welch
 
-FIGURES = ("last", "best", "test", "train", "best_epoch", "seconds", "seconds_per_epoch")
+FIGURES = tuple(name for name, kind in COLUMNS["runs"].items() if kind is number)
 """What a finished run has a number of."""
 
 
@@ -72,8 +72,6 @@ class Sample:
 
     def welch(self, other: Sample) -> float | None:
         """Return the p-value of Welch's test against another sample; None where there is none."""
-        from bdfa_np.study.statistics import welch
-
         return welch(self._summary, other._summary)
 
 
@@ -81,8 +79,8 @@ class Sample:
 class PageCell:
     """A cell of a study, as a template sees it.
 
-    The figures of its finished runs are samples by name: `last`, `best` and `test` in percent, `train` the training
-    error, `best_epoch`, `seconds`, `seconds_per_epoch`.
+    The figures of its finished runs are samples by name: `last`, `best` and `test` in percent, `train` the same of the
+    training images in the last epoch, `best_epoch`, `seconds`, `seconds_per_epoch`.
 
     Attributes
     ----------
@@ -99,7 +97,7 @@ class PageCell:
     seeds : int
         How many runs are planned.
     epochs : int
-        How many epochs each is to have.
+        How many epochs the study asks of each; shortened runs have fewer.
     runs : list of dict
         Its rows of the runs' table.
     """
@@ -116,9 +114,18 @@ class PageCell:
     _epochs: list[Row] = field(repr=False)
     _layers: list[Row] = field(repr=False)
 
+    def __str__(self) -> str:
+        return self.name
+
     def __getitem__(self, axis: str) -> str:
         """Return its label on an axis."""
-        return self.labels[axis]
+        if axis in self.labels:
+            return self.labels[axis]
+        if hasattr(self, axis):
+            raise KeyError(axis)  # of which Jinja makes the attribute of this name
+        raise ConfigError(
+            f"a cell has no {axis}: its labels are on {', '.join(self.labels)}, its figures {', '.join(FIGURES)}"
+        )
 
     def __getattr__(self, name: str) -> Sample:
         if name not in FIGURES:
@@ -136,15 +143,40 @@ class PageCell:
         return len(self.finished) == self.seeds
 
     def after(self, epoch: int) -> Sample:
-        """Return the errors that its runs, finished or not, had after an epoch."""
-        return _sample(row["tested"] for row in self._epochs if int(row["epoch"]) == epoch)
+        """Return the errors that its runs, finished or not, had after an epoch.
+
+        Raises
+        ------
+        ConfigError
+            If a run was longer and has no row of this epoch.
+        """
+        rows = [row for row in self._epochs if int(row["epoch"]) == epoch]
+        if len(rows) < sum(int(row["epochs"]) >= epoch for row in self.runs):
+            kept = ", ".join(dict.fromkeys(row["epoch"] for row in self._epochs))
+            raise ConfigError(f"{self.name} has no row of epoch {epoch}: there are {kept}")
+        return _sample(row["tested"] for row in rows)
 
     def measured(self, quantity: str, layer: str, epoch: float | None = None) -> Sample:
-        """Return what was measured of a layer of finished runs: after an epoch, the last one unless it is named."""
+        """Return what was measured of a layer of finished runs: after an epoch, the last one unless it is named.
+
+        Raises
+        ------
+        ConfigError
+            If other quantities, layers or epochs were measured, and not this one.
+        """
         seeds = {row["seed"] for row in self.finished}
-        rows = [row for row in self._layers if row["layer"] == layer and row["seed"] in seeds]
-        when = epoch if epoch is not None else max((float(row["epoch"]) for row in rows), default=0.0)
-        return _sample(row[quantity] for row in rows if float(row["epoch"]) == when)
+        rows = [row for row in self._layers if row["seed"] in seeds]
+        if not rows:
+            return Sample([])
+        _check_measured(self.name, "quantity", quantity, [name for name in rows[0] if name not in COLUMNS["layers"]])
+        _check_measured(self.name, "layer", layer, self.layers)
+        ends = {row["seed"]: float(row["epoch"]) for row in rows}
+        if epoch is not None:
+            _check_measured(self.name, "epoch", epoch, list(dict.fromkeys(float(row["epoch"]) for row in rows)))
+            ends = dict.fromkeys(ends, float(epoch))
+        return _sample(
+            row[quantity] for row in rows if row["layer"] == layer and float(row["epoch"]) == ends[row["seed"]]
+        )
 
     @property
     def layers(self) -> list[str]:
@@ -210,7 +242,12 @@ def _cell(tables: RawTables, row: Row) -> PageCell:
 
 
 def _fits(cell: PageCell, pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (cell.name, *cell.labels.values()))
+    return any(pattern == name or fnmatchcase(name, pattern) for name in (cell.name, *cell.labels.values()))
+
+
+def _check_measured(cell: str, what: str, named: object, there: Sequence[object]) -> None:
+    if named not in there:
+        raise ConfigError(f"of {cell} the {what} {named} was not measured: there are {', '.join(map(str, there))}")
 
 
 def _sample(texts: Iterable[str]) -> Sample:

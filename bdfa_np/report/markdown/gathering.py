@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bdfa_np.report.markdown.raw import AXIS, OPTION, RawTables, texts
+from bdfa_np.report.markdown.raw import AXIS, OPTION, RawTables
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import lowest
 from bdfa_np.study.cell import Cell
@@ -49,14 +49,13 @@ def gathered(study: Study, folder: Path, *, cells: Sequence[str] = (), epochs: i
     runs_folder = opened(study, folder)
     wrong = unsearched(study, runs_folder, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
     study = with_choices(study, runs_folder, epochs=epochs)
-    tables = RawTables([], [], [], [])
-    for cell in chosen_cells(study, cells):
-        tables.cells.append(texts(_of_cell(study, cell)))
-    for found in find(runs_folder, plan(study, cells=cells, epochs=epochs), wrong):
-        tables.runs.append(texts(_of_run(study, found)))
-        tables.epochs.extend(texts(row) for row in _epochs(study, found))
-        tables.layers.extend(texts(row) for row in _layers(found, runs_folder.run(found.run)))
-    return tables
+    found = list(find(runs_folder, plan(study, cells=cells, epochs=epochs), wrong))
+    return RawTables.of(
+        cells=[_of_cell(study, cell) for cell in chosen_cells(study, cells)],
+        runs=[_of_run(study, one) for one in found],
+        epochs=[row for one in found for row in _epochs(study, one)],
+        layers=[row for one in found for row in _layers(one, runs_folder.run(one.run))],
+    )
 
 
 def _of_cell(study: Study, cell: Cell) -> dict[str, Any]:

@@ -113,8 +113,8 @@ class StudyTable(ABC):
         rule = ["--:" if title in sheet.right else ":--" for title in sheet.columns]
         rows = [_markdown_row(row) for row in (sheet.columns, *sheet.rows)]
         table = [rows[0], f"| {' | '.join(rule)} |", *rows[1:]]
-        above = [f"**{_markdown(sheet.title)}**", "", _markdown(sheet.heading), ""]
-        below = ["", *(f"- {_markdown(line)}" for line in sheet.lines)] if sheet.lines else []
+        above = [f"**{literal(sheet.title)}**", "", literal(sheet.heading), ""]
+        below = ["", *(f"- {literal(line)}" for line in sheet.lines)] if sheet.lines else []
         return "\n".join([*above, *table, *below]) + "\n"
 
     def latex(self) -> str:
@@ -174,12 +174,12 @@ def _width(text: str) -> int:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_markdown(' '.join(cell.split())) for cell in cells)} |"
+    return f"| {' | '.join(literal(' '.join(cell.split())) for cell in cells)} |"
 
 
 _OBEYED = str.maketrans({sign: f"\\{sign}" for sign in r"\`*_{}[]<>|~#$&"})
 
 
-def _markdown(text: str) -> str:
+def literal(text: str) -> str:
     """Return a text of which Markdown takes every character as it is."""
     return text.translate(_OBEYED)
