@@ -41,13 +41,13 @@ def write_report(
 
     With a template it is a page of your own on one study, in Markdown, whose numbers are filled in: docs/report.md says
     with what. Beside ``page.md`` a folder ``page`` has the raw tables, as CSV, and the pictures; named in place of the
-    study, it makes the page again without the runs.
+    study, it makes the page again without the runs, byte for byte.
 
     Parameters
     ----------
     runs : path, TrainingResult or Study, or sequence of these
         Run folders, or what `bdfa_np.train` returned with ``save``; or one study: its folder, its name where it was run
-        in ``studies``, or itself.
+        in ``studies``, or itself. With a template a study, or the folder of tables beside such a page.
     output : path
         The file, ``.html`` or ``.htm``, and with a template ``.md``, which is written whole or not at all.
     cells : str or sequence of str, optional
@@ -55,7 +55,8 @@ def write_report(
     epochs : int, optional
         Of a study the runs that were shortened to so many epochs.
     template : path, optional
-        A Markdown page with Jinja's placeholders.
+        A Markdown page with Jinja's placeholders, in UTF-8; what it includes lies in its folder. It is run in a sandbox:
+        it sees the tables alone, and cannot change them.
     trust : bool, default False
         Whether a net or a rule may be run that comes from a file which you have never named; see `load_run`. What
         needs it is left out otherwise, and the page says so.

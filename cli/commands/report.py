@@ -44,7 +44,8 @@ def report(
 
     It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, what the
     nets look at, confusion, the images that were got most wrong, versions and machines, and the commands that repeat
-    it. A reader may choose what is shown, sort tables, and print it. It needs the extra 'report'.
+    it. A reader may choose what is shown, sort tables, and print it. With --template it is Markdown of your own
+    instead. It needs the extra 'report'.
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.report.writing import write_report

@@ -65,6 +65,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "compare RUNS": ("RUNS", ["compare", "run", "{}"]),
     "watch RUN": ("RUN", ["watch", "{}"]),
     "report --output": ("--output", ["report", "run", "--output", "{}"]),
+    "report --template": ("--template", ["report", "swept", "--output", "page.md", "--template", "{}"]),
     "study new FILE": ("FILE", ["study", "new", "{}"]),
     "study run --save": ("--save", [*STUDY, "--save", "{}"]),
     "study run --datapath": ("--datapath", [*STUDY, "--save", "new", "--datapath", "{}"]),

@@ -58,7 +58,7 @@ def test_a_difference_has_its_sign_unless_it_rounds_to_nothing(value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.05, "0.0500"), (1.0, "1.0000"), (1e-4, "0.0001"), (9.99e-5, "< 0.0001"), (0.0, "< 0.0001"), (None, "no test")],
+    [(0.05, "0.0500"), (1.0, "1.0000"), (1e-4, "0.0001"), (9.99e-5, "< 0.0001"), (0.0, "< 0.0001"), (None, "unknown")],
 )
 def test_a_p_value_has_four_decimals(value, text):
     assert p_value(value) == text

@@ -20,8 +20,8 @@ from bdfa_np.study.table.sheet import literal
 DECIMALS = 2
 NOT_RUN = "not run"
 """What stands where there is no number."""
-NO_TEST = "no test"
-"""What stands for a p-value where there are too few runs, or none of them differ."""
+UNKNOWN = "unknown"
+"""What stands for a p-value where there is no test: of too few runs, or of runs that are all the same."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def signed(value: float | Sample | str | None, count: int = DECIMALS) -> str:
 def p_value(value: float | None) -> str:
     """Return a p-value."""
     if value is None:
-        return NO_TEST
+        return UNKNOWN
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
