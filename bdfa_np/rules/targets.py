@@ -12,7 +12,7 @@ ALPHA = 0.25
 """``α`` unless given, as Luo et al. have it for CIFAR-10."""
 
 
-def feedback_target(backend: Backend, target: str, t: Array, probabilities: Array, alpha: float) -> Array:
+def feedback_target(backend: Backend, target: str, t: Array, probabilities: Array | None, alpha: float) -> Array:
     """Return a feedback target as an array of its own.
 
     Parameters
@@ -24,8 +24,8 @@ def feedback_target(backend: Backend, target: str, t: Array, probabilities: Arra
         what all classes have in common.
     t : array (N, K)
         The one-hot labels.
-    probabilities : array (N, K)
-        ``ŷ``, which ``mixed`` alone reads.
+    probabilities : array (N, K) or None
+        ``ŷ``, which ``mixed`` alone needs.
     alpha : float
         ``α``, which ``mixed`` alone reads.
 
@@ -35,6 +35,7 @@ def feedback_target(backend: Backend, target: str, t: Array, probabilities: Arra
     """
     Y = backend.xp.empty_like(t)
     if target == MIXED:
+        assert probabilities is not None
         backend.elementwise(with_share, (t, probabilities), (Y,), alpha=alpha)
     elif target == "centred":
         backend.elementwise(less_mean, (t,), (Y,), mean=1 / t.shape[1])
