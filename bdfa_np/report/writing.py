@@ -55,8 +55,8 @@ def write_report(
     epochs : int, optional
         Of a study the runs that were shortened to so many epochs.
     template : path, optional
-        A Markdown page with Jinja's placeholders, in UTF-8; what it includes lies in its folder. It is run in a sandbox:
-        it sees the tables alone, and cannot change them.
+        A Markdown page with Jinja's placeholders, in UTF-8; what it includes lies in its folder. In Jinja's sandbox it
+        sees the tables alone, and cannot change them.
     trust : bool, default False
         Whether a net or a rule may be run that comes from a file which you have never named; see `load_run`. What
         needs it is left out otherwise, and the page says so.
