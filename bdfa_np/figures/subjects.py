@@ -18,7 +18,6 @@ from bdfa_np.study import description
 from bdfa_np.study.description import COPY, published_names
 from bdfa_np.study.laboratory import default_folder
 from bdfa_np.study.plan import plan
-from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.study.table.found import find, opened
 from bdfa_np.study.table.source import FOLDER, found_study
 from bdfa_np.system.paths import user_path
@@ -198,10 +197,9 @@ def _study_cells(
     else:
         study, where = found_study(os.fspath(named), trust=trust)
     folder = opened(study, where)
-    wrong = unsearched(study, folder, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
-    planned = plan(with_choices(study, folder, epochs=epochs), cells=cells, epochs=epochs)
-    runs: dict[str, list[RunView]] = {run.cell: [] for run in planned}
-    for one in find(folder, planned, wrong):
+    study, each = find(study, folder, cells=cells, epochs=epochs)
+    runs: dict[str, list[RunView]] = {run.cell: [] for run in plan(study, cells=cells, epochs=epochs)}
+    for one in each:
         if one.left_out:
             note(f"left out: {one.left_out}")
         if one.history:

@@ -12,7 +12,6 @@ from bdfa_np.runs.history import History
 from bdfa_np.runs.store.figures import columns
 from bdfa_np.study.description import Study
 from bdfa_np.study.plan import PlannedRun, plan
-from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
 from bdfa_np.study.table.results import column_names
 
@@ -66,13 +65,10 @@ def rows(
         If there is no such folder.
     """
     runs_folder = opened(study, folder)
-    runs = plan(study, cells=cells, epochs=epochs)
-    wrong = unsearched(study, runs_folder, runs, cells=cells, epochs=epochs)
-    study = with_choices(study, runs_folder, epochs=epochs)
-    runs = plan(study, cells=cells, epochs=epochs)
-    figures = names(study, runs)[len(BEFORE) + len(study.axes) + len(AFTER) :]
+    study, each = find(study, runs_folder, cells=cells, epochs=epochs)
+    figures = names(study, plan(study, cells=cells, epochs=epochs))[len(BEFORE) + len(study.axes) + len(AFTER) :]
     labels = {cell.name: cell.labels for cell in study.cells}
-    for found in find(runs_folder, runs, wrong):
+    for found in each:
         if found.left_out and left_out is not None:
             left_out.append(found.left_out)
         of_run = _of_run(study, found, labels[found.run.cell], figures)

@@ -142,10 +142,13 @@ def test_a_long_run_has_its_first_epochs_then_every_tenth_and_its_last(study, fo
 
     whole = gathering.find
 
-    def long(*arguments):
-        for one in whole(*arguments):
-            history = [replace(one.history[0], epoch=epoch) for epoch in range(1, WHOLE + 4)] if one.history else []
-            yield replace(one, history=history)
+    def lengthened(one):
+        history = [replace(one.history[0], epoch=epoch) for epoch in range(1, WHOLE + 4)] if one.history else []
+        return replace(one, history=history)
+
+    def long(*arguments, **options):
+        study, each = whole(*arguments, **options)
+        return study, map(lengthened, each)
 
     monkeypatch.setattr(gathering, "find", long)
     tables = gathered(study, folder, cells=["bp"])

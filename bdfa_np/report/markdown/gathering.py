@@ -13,8 +13,7 @@ from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.history import lowest
 from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
-from bdfa_np.study.plan import chosen_cells, plan
-from bdfa_np.study.search.choosing import unsearched, with_choices
+from bdfa_np.study.plan import chosen_cells
 from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
 
 EVERY = 10
@@ -47,9 +46,8 @@ def gathered(study: Study, folder: Path, *, cells: Sequence[str] = (), epochs: i
         If there is no such folder, or what is in it is damaged.
     """
     runs_folder = opened(study, folder)
-    wrong = unsearched(study, runs_folder, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
-    study = with_choices(study, runs_folder, epochs=epochs)
-    found = list(find(runs_folder, plan(study, cells=cells, epochs=epochs), wrong))
+    study, each = find(study, runs_folder, cells=cells, epochs=epochs)
+    found = list(each)
     return RawTables.of(
         cells=[_of_cell(study, cell) for cell in chosen_cells(study, cells)],
         runs=[_of_run(study, one) for one in found],

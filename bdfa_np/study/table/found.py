@@ -12,7 +12,8 @@ from bdfa_np.runs.store.result import RunResult
 from bdfa_np.study.description import Study
 from bdfa_np.study.events import State
 from bdfa_np.study.folder import StudyFolder, planned_epochs
-from bdfa_np.study.plan import PlannedRun
+from bdfa_np.study.plan import PlannedRun, plan
+from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.trainer import EpochRecord
 
 
@@ -89,8 +90,34 @@ def tested_on(run: PlannedRun) -> str:
     return Config.from_mapping(run.options).tested_on
 
 
-def find(folder: StudyFolder, runs: Sequence[PlannedRun], wrong: Mapping[str, str]) -> Iterator[FoundRun]:
-    """Yield what there is of each run, in their order; ``wrong`` says by their folders why some are left out."""
+def find(
+    study: Study, folder: StudyFolder, *, cells: Sequence[str] = (), epochs: int | None = None
+) -> tuple[Study, Iterator[FoundRun]]:
+    """Return a study with the options that a search has chosen, and what there is of each of its runs, in their order.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    folder : StudyFolder
+        Its folder.
+    cells : sequence of str, optional
+        Patterns of the cells that are wanted; all of them unless given.
+    epochs : int, optional
+        Of the runs that were shortened to so many epochs.
+
+    Raises
+    ------
+    StudyError
+        If no cell fits a pattern.
+    """
+    wrong = unsearched(study, folder, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
+    study = with_choices(study, folder, epochs=epochs)
+    return study, _each(folder, plan(study, cells=cells, epochs=epochs), wrong)
+
+
+def _each(folder: StudyFolder, runs: Sequence[PlannedRun], wrong: Mapping[str, str]) -> Iterator[FoundRun]:
+    """Yield what there is of each run; ``wrong`` says by their folders why some are left out."""
     for run in runs:
         if run.folder in wrong:
             yield FoundRun(run, "missing", left_out=wrong[run.folder])

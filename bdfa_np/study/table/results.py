@@ -13,7 +13,6 @@ from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
 from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, chosen_cells, plan
-from bdfa_np.study.search.choosing import unsearched, with_choices
 from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.statistics import DEVIATIONS, LEVEL, Summary, summary
 from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
@@ -267,12 +266,11 @@ def tabulate(
     if epochs is None:
         epochs, hints = _shortened(runs, plan(study, cells=cells))
     searched = search_lines(study, runs, epochs=epochs)
-    wrong = unsearched(study, runs, plan(study, cells=cells, epochs=epochs), cells=cells, epochs=epochs)
-    study = with_choices(study, runs, epochs=epochs)
+    study, each = find(study, runs, cells=cells, epochs=epochs)
     figures = _figures(study, cells, best=best)
     chosen = chosen_cells(study, cells)
     by_cell: dict[str, list[FoundRun]] = {cell.name: [] for cell in chosen}
-    for run in find(runs, plan(study, cells=cells, epochs=epochs), wrong):
+    for run in each:
         by_cell[run.run.cell].append(run)
     rows = [_row(study, cell, by_cell[cell.name], figures) for cell in chosen]
     study = replace(study, cells=tuple(chosen))
