@@ -116,10 +116,11 @@ def _drawn(place: Path, picture: Picture, *, epochs: int | None, trust: bool, no
     from bdfa_np.figures.kinds import draw, function_of
     from bdfa_np.figures.subjects import subjects
 
-    options = [one.name for one in signature(function_of(picture.kind)).parameters.values() if _is_option(one)]
+    own = [one.name for one in signature(function_of(picture.kind)).parameters.values() if _is_option(one)]
+    options = [*own, "width"]  # which every picture has
     unknown = [name for name in picture.options if name not in options]
     if unknown:
-        known = f"its options are {', '.join(options)}" if options else "it has no options"
+        known = f"its options are {', '.join(options)}"
         raise ConfigError(f"{picture.file}: {unknown[0]} has no part in a picture of {picture.kind}: {known}")
     try:
         found = subjects(place, cells=picture.cells, epochs=epochs, trust=trust, note=note)
