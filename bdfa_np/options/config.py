@@ -58,9 +58,10 @@ def with_options(cls: Class) -> Class:
 
 @with_options
 class Config:
-    """The options of a run. Defaults are the original's, but for ``gradient``, ``backend`` and ``threads``.
+    """The options of a run.
 
-    None means "not given". `resolve` checks everything together and fills in what depends on other options.
+    Defaults are the original's, but for ``gradient``, ``feedback_target``, ``backend`` and ``threads``. None means
+    "not given". `resolve` checks everything together and fills in what depends on other options.
     """
 
     if TYPE_CHECKING:  # the fields follow from declarations, which a type checker does not run

@@ -81,7 +81,7 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"augment": True},
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},
-    {"gradient": "bdfa", "feedback_target": "centred"},
+    {"gradient": "bdfa", "feedback_target": "torch"},
     {"gradient": "bfa", "feedback_output": "linear", "lr": 0.002},  # nothing bounds what it draws
     {"gradient": "bfa", "feedback_target": "mixed"},
     {"gradient": "bfa", "feedback_target": "centred"},

@@ -3,8 +3,8 @@
 import contextlib
 import os
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 import tomli_w
 
 from bdfa_np.errors import StudyError
+from bdfa_np.rules.direct.bdfa import TARGET as BDFA_TARGET
+from bdfa_np.rules.options import FEEDBACK_TARGET
+from bdfa_np.runs.store.document import TARGET_BEFORE, with_target
 from bdfa_np.study import document as parts
 from bdfa_np.study.cell import Cell
 from bdfa_np.study.checking import checked
@@ -106,6 +109,32 @@ def load_study(name_or_path: str | os.PathLike[str], *, trust: bool = False) -> 
         raise StudyError(f"{place}: {error}") from error
 
 
+def load_copy(folder: Path, *, trust: bool = False) -> Study:
+    """Read the study that was last run in a folder; parameters and errors are those of `load_study`.
+
+    A copy names the feedback target of every cell of ``bdfa``. One that does not is from before ``centred`` was what
+    such a cell learns from unless told otherwise, and means what it meant then.
+    """
+    path = folder / COPY
+    document = read_toml(path, StudyError, str(path))
+    try:
+        return _study(document, COPY.removesuffix(SUFFIX), str(path), trust=trust, target=TARGET_BEFORE)
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from error
+
+
+def with_targets(study: Study) -> Study:
+    """Return a study as a folder's copy has it: cells of ``bdfa`` name what their feedback learns from."""
+    return replace(study, cells=tuple(_with_targets(study.cells, study.search, BDFA_TARGET)))
+
+
+def _with_targets(cells: Sequence[Cell], search: Mapping[str, Any], target: str) -> list[Cell]:
+    """Return cells that name their feedback targets, unless a search is to choose them."""
+    if FEEDBACK_TARGET.name in parts.table(search, "space"):
+        return list(cells)
+    return [replace(cell, options=with_target(cell.options, target)) for cell in cells]
+
+
 def study_of(document: Mapping[str, Any], name: str, *, trust: bool = False) -> Study:
     """Return the study that a mapping describes, which has the structure of a file.
 
@@ -152,9 +181,12 @@ def study_file(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
     return path, str(path)
 
 
-def _study(document: Mapping[str, Any], name: str, place: str, *, trust: bool) -> Study:
+def _study(document: Mapping[str, Any], name: str, place: str, *, trust: bool, target: str | None = None) -> Study:
+    """Return what a document describes; ``target`` is what cells of ``bdfa`` learn from that do not say it."""
     parts.check_keys(document, parts.KEYS, "")
     axes, found = expanded(document)
+    if target is not None:
+        found = _with_targets(found, parts.table(document, "search"), target)
     cells = checked(place, found, trust=trust)
     search = check_search(document["search"], cells, axes) if "search" in document else {}
     return Study(

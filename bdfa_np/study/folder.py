@@ -22,7 +22,7 @@ from bdfa_np.runs.store.document import check_same_code
 from bdfa_np.runs.store.lock import is_held
 from bdfa_np.runs.store.result import RunResult, concluded
 from bdfa_np.study.claims import holder
-from bdfa_np.study.description import COPY, Study, study_text, write_study
+from bdfa_np.study.description import COPY, Study, study_text, with_targets, write_study
 from bdfa_np.study.events import State
 from bdfa_np.study.plan import PlannedRun
 from bdfa_np.system.files import encoded, is_plain, replace_text
@@ -60,7 +60,7 @@ class StudyFolder:
             If that cannot be written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        path = self.path / COPY
+        path, study = self.path / COPY, with_targets(study)
         if is_plain(path) and path.read_bytes() == encoded(study_text(study)):
             return
         own = path.with_name(f".{COPY}.{uuid.uuid4().hex}")  # a name that all jobs had would be written by several

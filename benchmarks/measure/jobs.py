@@ -87,6 +87,8 @@ def build(job: Job, **options: Any) -> Model:
     own: dict[str, Any] = {"num_layers": job.layers, "num_hidden": job.units} if job.network == "mlp" else {}
     if job.network in ("mlp", "conv"):
         own["nonlin"] = job.non_linearity
+    if job.rule == "bdfa":
+        own["feedback_target"] = "torch"  # what all programs compute
     config = Config(
         network=job.network,
         gradient=job.rule,

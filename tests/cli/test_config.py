@@ -73,14 +73,21 @@ NOTE = "goes with another choice than yours: left out"
 @pytest.mark.parametrize(
     ("file", "options", "left_out"),
     [
-        ({"rfb_mag": 0.1, "feedback_lr": 1e-3, "feedback_alpha": 0.5}, "--gradient bp", "all"),
+        (
+            {"rfb_mag": 0.1, "feedback_lr": 1e-3, "feedback_target": "torch", "feedback_alpha": 0.5},
+            "--gradient bp",
+            "all",
+        ),
         ({"feedback_lr": 1e-3, "rfb_mag": 0.1}, "--gradient dfa", ["feedback_lr"]),
         ({"gradient": "bfa", "feedback_output": "linear"}, "--gradient fa", ["feedback_output"]),
         ({"feedback_alpha": 0.5}, "--feedback-target label", "all"),
+        ({"feedback_alpha": 0.5}, "--feedback-target torch", []),
         ({"feedback_alpha": 0.5}, "--gradient bfa", "all"),
         ({"feedback_target": "torch", "feedback_alpha": 0.5}, "--gradient bfa", "all"),
         ({"feedback_target": "mixed", "feedback_alpha": 0.5}, "--gradient bfa", []),
         ({"gradient": "bfa", "feedback_target": "label"}, "--gradient bdfa", ["feedback_target"]),
+        ({"gradient": "bdfa", "feedback_target": "centred"}, "--gradient bfa", ["feedback_target"]),
+        ({"gradient": "bdfa", "feedback_target": "torch"}, "--gradient bdfa", []),
         ({"optimization": "sgd", "momentum": 0.9, "lr_decay": 0.1}, "--optimization rmsprop", ["lr_decay", "momentum"]),
         ({"weight_decay": 0.1, "epoch_step": 3}, "--optimization rprop", "all"),
         ({"lr": 1e-4}, "--optimization adadelta", "all"),

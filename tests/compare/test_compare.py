@@ -117,7 +117,7 @@ def test_all_shows_every_option(bdfa, runs):
     }
     assert len(set(OPTIONS) & kept) > 30
     assert set(OPTIONS) & kept - {"rule_options"} <= set(rows)
-    assert (rows["feedback_target"], rows["epochs"]) == (["-", "torch"], ["2/2", "3/3"])
+    assert (rows["feedback_target"], rows["epochs"]) == (["-", "centred"], ["2/2", "3/3"])
 
 
 def test_where_columns_do_not_fit_each_run_has_a_row(bdfa, runs, monkeypatch):

@@ -46,8 +46,9 @@ def test_resolving_fills_in_the_rules_own_options_and_leaves_threads_to_the_run(
         *("auto", "auto"),
         3,
     )
-    assert (config.feedback_target, config.feedback_lr, config.feedback_alpha) == ("torch", 5e-5, 0.25)
-    assert Config(feedback_target="label").resolve().feedback_alpha is None
+    assert (config.feedback_target, config.feedback_lr, config.feedback_alpha) == ("centred", 5e-5, None)
+    of_bdfa = [Config(feedback_target=target).resolve() for target in ("torch", "mixed", "label", "centred")]
+    assert [one.feedback_alpha for one in of_bdfa] == [0.25, 0.25, None, None]
     of_bfa = [Config(gradient="bfa", feedback_target=target).resolve() for target in (None, "mixed", "centred")]
     assert [one.feedback_target for one in of_bfa] == ["label", "mixed", "centred"]
     assert [one.feedback_alpha for one in of_bfa] == [None, 0.25, None]
@@ -145,10 +146,13 @@ def test_a_value_out_of_range_is_refused_by_its_options_name(name, value):
         ],
         ({"gradient": "bdfa", "feedback_output": "linear"}, "--feedback-output has no part in --gradient bdfa"),
         ({"gradient": "bp", "rfb_mag": 0.1}, "--rfb-mag has no part in --gradient bp"),
-        (
-            {"feedback_target": "label", "feedback_alpha": 0.5},
-            "--feedback-alpha has no part in --feedback-target label",
-        ),
+        *[
+            (
+                {"feedback_target": target, "feedback_alpha": 0.5},
+                f"--feedback-alpha has no part in --feedback-target {target or 'centred'}, only in mixed, torch: ",
+            )
+            for target in (None, "label", "centred")
+        ],
         ({"momentum": 0.9}, "--optimization rmsprop has no --momentum"),
         ({"lr_decay": 0.1}, "--optimization rmsprop has no --lr-decay"),
         ({"optimization": "adam", "momentum": 0.9}, "--optimization adam has no --momentum, only sgd, nag:"),

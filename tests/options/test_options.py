@@ -268,6 +268,7 @@ class Row:
 
 
 MIXED = f"{MLP} --feedback-target mixed"
+TORCH = f"{MLP} --feedback-target torch"
 BFA = f"{MLP} --gradient bfa"
 DKP = f"{MLP} --gradient dkp"
 LINEAR = f"{BFA} --feedback-output linear"
@@ -335,9 +336,10 @@ TABLE = [
     Row("feedback_decay", f"{DKP} --lr 1e-9", 0.1, feedback_differs),
     Row("feedback_lr", f"{DKP} --lr 1e-3", 1e-3, same),
     Row("feedback_lr", DKP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
-    *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "centred")),
+    *(Row("feedback_target", MLP, target, feedback_differs) for target in ("label", "mixed", "torch")),
+    Row("feedback_target", MLP, "centred", same),
     Row("feedback_lr", MLP, 0.0, feedback_differs, same_as=f"{MLP} --gradient dfa"),
-    Row("feedback_alpha", MLP, 0.5, feedback_differs),
+    Row("feedback_alpha", TORCH, 0.5, feedback_differs),
     Row("feedback_alpha", MIXED, 0.0, feedback_differs, same_as=f"{MLP} --feedback-target label"),
     *(Row("feedback_target", BFA, target, feedback_differs) for target in ("mixed", "centred")),
     Row("feedback_target", BFA, "label", same),

@@ -18,9 +18,11 @@ from bdfa_np.rules.targets import ALPHA, SHARED_TARGETS, feedback_target
 
 LEARNING_RATE = 5e-5
 TARGETS = (*SHARED_TARGETS, "torch")
+TARGET = "centred"
+"""Unless another is given. ``torch``, which the Torch program has, gains nothing over a fixed ``B``."""
 
 OPTIONS = (
-    replace(FEEDBACK_TARGET, choices=TARGETS, follows="torch"),
+    replace(FEEDBACK_TARGET, choices=TARGETS, follows=TARGET),
     replace(FEEDBACK_LR, follows=LEARNING_RATE, source="the Torch code"),
     FEEDBACK_ALPHA,
 )
@@ -47,8 +49,8 @@ class BDFA(DFA):
         How the initial ``B`` is drawn, as `DFA` has it. Of a sparse one, only the entries that it keeps learn.
     learning_rate : float, default 5e-5
         ``η_B``.
-    target : {"torch", "label", "mixed", "centred"}, default "torch"
-        The feedback target ``Y`` (N, K); see `feedback_target`.
+    target : {"centred", "label", "mixed", "torch"}, default "centred"
+        The feedback target ``Y`` (N, K); see `feedback_target`. The Torch program has ``torch``.
     alpha : float, default 0.25
         ``α`` of the targets ``torch`` and ``mixed``.
 
@@ -73,7 +75,7 @@ class BDFA(DFA):
         initial: str | None = "uniform",
         sparsity: int | None = None,
         learning_rate: float = LEARNING_RATE,
-        target: str = "torch",
+        target: str = TARGET,
         alpha: float = ALPHA,
     ) -> None:
         super().__init__(network, magnitude=magnitude, initial=initial, sparsity=sparsity)

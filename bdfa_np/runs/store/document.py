@@ -11,9 +11,11 @@ from bdfa_np.errors import RunError
 from bdfa_np.extensions import digest, distribution
 from bdfa_np.networks import GROUP as NETWORK_GROUP
 from bdfa_np.networks import NETWORKS, network_file
+from bdfa_np.options.catalogue import OPTIONS
 from bdfa_np.options.changes import record
 from bdfa_np.options.config import Config
 from bdfa_np.rules import RULES
+from bdfa_np.rules.direct.bdfa import BDFA
 from bdfa_np.rules.find import GROUP as RULE_GROUP
 from bdfa_np.rules.find import rule_file
 from bdfa_np.trust.gate import NETWORK_DIGEST, RULE_DIGEST
@@ -21,9 +23,18 @@ from bdfa_np.trust.gate import NETWORK_DIGEST, RULE_DIGEST
 
 def as_begun(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's options, with what was the case before there was an option that says so."""
-    if keeps_its_input(options):
-        return {**options, "input_dropout": 0.0}
-    return dict(options)
+    begun = {**options, "input_dropout": 0.0} if keeps_its_input(options) else options
+    return with_target(begun, TARGET_BEFORE)
+
+
+TARGET_BEFORE = "torch"
+"""What ``bdfa``'s feedback learnt from, unless told otherwise, before that was ``centred``."""
+
+
+def with_target(options: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """Return options with a feedback target where they train by ``bdfa`` and name none."""
+    rule = options.get("gradient", OPTIONS["gradient"].default)
+    return {"feedback_target": target, **options} if rule == BDFA.name else dict(options)
 
 
 def keeps_its_input(options: Mapping[str, Any]) -> bool:

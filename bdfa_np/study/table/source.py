@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from bdfa_np.errors import StudyError
-from bdfa_np.study.description import COPY, Study, load_study, published_names
+from bdfa_np.study.description import COPY, Study, load_copy, load_study, published_names
 from bdfa_np.system.paths import user_path
 
 FOLDER = Path("studies")
@@ -33,10 +33,10 @@ def found_study(text: str, save: Path | None = None, *, trust: bool = False) -> 
     is_name = text in published_names()
     path = user_path(text, "a study")
     if (path / COPY).is_file():
-        return load_study(path / COPY, trust=trust), save or path
+        return load_copy(path, trust=trust), save or path
     if path.is_dir() and not is_name:
         raise StudyError(f"no study was run in {path}, for it holds no {COPY}: name its file, and {path} by --save")
     if not is_name and os.path.basename(text) == text and (FOLDER / text / COPY).is_file() and not path.exists():
-        return load_study(FOLDER / text / COPY, trust=trust), save or FOLDER / text
+        return load_copy(FOLDER / text, trust=trust), save or FOLDER / text
     study = load_study(text, trust=trust)
     return study, save or FOLDER / study.name
