@@ -26,13 +26,13 @@ FEEDBACK_LR = Option(
 FEEDBACK_TARGET = Option(
     "feedback_target",
     None,
-    "What B learns from: bdfa to predict activities, bfa to draw the input; torch, the Torch program's: bdfa alone.  "
-    "[default: {defaults}]",
+    "What B learns from: bdfa to predict activities, bfa to draw the input; torch, as the Torch program has it: bdfa "
+    "alone.  [default: {defaults}]",
     kind=str,
     choices=SHARED_TARGETS,
     keyword="target",
     follows="label",
-    source="label: Luo et al., arXiv 1702.07097, eq. 23 and 39; mixed: eq. 51; torch: the Torch code; centred: this package",
+    source="label: Luo et al., arXiv 1702.07097, eq. 23 and 39; mixed: eq. 51; torch: the Torch code",
 )
 
 FEEDBACK_ALPHA = Option(

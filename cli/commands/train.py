@@ -80,7 +80,8 @@ def train(
 ) -> None:
     """Train a net and write a run folder.
 
-    Options have the Torch program's meaning, defaults and, with a single dash, spelling.
+    Options have the Torch program's meaning, defaults and, with a single dash, spelling; but of the feedback targets it
+    has --feedback-target torch.
     """
     if resume and force:
         raise ConfigError("--resume and --force exclude each other: go on with the run, or replace it")

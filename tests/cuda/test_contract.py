@@ -196,7 +196,7 @@ OPTIONS = [
     BOUNDS,
     {"gradient": "bdfa", "feedback_target": "label"},
     {"gradient": "bdfa", "feedback_target": "mixed"},
-    {"gradient": "bdfa", "feedback_target": "centred", "feedback_lr": 0.01},
+    {"gradient": "bdfa", "feedback_target": "torch", "feedback_lr": 0.01},
     {"gradient": "bfa", "feedback_output": "linear", "nonlin": "relu"},
     {"gradient": "bfa", "nonlin": "sigm"},
     {"gradient": "bfa", "feedback_target": "mixed"},

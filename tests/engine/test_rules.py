@@ -120,7 +120,7 @@ def test_bdfa_ascends_the_log_likelihood_of_its_feedback_target(backend, target,
 
 
 def test_the_torch_target_shrinks_downwards_and_sets_the_labels_entry_to_one(backend):
-    rule = BDFA(make_network(backend), alpha=0.5)
+    rule = BDFA(make_network(backend), target="torch", alpha=0.5)
     result = result_of(rule.network)
     for k in (1, 2):
         Y = rule.feedback_target(result, k)

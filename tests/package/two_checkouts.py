@@ -94,11 +94,18 @@ def all_cases() -> Iterator[Case]:
     for net in NETS:
         for rule in RULES:
             for optimizer in OPTIMIZERS.split(", "):
-                yield Case(net, rule, f"--optimization {optimizer}")
+                yield with_target(Case(net, rule, f"--optimization {optimizer}"))
     for *rules, options in OPTIONS:
         for net, rule in zip(NETS, rules, strict=True):
             if rule is not None:
-                yield Case(net, rule, options)
+                yield with_target(Case(net, rule, options))
+
+
+def with_target(case: Case) -> Case:
+    """Return a case of ``bdfa`` with a feedback target: not all checkouts have the same by default."""
+    if case.rule != "bdfa" or "--feedback-target" in case.options:
+        return case
+    return case._replace(options=f"{case.options} --feedback-target torch")
 
 
 def child(command: list[str], environment: dict[str, str], folder: Path) -> str:

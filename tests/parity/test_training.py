@@ -89,7 +89,7 @@ def test_every_option_that_changes_a_step_is_in_some_case():
         "cuda_graph",
         "gpu_memory",
     }
-    of_shape_alone = {"shortcut", "init", "input_dropout", "num_layers", "feedback_alpha", "visualize"}
+    of_shape_alone = {"shortcut", "init", "input_dropout", "num_layers", "visualize"}
     of_looking_on = {"track", "track_every", "tensorboard"}
     from_outside = {"rule_options"}
     default = Config().resolve()

@@ -226,7 +226,7 @@ def test_no_number_is_taken_that_is_another_one_in_float32(name):
             "--feedback-alpha must be from 1.18e-38 to 3.4e+38, which float32 holds, not 1e+308",
         ),
         (
-            "--num-layers 1000 --feedback-alpha 2",
+            "--num-layers 1000 --feedback-target torch --feedback-alpha 2",
             "--feedback-alpha 2 to the power of 1000, as many as there are hidden",
         ),
         ("--lr 1e-46", "--lr must be from 1.18e-38 to 3.4e+38, which float32 holds, not 1e-46"),
