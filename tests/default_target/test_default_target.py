@@ -72,7 +72,7 @@ def test_a_run_whose_file_names_no_target_is_of_before_and_goes_on_with_torch(bd
     assert bdfa("evaluate", "run", "--threads", 1).code == 0
     refused = bdfa.refused("train", "--save", "run", "--resume", "--feedback-target", "centred")
     assert "--feedback-target centred differs from the run's torch" in refused
-    assert "(target torch)" in bdfa.resume("run", "--epochs", 2).out
+    assert "resumed after epoch 1" in bdfa.resume("run", "--epochs", 2).out
     assert NAMED in Path("run/config.toml").read_text()
     assert result(Path("run")) == result(Path("whole"))
 
