@@ -93,7 +93,8 @@ def test_one_rule_shows_its_description_options_and_file(name, bdfa):
 def test_an_option_shows_what_it_may_be_and_what_it_is_under_this_rule(bdfa):
     rows = {name: one_line(bdfa("rules", name).out).partition(" meaning ")[2] for name in ("bdfa", "fdfa", "ebd")}
     assert "--feedback-lr float 5e-05 Learning rate of the feedback." in rows["bdfa"]
-    assert "--feedback-target label, mixed, centred, torch What B learns" in rows["bdfa"]
+    # The values go on in the next line, so that the default stands before the last of them.
+    assert "--feedback-target label, mixed, centred, centred What B learns from: bdfa torch to" in rows["bdfa"]
     assert "0.01, or 0.0001" in rows["fdfa"]
     assert "a running mean" in rows["fdfa"]
     assert "--ebd-lambda float 0.999999 λ, how slowly R forgets." in rows["ebd"]
