@@ -390,7 +390,8 @@ def test_a_loss_that_is_no_number_is_reported_at_the_step_that_the_cpu_names(cud
     lines = []
     for backend in (NumpyBackend(), CupyBackend(cuda_graph=cuda_graph)):
         with pytest.raises(TrainingError) as caught:
-            train(monkeypatch, backend, epochs=3, lr=1e30, optimization="sgd", criterion="ce")
+            options = {"lr": 1e30, "optimization": "sgd", "criterion": "ce", "feedback_target": "torch"}
+            train(monkeypatch, backend, epochs=3, **options)
         lines.append(str(caught.value))
     assert lines[0] == lines[1]
     assert "at step 3 of epoch 2 (step 6 of the run)" in lines[0]

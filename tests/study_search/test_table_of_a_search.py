@@ -57,7 +57,7 @@ def space(line: str) -> str:
         (space("lr = {low = 0.1, high = 1, only = {gradient = ['dfa']}}"), "no cell has what it is for"),
         (space("lr = {low = 0.1, high = 1, only = {rule = ['dfa']}}"), "only names an unknown option 'rule'"),
         (space("lr = {low = 0.1, high = 1, only = {gradient = ['x']}}"), "x"),
-        (space("feedback_alpha = [0.1]\nmirror_lr = [0.1]"), "mirror_lr: it has a part in no cell"),
+        (space("mirror_lr = [0.1]"), "mirror_lr: it has a part in no cell"),
         (space("feedback_lr = [0.1]"), "cell bp: [search.space] has no option that has a part in it"),
         (space("milestones = ['3,2']"), "must be whole numbers"),
         (
