@@ -26,11 +26,16 @@ _NUMBERS = itertools.count()
 TINY = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100", "--threads", "1"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Hear Ctrl-C also where the tests were started in the background of a shell, which has its jobs ignore it.
 
     A child inherits what is ignored, and the tests press Ctrl-C on children.
+
+    Side by side, files are handed out in the order of their names: those with few tests have the longest ones, and one
+    of them at the very end would be waited for alone.
     """
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

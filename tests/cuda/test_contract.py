@@ -387,10 +387,9 @@ def test_a_memory_limit_holds(monkeypatch):
 
 @pytest.mark.parametrize("cuda_graph", [False, True])
 def test_a_loss_that_is_no_number_is_reported_at_the_step_that_the_cpu_names(cuda_graph, monkeypatch):
-    lines = []
+    lines, options = [], {"lr": 1e30, "optimization": "sgd", "criterion": "ce", "feedback_target": "torch"}
     for backend in (NumpyBackend(), CupyBackend(cuda_graph=cuda_graph)):
         with pytest.raises(TrainingError) as caught:
-            options = {"lr": 1e30, "optimization": "sgd", "criterion": "ce", "feedback_target": "torch"}
             train(monkeypatch, backend, epochs=3, **options)
         lines.append(str(caught.value))
     assert lines[0] == lines[1]

@@ -54,7 +54,7 @@ def _fused(monkeypatch):
 
 
 @pytest.mark.usefixtures("_fused")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_kernels_that_multiply_and_add_in_one_operation_pass(stand_in, dtype):
     from bdfa_np.backend.cuda.backend import CupyBackend
 

@@ -99,7 +99,7 @@ def test_a_studys_folder_of_before_means_what_it_meant_and_its_file_has_to_say_s
     assert NAMED in Path("studies/sweep/study.toml").read_text()
 
 
-@pytest.mark.parametrize("named", ["", ', feedback_target = "label"'])
+@pytest.mark.parametrize("named", ["", pytest.param(', feedback_target = "label"', marks=pytest.mark.slow)])
 def test_a_studys_copy_names_the_target_that_its_file_does_not(bdfa, named):
     Path("sweep.toml").write_text(STUDY.replace(f", {NAMED}, feedback_alpha = 0.5", named))
     assert bdfa("study", "run", "sweep.toml", "--backend", "numpy").code == 0

@@ -16,6 +16,7 @@ def plan_of(state, victims, last):
     return [(state.randint(2, last), victim) for victim in order]
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_worker_scheduler_and_client_are_killed_comes_to_the_digits_of_an_undisturbed_one(
     disturbed, undisturbed, sweep, same_digits
 ):
