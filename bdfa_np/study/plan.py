@@ -132,13 +132,16 @@ def chosen_cells(study: Study, patterns: Iterable[str] = ()) -> list[Cell]:
     """
     wanted = list(patterns)
     for pattern in wanted:
-        if not any(_fits(cell, pattern) for cell in study.cells):
+        if not any(fits(pattern, cell.name, cell.labels) for cell in study.cells):
             labels = dict.fromkeys(
                 label for axis in zip(*(c.labels for c in study.cells), strict=True) for label in axis
             )
             raise StudyError(f"no cell of study {study.name} fits '{pattern}': its labels are {', '.join(labels)}")
-    return [cell for cell in study.cells if not wanted or any(_fits(cell, pattern) for pattern in wanted)]
+    return [
+        cell for cell in study.cells if not wanted or any(fits(pattern, cell.name, cell.labels) for pattern in wanted)
+    ]
 
 
-def _fits(cell: Cell, pattern: str) -> bool:
-    return any(pattern == name or fnmatchcase(name, pattern) for name in (cell.name, *cell.labels))
+def fits(pattern: str, name: str, labels: Iterable[str]) -> bool:
+    """Return whether a cell's name, or any one of its labels, fits a pattern, or is it."""
+    return any(pattern == one or fnmatchcase(one, pattern) for one in (name, *labels))

@@ -95,6 +95,11 @@ def welch(first: Summary, second: Summary) -> float | None:
     return float(test.pvalue)
 
 
+def p_text(value: float) -> str:
+    """Return a p-value as tables and pages print it."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for their number, in their order.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from statistics import fmean
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.report.markdown.raw import AXIS, COLUMNS, OPTION, RawTables, Row, number
+from bdfa_np.study.plan import fits
 from bdfa_np.study.statistics import Summary, summary, welch
 
 FIGURES = tuple(name for name, kind in COLUMNS["runs"].items() if kind is number)
@@ -198,9 +198,13 @@ def fitting(cells: Sequence[PageCell], patterns: Sequence[str]) -> list[PageCell
         If none fits a pattern.
     """
     for pattern in patterns:
-        if not any(_fits(cell, pattern) for cell in cells):
+        if not any(fits(pattern, cell.name, cell.labels.values()) for cell in cells):
             raise ConfigError(f"no cell fits {pattern!r}: there are {', '.join(cell.name for cell in cells)}")
-    return [cell for cell in cells if not patterns or any(_fits(cell, pattern) for pattern in patterns)]
+    return [
+        cell
+        for cell in cells
+        if not patterns or any(fits(pattern, cell.name, cell.labels.values()) for pattern in patterns)
+    ]
 
 
 def recovery(rule: Sample, bp: Sample, frozen: Sample) -> float | None:
@@ -239,10 +243,6 @@ def _cell(tables: RawTables, row: Row) -> PageCell:
         _epochs=epochs,
         _layers=layers,
     )
-
-
-def _fits(cell: PageCell, pattern: str) -> bool:
-    return any(pattern == name or fnmatchcase(name, pattern) for name in (cell.name, *cell.labels.values()))
 
 
 def _check_measured(cell: str, what: str, named: object, there: Sequence[object]) -> None:

@@ -15,6 +15,7 @@ from bdfa_np.figures.kinds import KINDS
 from bdfa_np.figures.style import check_picture
 from bdfa_np.report.markdown.cells import PageCell, Sample, cells_of, fitting, mean_of, recovery
 from bdfa_np.report.markdown.raw import RawTables, number
+from bdfa_np.study.statistics import p_text
 from bdfa_np.study.table.sheet import literal
 
 DECIMALS = 2
@@ -167,9 +168,7 @@ def signed(value: float | Sample | str | None, count: int = DECIMALS) -> str:
 
 def p_value(value: float | None) -> str:
     """Return a p-value."""
-    if value is None:
-        return UNKNOWN
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+    return UNKNOWN if value is None else p_text(value)
 
 
 def duration(seconds: float | Sample | str | None) -> str:

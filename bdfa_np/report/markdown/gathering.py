@@ -14,7 +14,7 @@ from bdfa_np.runs.history import lowest
 from bdfa_np.study.cell import Cell
 from bdfa_np.study.description import Study
 from bdfa_np.study.plan import chosen_cells
-from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
+from bdfa_np.study.table.found import FoundRun, find, in_percent, opened, tested_on
 
 EVERY = 10
 """Of runs that are longer than `WHOLE`, after the first epochs only every tenth has a row."""
@@ -81,9 +81,7 @@ def _of_run(study: Study, found: FoundRun) -> dict[str, Any]:
 
 
 def _percent(study: Study, error: float | None) -> float | None:
-    if error is None:
-        return None
-    return round(100 * (1 - error if study.measure == "accuracy" else error), 10)
+    return None if error is None else round(in_percent(study, error), 10)
 
 
 def _epochs(study: Study, found: FoundRun) -> Iterator[dict[str, Any]]:

@@ -85,6 +85,11 @@ class FoundRun:
         return self.history[-1].test_error
 
 
+def in_percent(study: Study, error: float) -> float:
+    """Return an error, which is a fraction, in per cent of what a study measures: errors, or accuracy."""
+    return 100 * (1 - error if study.measure == "accuracy" else error)
+
+
 def tested_on(run: PlannedRun) -> str:
     """Return on what a run's errors after each epoch are measured: ``"validation"`` or ``"test"`` images."""
     return Config.from_mapping(run.options).tested_on

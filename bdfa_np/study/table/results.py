@@ -15,7 +15,7 @@ from bdfa_np.study.folder import StudyFolder
 from bdfa_np.study.plan import PlannedRun, chosen_cells, plan
 from bdfa_np.study.search.lines import search_lines
 from bdfa_np.study.statistics import DEVIATIONS, LEVEL, Summary, summary
-from bdfa_np.study.table.found import FoundRun, find, opened, tested_on
+from bdfa_np.study.table.found import FoundRun, find, in_percent, opened, tested_on
 from bdfa_np.study.table.notes import footer, left_out_lines, note_of
 from bdfa_np.study.table.sheet import NOTE, Sheet, StudyTable
 from bdfa_np.study.table.tests_between import WelchTable
@@ -299,7 +299,7 @@ def _row(study: Study, cell: Cell, runs: Sequence[FoundRun], figures: Sequence[s
     found = {}
     for figure in figures:
         errors = [error for run in runs if (error := run.error(figure)) is not None]
-        found[figure] = summary([100 * (1 - error if study.measure == "accuracy" else error) for error in errors])
+        found[figure] = summary([in_percent(study, error) for error in errors])
     return Row(cell, runs, found, tested_on(runs[0].run), note_of(runs))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bdfa_np.study.description import Study
-from bdfa_np.study.statistics import Summary, holm, welch
+from bdfa_np.study.statistics import Summary, holm, p_text, welch
 from bdfa_np.study.table.sheet import NOTE, Sheet, StudyTable
 
 _TAKEN = ("study", "first", "second")
@@ -141,4 +141,4 @@ class WelchTable(StudyTable):
 
 
 def _p(value: float | None) -> str:
-    return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+    return "" if value is None else p_text(value)
