@@ -30,7 +30,8 @@ def benchmarks():
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
-    for name in [name for name, module in sys.modules.items() if is_in_folder(module)]:
+    # list() first: asking a lazy module for its file may import others meanwhile
+    for name in [name for name, module in list(sys.modules.items()) if is_in_folder(module)]:
         del sys.modules[name]
 
 
