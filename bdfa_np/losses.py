@@ -164,9 +164,10 @@ class BinaryCrossEntropy(Loss):
     def bce(o, t, *, share):
         """Return ``σ(o)``, ``σ(o) - t`` and ``(softplus(o) - t o) / K``, free of overflow for any o."""
         z = maths.exp(-maths.abs(o))  # in (0, 1], whatever the sign of o
-        sigmoid = maths.where(o >= 0, 1, z) / (1 + z)
+        sigmoid = maths.where(o >= 0, 1, z) / (1 + z)  # ŷ = σ_y(o): Luo, eq. 14; Luo, eq. 34
         softplus = maths.maximum(o, 0) + maths.log1p(z)
-        return sigmoid, sigmoid - t, share * (softplus - t * o)
+        error = sigmoid - t  # e = ŷ - t: Luo, eq. 17; Luo, eq. 35
+        return sigmoid, error, share * (softplus - t * o)  # the loss: Luo, eq. 15; Luo, eq. 30
 
     def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
         """Return the three, entry by entry."""

@@ -210,6 +210,7 @@ class Sequential(Habits):
         for layer in self._tree:
             layer.training_pass = self.training_passes
         for layer in self.layers:
+            # a_l = h_{l-1} W_l, h_l = f(a_l): Luo, eq. 12; Luo, eq. 13; again Luo, eq. 32; Luo, eq. 33
             x = layer.forward(x, train)
         self.training_passes += train
         return x

@@ -84,6 +84,7 @@ class Linear(Layer):
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """``dW += xᵀ grad_y``, ``db += Σ grad_y``, over samples and tokens; return ``grad_y Wᵀ``."""
+        # dW_l = h_{l-1}ᵀ δ_l: Luo, eq. 20; Luo, eq. 21; Luo, eq. 22; again Luo, eq. 38
         self.weight_gradient(self.x, grad_y, self.dW, self.accumulate)
         if self.bias:
             self.backend.column_sum(rows(grad_y), out=self.db, accumulate=self.accumulate)

@@ -148,7 +148,7 @@ def test_digits_are_what_the_feedback_phase_of_the_paper_generates(digits_bfa, s
     model = subject(digits_bfa).runs[0].model()
     B1, B2, B3 = (model.rule.B[name].astype(np.float64) for name in ("linear1", "linear2", "linear3"))
     t = np.eye(10)
-    g1 = np.tanh(np.tanh(t @ B3.T) @ B2.T)  # Luo eq. 23-24
+    g1 = np.tanh(np.tanh(t @ B3.T) @ B2.T)  # Luo, eq. 23-24
     x = 1 / (1 + np.exp(-g1 @ B1.T))  # eq. 25
     figures.digits(digits_bfa, axes=axes)
     drawn = np.array(arrays(axes))

@@ -54,7 +54,7 @@ def targets_by_hand(target, rule, criterion):
 
 
 def drawn_by_hand(Y, B, output="linear"):
-    """Return g_2, g_1 and the drawn input (N, n) of Luo eq. 23-25."""
+    """Return g_2, g_1 and the drawn input (N, n) of Luo, eq. 23-25."""
     g2 = np.tanh(Y @ B[2].T)
     g1 = np.tanh(g2 @ B[1].T)
     x = g1 @ B[0].T
@@ -75,7 +75,7 @@ def test_the_whole_phase_is_what_plain_numpy_computes(target, output, criterion)
     W, B = matrices(rule)
     Y = targets_by_hand(target, rule, criterion)
     g2, g1, drawn = drawn_by_hand(Y, B, output)
-    e0 = drawn - X.reshape(N, -1)  # Luo eq. 26
+    e0 = drawn - X.reshape(N, -1)  # Luo, eq. 26
     e1 = (e0 @ W[0]) * (1 - g1**2)  # eq. 27
     e2 = (e1 @ W[1]) * (1 - g2**2)  # eq. 28
     for number, expected in enumerate((e0.T @ g1, e1.T @ g2, e2.T @ Y), start=1):  # eq. 29

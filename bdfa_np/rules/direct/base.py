@@ -55,8 +55,8 @@ class Direct(Rule):
         """Return ``s B_l``."""
         s, B = self.signal(self.result), self.B[site.name]  # (N, K) and (K, n)
         self.check_shape("signal", s, self.result.error.shape)
-        return site.project_feedback(s, B)  # e B_l of Luo eq. 10, and of 36-37 under bdfa
+        return site.project_feedback(s, B)  # e B_l of Luo, eq. 10; under bdfa of Luo, eq. 36; Luo, eq. 37
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go backward exactly inside a block."""
-        return layer.backward(signal, wanted)  # dW_l = h_{l-1}ᵀ δ_l: Luo eq. 38 under bdfa
+        return layer.backward(signal, wanted)  # under bdfa dW_l = h_{l-1}ᵀ δ_l of Luo, eq. 38

@@ -94,7 +94,7 @@ class BDFA(DFA):
         """Return ``Y`` (N, K) for the k-th feedback site from the top, counted from 1.
 
         ``torch`` is ``αᵏ o`` with the label's entry set to 1, what the Torch program computes by scaling one
-        shared tensor in place; ``label`` is ``t`` (Luo eq. 39); ``mixed`` is ``t + α ŷ`` (Luo eq. 51);
+        shared tensor in place; ``label`` is ``t`` (Luo, eq. 39); ``mixed`` is ``t + α ŷ`` (Luo, eq. 51);
         ``centred`` is ``t - 1/K``, which takes out what the rows of all classes would learn in common.
         """
         t = result.targets
@@ -110,10 +110,11 @@ class BDFA(DFA):
         for k, site in enumerate(reversed(self.sites), start=1):
             Y = self.feedback_target(result, k)  # (N, K)
             h, B = site.h.reshape(len(Y), -1), self.B[site.name]  # (N, n) and (K, n)
-            a_hat = backend.matmul(Y, B, out=backend.lend(h.shape))  # (N, n); Luo eq. 39: â_l = t B_l
+            a_hat = backend.matmul(Y, B, out=backend.lend(h.shape))  # (N, n); Luo, eq. 39: â_l = t B_l
             s = backend.row_dots(a_hat, h, out=backend.xp.empty(len(Y), Y.dtype))  # (N,); s_i = <Y_i B_l, h_{l,i}>
             miss = backend.xp.empty_like(s)
-            backend.elementwise(miss_of, (s,), (miss,))  # (N,); Luo eq. 31, 40, 41: the loss 1 - σ(s_i) of a sample
+            # (N,); the loss 1 - σ(s_i) of each sample, one a site: Luo, eq. 31; Luo, eq. 40; Luo, eq. 41
+            backend.elementwise(miss_of, (s,), (miss,))
             yield site, Y, h, miss
 
     def feedback_fit(self, result: LossResult) -> dict[str, float]:
@@ -127,7 +128,8 @@ class BDFA(DFA):
             B = self.B[site.name]  # (K, n)
             scaled = backend.xp.multiply(Y, (self.learning_rate * miss)[:, None], out=Y)  # (N, K)
             if self.sparsity is None:
-                backend.matmul(scaled.T, h, out=B, accumulate=True)  # (K, n); Luo eq. 42, but for what is printed there
+                # (K, n); what the Torch code has where Luo, eq. 42 is printed with other shapes
+                backend.matmul(scaled.T, h, out=B, accumulate=True)
             else:
                 dB = backend.matmul(scaled.T, h, out=backend.xp.empty_like(B))
                 backend.elementwise(where_kept, (dB, B), (dB,))

@@ -12,7 +12,7 @@ from bdfa_np.rules.direct.feedback import OF_FIXED, Drawing
 
 
 class DFA(Direct):
-    """``δ_l = (e B_l) ⊙ f'(a_l)`` with fixed random ``B_l`` (Nøkland, arXiv 1609.01596, eq. 7; Luo eq. 10).
+    """``δ_l = (e B_l) ⊙ f'(a_l)`` with fixed random ``B_l`` (Nøkland, arXiv 1609.01596, eq. 7; Luo, eq. 10).
 
     The network's `ErrorFeedback` sites end its blocks. Each block gets the projected error at its top and goes
     backward exactly inside; nothing is computed for what lies below a block's lowest weights.

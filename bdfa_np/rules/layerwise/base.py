@@ -26,7 +26,8 @@ class Layerwise(Rule):
         """Go through ``Vᵀ`` where a layer has weights and something below wants to learn, exactly elsewhere."""
         if not (wanted and layer.feedback_site == "layerwise"):
             return layer.backward(signal, wanted)
-        layer.backward(signal, need_grad_in=False)  # dW_l = h_{l-1}ᵀ δ_l: Luo eq. 20-22 under bfa
+        layer.backward(signal, need_grad_in=False)  # dW_l = h_{l-1}ᵀ δ_l
         V = self.matrix(layer)
         self.check_shape(f"matrix of {layer.name}", V, layer.parameters()["W"].shape)
+        # δ_{l+1} V_{l+1}ᵀ, where V is B: Luo, eq. 8; Luo, eq. 9; under bfa Luo, eq. 18; Luo, eq. 19
         return layer.project_feedback(signal, V)

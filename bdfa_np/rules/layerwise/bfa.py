@@ -162,24 +162,27 @@ class BFA(FA):
     def _target(self, t: Array, probabilities: Array | None = None) -> Array:
         """Return ``Y`` (N, K) of one-hot labels ``t``, and of ``ŷ`` where there is one."""
         if self.target == "label" or (self.target == MIXED and probabilities is None):
-            return t  # Luo eq. 23
+            return t  # g_{L+1} = t of Luo, eq. 23
         return feedback_target(self.backend, self.target, t, probabilities, self.alpha)
 
     def _generate(self, Y: Array) -> Array:
         """Return ``x̂`` (N, *input_shape), and leave in each stage what came to it from above."""
         g = Y  # (N, K)
         for stage in reversed(self.stages):
-            g = stage.down(g)  # Luo eq. 23-25
-        return g if self._drawn_through is None else self._drawn_through.down(g)  # Luo eq. 25
+            g = stage.down(g)  # Luo, eq. 23; Luo, eq. 24; Luo, eq. 25
+        return g if self._drawn_through is None else self._drawn_through.down(g)  # σ_x of Luo, eq. 25
 
     def train_feedback(self, result: LossResult) -> None:
-        """Run the feedback phase; the gradients of ``B`` are left for the optimizer."""
+        """Run the feedback phase; the gradients of ``B`` are left for the optimizer.
+
+        What they descend is ½‖x̂ - x‖² (Luo, eq. 16), whose value nobody needs: its gradient by ``x̂`` is ``ε_0``.
+        """
         drawn = self._generate(self._target(result.targets, result.probabilities))
-        epsilon: Array = self.backend.xp.subtract(drawn, self.network.x, out=drawn)  # Luo eq. 26: ε_0 = x̂ - x
+        epsilon: Array = self.backend.xp.subtract(drawn, self.network.x, out=drawn)  # Luo, eq. 26: ε_0 = x̂ - x
         for stage in self.stages:
-            stage.learn(epsilon)  # Luo eq. 29
+            stage.learn(epsilon)  # Luo, eq. 29
             if stage is not self.stages[-1]:
-                epsilon = stage.up(epsilon)  # Luo eq. 27-28
+                epsilon = stage.up(epsilon)  # Luo, eq. 27; Luo, eq. 28
 
 
 class _Stage:
@@ -220,13 +223,13 @@ class _Weights(_Stage):
 
     def down(self, g: Array) -> Array:
         self.g = g
-        return self.layer.project_feedback(g, self.B)  # g_{l+1} B_{l+1}ᵀ of Luo eq. 23-25
+        return self.layer.project_feedback(g, self.B)  # g_{l+1} B_{l+1}ᵀ
 
     def up(self, epsilon: Array) -> Array:
-        return self.layer.carry(epsilon)  # ε_{l-1} W_l of Luo eq. 27-28
+        return self.layer.carry(epsilon)  # ε_{l-1} W_l
 
     def learn(self, epsilon: Array) -> None:
-        self.layer.weight_gradient(epsilon, self.g, out=self.dB)  # Luo eq. 29: dB_l = ε_{l-1}ᵀ g_l
+        self.layer.weight_gradient(epsilon, self.g, out=self.dB)  # dB_l = ε_{l-1}ᵀ g_l
 
 
 class _Slope(_Stage):
@@ -236,10 +239,10 @@ class _Slope(_Stage):
         self.layer.bind(f"generating_{layer.kind}", shape, rule.backend, rule.network.streams)
 
     def down(self, g: Array) -> Array:
-        return self.layer.forward(g)  # f, σ_x of Luo eq. 23-25
+        return self.layer.forward(g)  # f, or σ_x
 
     def up(self, epsilon: Array) -> Array:
-        propagated = self.layer.backward(epsilon)  # f' at g_l of Luo eq. 27-28
+        propagated = self.layer.backward(epsilon)  # times f' at g_l
         assert propagated is not None
         return propagated
 

@@ -37,4 +37,4 @@ class FA(Layerwise):
 
     def matrix(self, layer: Layer) -> Array:
         """Return ``B``."""
-        return self.B[layer.name]  # δ_{l+1} B_{l+1}ᵀ of Luo eq. 8-9, and of 18-19 under bfa
+        return self.B[layer.name]
