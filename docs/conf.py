@@ -1,0 +1,80 @@
+"""Settings of the documentation site: ``python -m sphinx -b html docs build/site``."""
+
+import sys
+from pathlib import Path
+
+from bdfa_np import __version__
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_extensions"))
+
+project = "bdfa-np"
+author = "the bdfa-np developers"
+copyright = author  # noqa: A001 (Sphinx's own name for it)
+release = version = __version__
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx_click",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+    "mathml",
+    "outside_pages",
+]
+exclude_patterns = ["_*"]
+nitpicky = True
+nitpick_ignore: list[tuple[str, str]] = []
+suppress_warnings = ["toc.not_readable", "ref.doc"]  # pages that are being written
+
+# Pages are MyST Markdown, notebooks too; they read well on a code host.
+myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+smartquotes = False  # an option in plain text keeps its two hyphens
+outside_pages = {
+    "README.md": "index",
+    "CONTRIBUTING.md": "project/contributing",
+    "CHANGELOG.md": "project/changelog",
+    "SECURITY.md": "project/security",
+    "data/mnist_5k.md": "project/mnist-5k",
+}
+
+# Notebooks are kept without outputs and run when the site is built, once for each change of theirs.
+nb_execution_mode = "cache"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # none of ours has widgets, whose scripts would come from elsewhere
+
+bibtex_bibfiles = ["references.bib"]
+
+# Signatures without types: these stand in the docstrings, with shapes and units.
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autosummary_generate = False  # the pages in api/ hold the entries themselves
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+# Text inventories of the names that are referred to, so that a build needs no network.
+intersphinx_mapping: dict[str, tuple[str, str]] = {}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"bdfa-np {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "primary_sidebar_end": [],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+    "back_to_top_button": False,
+}
