@@ -23,6 +23,7 @@ extensions = [
     "sphinx_click",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "command_pages",
     "mathml",
     "outside_pages",
 ]

@@ -1,8 +1,8 @@
 r"""Formulas as MathML, which browsers draw by themselves: no script, and nothing from elsewhere.
 
-latex2mathml reads the LaTeX. What it leaves to do is done here: environments that it does not know by a name that it does,
-a warning where it does not know a command (it would print it), alignment of columns and bold letters as MathML Core has
-them, and the number of an equation that ``\tag`` gives.
+latex2mathml reads the LaTeX. What it leaves to do is done here: environments that it does not know by a name that it
+does, a warning where it does not know a command (it would print it), alignment of columns and bold letters as MathML
+Core has them, and the number of an equation that ``\tag`` gives.
 """
 
 import re
@@ -36,8 +36,8 @@ def bold_italic(letter: str) -> str:
     return letter
 
 
-def to_core(math: Element) -> None:
-    """Say in the terms of MathML Core, in place, what latex2mathml says in those of MathML 3."""
+def align(math: Element) -> None:
+    """Name the side of each column's cells, and tables whose columns touch, for the style sheet."""
     for cell in math.iter(NAMESPACE + "mtd"):
         side = cell.attrib.pop("columnalign", None)
         if side is not None:
@@ -46,6 +46,10 @@ def to_core(math: Element) -> None:
         if table.attrib.pop("columnspacing", "").startswith("0em"):
             table.set("class", "aligned")
         table.attrib.pop("rowspacing", None)
+
+
+def set_letters(math: Element) -> None:
+    """Write bold italic letters as such, bars as tall as a letter, and primes as far up as their signs are drawn."""
     for letter in math.iter(NAMESPACE + "mi"):
         if letter.get("mathvariant") == "bold-italic" and letter.text:
             letter.text = "".join(bold_italic(one) for one in letter.text)
@@ -55,7 +59,6 @@ def to_core(math: Element) -> None:
             bar.set("stretchy", "false")
     for raised in math.iter(NAMESPACE + "msup"):
         if raised[1].text in PRIMES:
-            # A prime is drawn raised as it is: raised once more, it would be small and far away.
             prime = Element(NAMESPACE + "mo", {"lspace": "0", "rspace": "0"})
             prime.text = raised[1].text
             raised.tag = NAMESPACE + "mrow"
@@ -90,7 +93,8 @@ def mathml(latex: str, display: str) -> str:
     unknown = next((text for text in math.itertext() if text.startswith("\\") and len(text) > 1), None)
     if unknown is not None:
         raise ValueError(f"there is no {unknown}")
-    to_core(math)
+    align(math)
+    set_letters(math)
     return tostring(math, encoding="unicode")
 
 
