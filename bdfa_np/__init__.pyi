@@ -72,6 +72,8 @@ from .rules import Direct as Direct
 from .rules import Frozen as Frozen
 from .rules import Layerwise as Layerwise
 from .rules import Rule as Rule
+from .rules.pathways import FeedbackMatrix as FeedbackMatrix
+from .rules.pathways import Pathway as Pathway
 from .runs.loading import load_run as load_run
 from .runs.train import train as train
 from .study.front import Study as Study

@@ -1,6 +1,7 @@
 from .angles import angles as angles
 from .confusion import confusion as confusion
 from .curves import curves as curves
+from .diagram.paths import paths as paths
 from .digits import digits as digits
 from .embedding import embedding as embedding
 from .errors import errors as errors

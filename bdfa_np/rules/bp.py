@@ -3,6 +3,7 @@
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer
 from bdfa_np.rules.base import Rule
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
 
 
 class BP(Rule):
@@ -16,6 +17,7 @@ class BP(Rule):
     trains = "W"
     errors_from = "the layer above"
     source = "Rumelhart, Hinton and Williams, 1986; Luo et al., arXiv 1702.07097, eq. 6-7"
+    pathways = (Pathway("down", (FeedbackMatrix("W", "forward", transposed=True),)),)
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go through the layer's exact ``backward``."""

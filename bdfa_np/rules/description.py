@@ -2,16 +2,21 @@
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bdfa_np.extensions import file_of
 from bdfa_np.representation import one_line
 from bdfa_np.rules.base import Rule
 from bdfa_np.rules.find import find_rule
+from bdfa_np.rules.pathways import Pathway
 
 _SECTION = re.compile(r"\n\n?(\w+)\n-+\n")
 """How a section of a docstring begins."""
+_LEARNING = {"train_feedback", "trained", "before_training", "after_step"}
+"""The methods by which feedback learns."""
+_SENDING = {"signal", "inject"}
+_WALKING = {"visit", "walk", "matrix"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,32 @@ def describe_rule(name: str) -> Description:
     rule = find_rule(name)
     said = [_said(rule, attribute) for attribute in ("summary", "formula", "trains", "errors_from", "source")]
     return Description(name, rule, *said)
+
+
+def pathways_of(rule: type[Rule]) -> tuple[Pathway, ...]:
+    """Return the ways that signals take under a rule.
+
+    They are those that it declares or inherits. What a rule from outside inherits is not said of what it writes anew:
+    where it changes how feedback learns, inherited ``B`` are trained; where it sends another signal, that is ``s``;
+    where it has another matrix, that is ``V``, and nobody says of what kind.
+    """
+    declares = next(kind for kind in rule.__mro__ if "pathways" in vars(kind))
+    below = rule.__mro__[: rule.__mro__.index(declares)]
+    anew = {name for kind in below if not _is_ours(kind) for name in vars(kind)}
+    return tuple(_amended(pathway, anew) for pathway in declares.pathways)
+
+
+def _amended(pathway: Pathway, anew: set[str]) -> Pathway:
+    if pathway.trains_feedback:
+        return pathway
+    through = pathway.through
+    if anew & _WALKING:
+        through = tuple(replace(matrix, symbol="V", kind="", learns_from="") for matrix in through)
+    elif anew & _LEARNING:
+        through = tuple(
+            replace(matrix, kind="trained" if matrix.kind == "fixed" else matrix.kind) for matrix in through
+        )
+    return replace(pathway, through=through, start="s" if anew & _SENDING else pathway.start)
 
 
 def _said(rule: type[Rule], attribute: str) -> str:

@@ -8,6 +8,7 @@ from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
 
 
 class Direct(Rule):
@@ -36,6 +37,7 @@ class Direct(Rule):
     group = "direct"
     keeps_signals = False
     errors_from = "the output"
+    pathways = (Pathway("direct", (FeedbackMatrix("B"),)),)
 
     def __init__(self, network: Sequential) -> None:
         super().__init__(network)

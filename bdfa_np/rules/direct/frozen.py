@@ -7,6 +7,7 @@ from bdfa_np.layers.base import Layer, tree_of
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.base import Rule
+from bdfa_np.rules.pathways import Pathway
 
 
 class Frozen(Rule):
@@ -34,6 +35,7 @@ class Frozen(Rule):
     trains = "W of the output layer"
     errors_from = "nowhere"
     source = "the random features that every rule is to better"
+    pathways = (Pathway("none"),)
 
     def __init__(self, network: Sequential) -> None:
         self.output = _with_output(network.layers)

@@ -8,6 +8,7 @@ from bdfa_np.layers.activation import NonLinearity
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.base import Direct
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
 
 PASSED = (Flatten, Linear, NonLinearity, BatchNorm, Dropout, ErrorFeedback)
 """The layers of a fully connected net, of which the signal's way up knows."""
@@ -39,6 +40,10 @@ class IFA(Direct):
     trains = "W"
     errors_from = "the output for the lowest block, the layer below for all others"
     source = "Nøkland, 2016, arXiv 1609.01596, eq. 8"
+    pathways = (
+        Pathway("lowest", (FeedbackMatrix("B", "fixed"),)),
+        Pathway("up", (FeedbackMatrix("W", "forward"),), start="δ_1"),
+    )
     fully_connected_only = True
 
     def __init__(self, network: Sequential) -> None:

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer
 from bdfa_np.rules.base import Rule
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
 
 
 class Layerwise(Rule):
@@ -13,6 +14,7 @@ class Layerwise(Rule):
     group = "layerwise"
     keeps_signals = False
     errors_from = "the layer above"
+    pathways = (Pathway("down", (FeedbackMatrix("V", transposed=True),)),)
 
     @abstractmethod
     def matrix(self, layer: Layer) -> Array:

@@ -26,6 +26,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.fa import FA
 from bdfa_np.rules.options import FEEDBACK_ALPHA, FEEDBACK_TARGET, RFB_MAG
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
 from bdfa_np.rules.targets import ALPHA, MIXED, SHARED_TARGETS, feedback_target
 
 OUTPUTS = ("sigmoid", "linear")
@@ -86,6 +87,18 @@ class BFA(FA):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W, and B by dB_l = ε_{l-1}ᵀ g_l, the gradient of ½‖x̂ - x‖² of the drawn input"
     source = "Luo et al., arXiv 1702.07097, eq. 15-29"
+    pathways = (
+        Pathway("down", (FeedbackMatrix("B", "trained", transposed=True),)),
+        Pathway(
+            "down",
+            (FeedbackMatrix("B", "trained", learns_from="ε_{l-1}", by="dB", transposed=True),),
+            start="Y",
+            signal="g",
+            trains_feedback=True,
+            end="x̂",
+        ),
+        Pathway("up", (FeedbackMatrix("W", "forward"),), "ε_0", "ε", trains_feedback=True, beside="x"),
+    )
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_TARGET, FEEDBACK_ALPHA, FEEDBACK_OUTPUT)
     trains_feedback = True
 

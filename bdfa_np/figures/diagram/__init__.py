@@ -1,0 +1,1 @@
+"""Diagrams: what is drawn of a rule and not of a run."""
