@@ -1,36 +1,27 @@
 """The group ``bdfa``, which imports a command's file only when it is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from bdfa_np import __version__
+from bdfa_np.cli.outcome import EXIT_CODES, exit_codes_table
 from bdfa_np.options.hints import COMMANDS as OTHER_COMMANDS
 from bdfa_np.options.hints import meant
 
-COMMANDS = (
-    "train",
-    "runs",
-    "compare",
-    "plot",
-    "diagnose",
-    "watch",
-    "report",
-    "study",
-    "evaluate",
-    "predict",
-    "export",
-    "data",
-    "nets",
-    "rules",
-    "info",
-    "doctor",
-    "completion",
-    "help",
-)
-"""Each is a module of this package with a command of the same name."""
+HEADINGS = {
+    "Train a net, and use it": ("train", "evaluate", "predict", "export"),
+    "Data sets": ("data",),
+    "Studies": ("study",),
+    "Look at runs": ("runs", "compare", "plot", "watch", "report", "diagnose"),
+    "What there is, and help": ("rules", "nets", "info", "doctor", "completion", "help"),
+}
+"""The commands under the headings of the help, each a module of ``commands`` with a command of the same name."""
+COMMANDS = tuple(name for names in HEADINGS.values() for name in names)
+"""All of them, in the order in which a user meets them."""
 
 
 class LazyGroup(click.Group):
@@ -38,8 +29,8 @@ class LazyGroup(click.Group):
 
     Parameters
     ----------
-    commands : sequence of str
-        Their names, in the order in which a user meets them.
+    headings : mapping of str to sequence of str
+        Their names under the headings of the help, in the order in which a user meets them.
     package : str, default "bdfa_np.cli.commands"
         Where the modules are.
     prefix : str, default ""
@@ -49,13 +40,14 @@ class LazyGroup(click.Group):
     def __init__(
         self,
         *arguments: Any,
-        commands: Sequence[str] = COMMANDS,
+        headings: Mapping[str, Sequence[str]] = MappingProxyType(HEADINGS),
         package: str = "bdfa_np.cli.commands",
         prefix: str = "",
         **settings: Any,
     ) -> None:
         super().__init__(*arguments, **settings)
-        self._names = commands
+        self.headings = headings
+        self._names = [name for names in headings.values() for name in names]
         self._package = package
         self._prefix = prefix
 
@@ -71,6 +63,19 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(f"{self._package}.{name}"), self._prefix + name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings, the texts of all in one column."""
+        widest = max(map(len, self._names))
+        for title, names in self.headings.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{widest}}", self.summary(ctx, name)) for name in names])
+
+    def summary(self, ctx: click.Context, name: str) -> str:
+        """Return what a command does, in the first sentence of its help."""
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(limit=1000)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -84,32 +89,16 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="""\b
+    epilog=f"""\b
 Examples:
-  bdfa train --dataset mnist-5k --epochs 10  train on the bundled digits
-  bdfa runs                                  which runs there are
-  bdfa compare runs/bp runs/dfa              in what they differ
-  bdfa plot runs/bp runs/dfa -o curves.png   see them learn
-  bdfa diagnose runs/dfa                     what its layers have learnt
-  bdfa watch runs/dfa                        see a run while it trains
-  bdfa report runs/dfa -o dfa.html           a page on a run
-  bdfa evaluate runs/dfa                     test what was trained
-  bdfa predict runs/dfa 7.png                what a picture of your own is
-  bdfa export runs/dfa --to onnx             the net for other programs
-  bdfa data info cifar10 --png cifar10.png   what a data set holds
-  bdfa nets                                  which nets there are
-  bdfa rules                                 which learning rules there are
-  bdfa info                                  versions, threads, backends
-  bdfa doctor                                compare the GPU with the CPU
-Every command explains itself: bdfa help train, or bdfa train --help.
+  bdfa train --dataset mnist-5k --epochs 10 --save runs/first
+  bdfa evaluate runs/first
+  bdfa help train
+Every command explains itself, with examples: bdfa help COMMAND.
 
 \b
 Exit codes:
-  0    done
-  1    bdfa doctor: a check has failed
-  2    an error you can mend, in one line; --debug shows where it came from
-  130  interrupted, by Ctrl-C or a request to terminate
-  141  whoever read the output has gone away, as in bdfa info | head -1""",
+{exit_codes_table(EXIT_CODES)}""",
 )
 @click.version_option(__version__, prog_name="bdfa", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")

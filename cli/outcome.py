@@ -4,7 +4,7 @@ import contextlib
 import errno
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -12,10 +12,26 @@ from bdfa_np.errors import OutputError, UserError, plain_line
 from bdfa_np.extensions import blamed
 from bdfa_np.system.streams import ReaderGone
 
+DONE = 0
+FAILED = 1
+"""Where the command itself worked, but not all that it looked at or ran."""
 USAGE = 2
 INTERRUPTED = 130
 READER_GONE = 141
 """As a shell says that a program was ended by SIGPIPE."""
+EXIT_CODES = {
+    DONE: "done",
+    FAILED: "a check of bdfa doctor, or a run of bdfa study run, has failed",
+    USAGE: "an error you can mend, in one line; --debug shows where it came from",
+    INTERRUPTED: "interrupted, by Ctrl-C or a request to terminate",
+    READER_GONE: "whoever read the output has gone away, as in bdfa info | head -1",
+}
+"""What the codes mean, where a command says nothing else of them."""
+
+
+def exit_codes_table(meanings: Mapping[int, str]) -> str:
+    """Return a line a code, as a help page has them."""
+    return "\n".join(f"  {code:<4} {meaning}" for code, meaning in meanings.items())
 
 
 def run(command: click.Command, arguments: Sequence[str]) -> int:

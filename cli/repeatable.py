@@ -4,7 +4,7 @@ import shlex
 
 import click
 
-from bdfa_np.cli.options import Command
+from bdfa_np.cli.command import Command
 
 
 class Repeatable(Command):

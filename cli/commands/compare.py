@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 from bdfa_np.cli.paths import FolderPath
 
 
@@ -23,8 +24,9 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, errors as fractions.")
 @debug_option
 def compare(runs: tuple[Path, ...], every: bool, as_json: bool) -> None:
-    """Show the run folders RUN side by side: settings, versions and machines that differ, errors, epochs and seconds.
+    """Show runs side by side: in what they differ, and their errors.
 
+    Of each run folder RUN there are the settings, versions and machines that differ, errors, epochs and seconds.
     Options of the machine and its paths are left out; backend and threads are shown beside the seconds. Where a column
     for each run is too wide for the terminal, each run has a row.
     """

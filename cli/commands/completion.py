@@ -3,7 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 
 
 @click.command(
@@ -17,7 +18,10 @@ Examples:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @debug_option
 def completion(shell: str) -> None:
-    """Print the script that teaches a shell to complete bdfa's commands, options and values."""
+    """Print the script that teaches a shell to complete bdfa.
+
+    Commands, options, their values and paths are completed by the Tab key, in shells that are started from then on.
+    """
     from bdfa_np.cli.group import bdfa
 
     completion_class = get_completion_class(shell)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import DatasetName, config_options, debug_option, existing_run_argument, trust_option
+from bdfa_np.cli.options import config_options, debug_option, existing_run_argument, trust_option
 from bdfa_np.cli.repeatable import Repeatable, as_typed
+from bdfa_np.cli.values import DatasetName
 from bdfa_np.system.streams import ReaderGone
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ def diagnose(
     trust: bool,
     **given: Any,
 ) -> None:
-    """Measure the net in the run folder RUN layer by layer, hold it against other nets, and judge it.
+    """Measure a trained net layer by layer, and judge it.
 
-    Controls are trained as the run was, with its seed, data and epochs, in run folders under RUN/controls; what they
-    take is said before. From them follows how much of the gain of exact gradients the rule recovers, (rule - frozen) /
-    (bp - frozen) in accuracy, and whether depth is used; from the net alone, whether its scale is stable and its exact
-    gradient large enough for angles to mean anything.
+    The net in the run folder RUN is held against others, its controls. They are trained as the run was, with its seed,
+    data and epochs, in run folders under RUN/controls; what they take is said before. From them follows how much of the
+    gain of exact gradients the rule recovers, (rule - frozen) / (bp - frozen) in accuracy, and whether depth is used;
+    from the net alone, whether its scale is stable and its exact gradient large enough for angles to mean anything.
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.cli.study_display import display

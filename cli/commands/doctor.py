@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
+from bdfa_np.cli.outcome import DONE, FAILED, USAGE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from bdfa_np.parity.differences import Difference
     from bdfa_np.parity.training import Case
 
-FAILED = 1
-"""The exit code where a check has failed."""
 WIDTH = 120
 """Of the table where no terminal has one."""
 
@@ -53,6 +53,11 @@ Examples:
   bdfa doctor                 every kernel, net, rule, optimizer and option
   bdfa doctor --device 1      the same on the second device
   bdfa doctor --thorough      every net with every rule and every optimizer""",
+    exit_codes={
+        DONE: "all is near enough",
+        FAILED: "something is not",
+        USAGE: "CUDA cannot be used, or another error: one line says which",
+    },
 )
 @click.option("--device", type=click.IntRange(min=0), default=0, show_default=True, help="CUDA device, counted from 0.")
 @click.option("--thorough", is_flag=True, help="Check every net with every rule and every optimizer.")
@@ -62,8 +67,7 @@ def doctor(device: int, thorough: bool, backend: str) -> int:
     """Check that a CUDA device computes what the CPU does.
 
     Every kernel runs on both, and small nets are trained on both, in float64 and float32, with and without CUDA graphs.
-    A table shows how far the two are apart. The exit code is 0 where all is near enough, 1 where anything is not, and
-    2 where CUDA cannot be used.
+    A table shows how far the two are apart.
     """
     from rich.console import Console
 

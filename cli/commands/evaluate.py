@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import (
-    Command,
-    DatasetName,
-    config_options,
-    debug_option,
-    existing_run_argument,
-    trust_option,
-)
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option, existing_run_argument, trust_option
 from bdfa_np.cli.paths import OutputPath
+from bdfa_np.cli.values import DatasetName
 from bdfa_np.errors import RunError
 
 if TYPE_CHECKING:
@@ -52,10 +47,11 @@ Examples:
 @trust_option
 @debug_option
 def evaluate(run: Path, part: str, best: bool, csv_file: Path | None, trust: bool, **given: Any) -> None:
-    """Print the error, each class's error and the confusion matrix of the net in the run folder RUN.
+    """Test a trained net: its error, by class, and its confusions.
 
-    All images of the part are used, also where the run itself was given a --test-limit. A confusion matrix that is
-    wider than the terminal is summed up: each class's error, and which classes are most often taken for which.
+    The net is that in the run folder RUN. All images of the part are used, also where the run itself was given a
+    --test-limit. A confusion matrix that is wider than the terminal is summed up: each class's error, and which classes
+    are most often taken for which.
     """
     from bdfa_np.cli.confusion import confusion_lines
     from bdfa_np.cli.display import Display

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, existing_run_argument, trust_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option, existing_run_argument, trust_option
 from bdfa_np.cli.paths import OutputPath
 
 FORMATS = ("onnx", "torch", "npz")
@@ -38,10 +39,11 @@ What to do with the files: docs/export.md.""",
 @trust_option
 @debug_option
 def export(run: Path, to: str, output: Path | None, best: bool, force: bool, trust: bool) -> None:
-    """Write the net in the run folder RUN for another program, its preprocessing included.
+    """Write a trained net for another program.
 
-    Samples go in as they lie in files, at the size that the net takes; logits come out, and probabilities (ce) or
-    scores (bce). For onnx and torch the extra of that name is needed.
+    It is the net in the run folder RUN, its preprocessing included. Samples go in as they lie in files, at the size
+    that the net takes; logits come out, and probabilities (ce) or scores (bce). For onnx and torch the extra of that
+    name is needed.
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.export import SUFFIXES, export_model

@@ -2,7 +2,8 @@
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 
 
 @click.command(

@@ -3,13 +3,24 @@
 import click
 
 from bdfa_np import __version__
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  bdfa info
+  BDFA_DATA_DIR=/data bdfa info""",
+)
 @debug_option
 def info() -> None:
-    """Print versions, BLAS and threads, backends (and why one is missing), and the data folders."""
+    """Print versions, threads, backends and data folders.
+
+    Of a backend that is missing it says why, of BLAS which one NumPy has, and of folders what names them: a variable
+    of the environment, or nothing.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True, emoji=False)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bdfa_np.cli.command import Command
 from bdfa_np.cli.declared import options_table, wrapped
-from bdfa_np.cli.options import Command, DatasetName, NetworkName, config_options, debug_option
+from bdfa_np.cli.options import config_options, debug_option
+from bdfa_np.cli.values import DatasetName, NetworkName
 from bdfa_np.errors import ConfigError, ExtensionError
 from bdfa_np.extensions import held, offered
 from bdfa_np.networks import FLAG, GROUP, NETWORKS, build_network, find_network, network_file
@@ -60,7 +62,9 @@ def nets(
     resize: int | None,
     dataset: str | None,
 ) -> None:
-    """List the nets, with parameters and multiply-adds (of one sample's forward pass), all for the same input.
+    """List the nets, their parameters and multiply-adds.
+
+    Multiply-adds are those of one sample's forward pass; all nets take the same input.
 
     Of one, by its NAME or the PATH of a file of your own, which is run: what it is made of, its options, its file and
     its layers. The input is what --input and --classes say, or the samples of --dataset.

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, trust_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option, trust_option
 from bdfa_np.cli.paths import OutputPath
 from bdfa_np.diagnostics.quantities import QUANTITIES
 from bdfa_np.errors import ConfigError

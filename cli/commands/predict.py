@@ -5,15 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import (
-    Command,
-    DatasetName,
-    config_options,
-    debug_option,
-    existing_run_argument,
-    trust_option,
-)
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option, existing_run_argument, trust_option
 from bdfa_np.cli.paths import InputPath, OutputPath
+from bdfa_np.cli.values import DatasetName
 
 if TYPE_CHECKING:
     from bdfa_np.runs.prediction import RunPredictions

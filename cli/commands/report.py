@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, trust_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option, trust_option
 from bdfa_np.cli.paths import InputPath, OutputPath
 
 
@@ -40,12 +41,12 @@ Examples:
 def report(
     runs: Sequence[str], output: Path, cells: Sequence[str], epochs: int | None, template: Path | None, trust: bool
 ) -> None:
-    """Write a page on run folders RUN, or on a STUDY, by its folder, its name or its file.
+    """Write a page on runs, or on a study.
 
-    It is one HTML file that needs no network: settings, results, error curves, what was measured with --track, what the
-    nets look at, confusion, the images that were got most wrong, versions and machines, and the commands that repeat
-    it. A reader may choose what is shown, sort tables, and print it. With --template it is Markdown of your own
-    instead. It needs the extra 'report'.
+    A RUN is a run folder; a STUDY is named by its folder, its name or its file. The page is one HTML file that needs no
+    network: settings, results, error curves, what was measured with --track, what the nets look at, confusion, the
+    images that were got most wrong, versions and machines, and the commands that repeat it. A reader may choose what is
+    shown, sort tables, and print it. With --template it is Markdown of your own instead. It needs the extra 'report'.
     """
     from bdfa_np.cli.display import Display
     from bdfa_np.report.writing import write_report

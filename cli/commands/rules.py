@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bdfa_np.cli.command import Command
 from bdfa_np.cli.declared import options_table, wrapped
-from bdfa_np.cli.options import Command, RuleName, debug_option
+from bdfa_np.cli.options import debug_option
+from bdfa_np.cli.values import RuleName
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ExtensionError
 from bdfa_np.extensions import held, offered
@@ -32,9 +34,10 @@ Examples:
 @click.argument("name", required=False, type=RuleName(), metavar="[NAME|PATH]")
 @debug_option
 def rules(name: str | None) -> None:
-    """List the learning rules: the signal of a hidden layer, what learns, and where errors come from.
+    """List the learning rules, and what hidden layers learn from.
 
-    Of one, by its NAME or the PATH of a file of your own, which is run: its description, its options, its file.
+    Each has the signal of a hidden layer, what learns, and where errors come from. Of one, by its NAME or the PATH of a
+    file of your own, which is run: its description, its options, its file.
 
     W, B and R are weights and feedback, h a layer's activity, a what goes into its non-linearity f; e is the error
     of the output, t the target, δ the signal. Layer 1 is the lowest.

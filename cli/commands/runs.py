@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.errors import RunError
 
@@ -21,11 +22,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, errors as fractions.")
 @debug_option
 def runs(folder: Path, as_json: bool) -> None:
-    """List the runs in FOLDER, by default runs, and in the folders in it.
+    """List runs: their options, epochs and errors.
 
-    Each has the options in which not all of them agree (those of the machine and its paths left out), the epochs done
-    of how many, the error after the last one, the lowest error and after which epoch, and whether it is finished, can
-    go on or is damaged.
+    They are those in FOLDER, by default runs, and in the folders in it. Each has the options in which not all of them
+    agree (those of the machine and its paths left out), the epochs done of how many, the error after the last one, the
+    lowest error and after which epoch, and whether it is finished, can go on or is damaged.
     """
     from bdfa_np.runs.listing import list_runs, listing
 

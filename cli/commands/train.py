@@ -6,15 +6,9 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import (
-    Command,
-    config_options,
-    debug_option,
-    given_options,
-    rule_option,
-    torch_aliases,
-    trust_option,
-)
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option, given_options, rule_option, torch_aliases, trust_option
+from bdfa_np.cli.outcome import INTERRUPTED, READER_GONE
 from bdfa_np.cli.paths import FolderPath, InputPath, WeightsPath
 from bdfa_np.errors import ConfigError
 
@@ -29,11 +23,12 @@ Examples:
   bdfa train -dataset MNIST -network mlp.lua -LR 1e-4 -epoch 1
 The last line is how the Torch program was called.
 
-\b
-Exit codes: 0 done, 2 an error you can mend, 130 interrupted, 141 stopped
-since nobody reads the output any longer, as in bdfa train | head; after the
-last two go on with --resume. Standard output that is closed or on a full
-disk stops nothing: all lines are in the run's Log.txt.""",
+Standard output that is closed or on a full disk stops nothing: all lines are
+in the run's Log.txt.""",
+    exit_codes={
+        INTERRUPTED: "interrupted: go on with --resume",
+        READER_GONE: "nobody reads the output any longer: go on with --resume",
+    },
 )
 @config_options()
 @rule_option

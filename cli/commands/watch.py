@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, existing_run_argument
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option, existing_run_argument
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.streams import is_terminal
 
@@ -27,10 +28,11 @@ Examples:
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open no browser.")
 @debug_option
 def watch(run: Path, once: bool, page: bool, port: int | None, no_browser: bool) -> None:
-    """Watch the run in the folder RUN while another process trains it: errors, angles by layer, the time left.
+    """Watch a run while another process trains it.
 
-    The picture is drawn anew whenever the run has done an epoch. Watching ends with the run, or with Ctrl-C, which the
-    run does not feel; the last picture stays. Angles are there where the run was begun with --track.
+    Of the run in the folder RUN it shows errors, angles by layer and the time left. The picture is drawn anew whenever
+    the run has done an epoch. Watching ends with the run, or with Ctrl-C, which the run does not feel; the last picture
+    stays. Angles are there where the run was begun with --track.
     """
     from bdfa_np.runs.listing.watching import Watch, check_is_one
     from bdfa_np.system.interrupts import terminate_like_interrupt

@@ -4,7 +4,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bdfa_np.cli.options import Command, _config_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import _config_option
 from bdfa_np.declaration import Option, positive
 
 COUNT = Option("held_out", False, "Hold some out.", torch="-heldOut", is_flag=True, also=(int, float), check=positive)

@@ -14,7 +14,7 @@ import pytest
 from bdfa_np import Study, train
 from bdfa_np.cli import paths
 from bdfa_np.cli.group import bdfa as group
-from bdfa_np.cli.options import DatasetName
+from bdfa_np.cli.values import DatasetName
 
 TRAIN = ["train", "--dataset", "mnist-5k", "--num-hidden", "2", "--train-limit", "20", "--test-limit", "20"]
 TRAIN += ["--epochs", "1", "--threads", "1", "--backend", "numpy"]

@@ -7,7 +7,7 @@ from bdfa_np.cli.group import LazyGroup
 
 @click.group(
     cls=LazyGroup,
-    commands=("list", "fetch", "prepare", "info", "show-zca", "clear"),
+    headings={"Commands": ("list", "fetch", "prepare", "info", "show-zca", "clear")},
     package="bdfa_np.cli.commands.data",
     prefix="data_",
     epilog="""\b

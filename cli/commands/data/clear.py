@@ -4,7 +4,9 @@ import sys
 
 import click
 
-from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option
+from bdfa_np.cli.values import DatasetName
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.streams import is_terminal
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, TorchChoice, config_options, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option
+from bdfa_np.cli.values import TorchChoice
 from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.system.streams import is_terminal
 

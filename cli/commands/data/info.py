@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option
 from bdfa_np.cli.paths import OutputPath
+from bdfa_np.cli.values import DatasetName
 from bdfa_np.system.streams import is_terminal
 
 if TYPE_CHECKING:

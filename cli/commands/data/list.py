@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from bdfa_np.cli.options import Command, config_options, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option
 
 
 @click.command(

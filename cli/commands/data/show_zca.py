@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import Command, DatasetName, config_options, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import config_options, debug_option
 from bdfa_np.cli.paths import OutputPath
 from bdfa_np.cli.recipe import RECIPE_OPTIONS
+from bdfa_np.cli.values import DatasetName
 
 
 @click.command(

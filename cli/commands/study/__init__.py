@@ -7,7 +7,7 @@ from bdfa_np.cli.group import LazyGroup
 
 @click.group(
     cls=LazyGroup,
-    commands=("list", "show", "new", "run", "table"),
+    headings={"Commands": ("list", "show", "new", "run", "table")},
     package="bdfa_np.cli.commands.study",
     prefix="study_",
     epilog="""\b

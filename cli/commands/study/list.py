@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bdfa_np.cli.command import Command
 from bdfa_np.cli.declared import wrapped
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.options import debug_option
 from bdfa_np.errors import UserError
 from bdfa_np.options.machine import usable_cores
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option
 from bdfa_np.cli.paths import OutputPath
 from bdfa_np.errors import StudyError
 
@@ -33,7 +34,10 @@ A published study to start from: bdfa study show luo-mnist --toml > mine.toml"""
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @debug_option
 def study_new(file: Path, force: bool) -> None:
-    """Write a commented study into FILE, which can be run as it stands; - is standard output."""
+    """Write a commented study, which can be run as it stands.
+
+    It goes into FILE; - is standard output.
+    """
     from bdfa_np.study.description import SUFFIX, published_names, template
     from bdfa_np.system.outputs import write_output
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bdfa_np.cli.options import config_options, debug_option, given_options, trust_option
+from bdfa_np.cli.outcome import DONE, FAILED
 from bdfa_np.cli.paths import FolderPath
 from bdfa_np.cli.repeatable import Repeatable, as_typed
 from bdfa_np.errors import ConfigError
@@ -17,9 +18,6 @@ from bdfa_np.system.streams import ReaderGone
 if TYPE_CHECKING:
     from bdfa_np.study.engine.base import Engine
     from bdfa_np.study.laboratory import Order
-
-FAILED = 1
-"""The exit code where a run has failed."""
 
 
 class Share(click.ParamType[tuple[int, int]]):
@@ -45,11 +43,9 @@ Examples:
   bdfa study run sweep.toml --workers 2
   bdfa study run sweep.toml --scheduler tcp://node7:8786
 
-\b
-Exit codes: 0 all runs are finished, 1 some have failed, 2 an error you can
-mend, 130 interrupted, 141 stopped since nobody reads the output any longer.
-After all but 0, the same command goes on: what is finished is not trained
-again, and what is not goes on from its last whole epoch.""",
+After all exit codes but 0, the same command goes on: what is finished is not
+trained again, and what is not goes on from its last whole epoch.""",
+    exit_codes={DONE: "all runs are finished", FAILED: "some runs have failed"},
 )
 @click.argument("study", metavar="NAME|FILE")
 @click.option("--save", type=FolderPath(new=True), help="The study's folder.  [default: studies/NAME]")
@@ -106,11 +102,12 @@ def study_run(
     trust: bool,
     **_options: Any,
 ) -> int:
-    """Carry out the runs of a study, one of the package's by its NAME or one of your own in a FILE.
+    """Carry out the runs of a study.
 
-    Every cell is trained with every seed, each run in a run folder of its own under studies/NAME. Runs that are
-    finished are skipped, those that were interrupted go on from their last whole epoch, and those that fail do not
-    stop the others. A run has one thread unless --threads or the study says otherwise.
+    It is one of the package's by its NAME, or one of your own in a FILE. Every cell is trained with every seed, each
+    run in a run folder of its own under studies/NAME. Runs that are finished are skipped, those that were interrupted
+    go on from their last whole epoch, and those that fail do not stop the others. A run has one thread unless --threads
+    or the study says otherwise.
     """
     from bdfa_np.cli.study_display import display
     from bdfa_np.study.description import load_study

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bdfa_np.cli.command import Command
 from bdfa_np.cli.declared import wrapped
-from bdfa_np.cli.options import Command, debug_option, trust_option
+from bdfa_np.cli.options import debug_option, trust_option
 
 if TYPE_CHECKING:
     from bdfa_np.study.description import Cell, Study
@@ -33,9 +34,10 @@ Examples:
 @trust_option
 @debug_option
 def study_show(study: str, as_toml: bool, trust: bool) -> None:
-    """Show a study, one of the package's by its NAME or one of your own in a FILE.
+    """Show a study: its cells, its settings, what was published.
 
-    That is what was published for each cell, the settings as bdfa train takes them, and what their source leaves open.
+    It is one of the package's by its NAME, or one of your own in a FILE. Shown is what was published for each cell, the
+    settings as bdfa train takes them, and what their source leaves open.
     """
     from bdfa_np.study.description import file_text, load_study
 

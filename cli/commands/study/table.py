@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bdfa_np.cli.options import Command, debug_option, trust_option
+from bdfa_np.cli.command import Command
+from bdfa_np.cli.options import debug_option, trust_option
 from bdfa_np.cli.paths import FolderPath, OutputPath
 from bdfa_np.errors import ConfigError
 from bdfa_np.system.outputs import open_output, write_output
@@ -61,7 +62,7 @@ def study_table(
     frame: Path | None,
     trust: bool,
 ) -> None:
-    """Show what the runs of a study have come to, beside what was published.
+    """Show a study's errors, beside those that were published.
 
     A study is named by its NAME, of the package's or of a folder in studies, by its FOLDER, or by its own FILE. Cells
     that are not finished say so. Runs of other settings than the study's are left out, and named.

@@ -5,8 +5,8 @@ import re
 import click
 import pytest
 
+from bdfa_np.cli.command import folded
 from bdfa_np.cli.group import bdfa as group
-from bdfa_np.cli.options import folded
 
 
 def walk():
