@@ -18,7 +18,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
 from bdfa_np.parameters import ParameterVector, check_same_names, copy_named
 from bdfa_np.representation import one_line, passage_text, settings
-from bdfa_np.rules.pathways import Pathway
+from bdfa_np.rules.pathways import Pathway, Pathways
 from bdfa_np.system.text import counted
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
@@ -75,7 +75,7 @@ class Rule(Habits, ABC):
     """Where the error that a hidden layer learns from comes from: ``the layer above`` or ``the output``."""
     source: ClassVar[str] = ""
     """Authors, year, arXiv number and equation."""
-    pathways: ClassVar[tuple[Pathway, ...]] = (Pathway("down"),)
+    pathways: ClassVar[Pathways] = (Pathway("down"),)
     """The ways that signals take, which `bdfa_np.figures.paths` draws."""
     options: ClassVar[tuple[Option, ...]] = ()
     """The options that the constructor takes beside the network."""

@@ -1,9 +1,11 @@
 """Back-propagation."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer
 from bdfa_np.rules.base import Rule
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class BP(Rule):
@@ -17,7 +19,7 @@ class BP(Rule):
     trains = "W"
     errors_from = "the layer above"
     source = "Rumelhart, Hinton and Williams, 1986; Luo et al., arXiv 1702.07097, eq. 6-7"
-    pathways = (Pathway("down", (FeedbackMatrix("W", "forward", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (Pathway("down", (FeedbackMatrix("W", "forward", transposed=True),)),)
 
     def visit(self, layer: Layer, signal: Array, wanted: bool) -> Array | None:
         """Go through the layer's exact ``backward``."""

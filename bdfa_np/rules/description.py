@@ -87,7 +87,8 @@ def pathways_of(rule: type[Rule]) -> tuple[Pathway, ...]:
     declares = next(kind for kind in rule.__mro__ if "pathways" in vars(kind))
     below = rule.__mro__[: rule.__mro__.index(declares)]
     anew = {name for kind in below if not _is_ours(kind) for name in vars(kind)}
-    return tuple(_amended(pathway, anew) for pathway in declares.pathways)
+    declared: tuple[Pathway, ...] = vars(declares)["pathways"]
+    return tuple(_amended(pathway, anew) for pathway in declared)
 
 
 def _amended(pathway: Pathway, anew: set[str]) -> Pathway:

@@ -98,3 +98,7 @@ class Pathway:
         symbols = [matrix.symbol for matrix in self.through]
         passed = f"through {' and '.join(symbols)}" if symbols else ""
         return one_line(self, [f"{self.signal} {self.course}", f"from {self.start}", passed])
+
+
+Pathways = tuple[Pathway, ...]
+"""What a rule declares."""

@@ -55,13 +55,38 @@ FORWARD = Line("forward", "#000000", "-", True, 3)
 ERROR = Line("error", COLOURS[1], (0, (4, 1.6)), True, 2)
 FEEDBACK = Line("what feedback learns from", COLOURS[0], (0, (1, 1.3)), False, 1)
 
+
+@dataclass(frozen=True)
+class Face:
+    """How a box or a matrix looks.
+
+    Attributes
+    ----------
+    label : str
+        What the legend says of it.
+    colour : str
+        In hexadecimal.
+    edge : float
+        Width of its edge in points.
+    dash, form : str or tuple
+        Of its edge, as matplotlib has them.
+    """
+
+    label: str
+    colour: str
+    edge: float
+    dash: Any
+    form: str
+
+
+PLAIN = Face("", "#ffffff", 0.8, "-", "square,pad=0")
 FACES = {
-    "trained": ("trained", "#ffffff", 1.6, "-", "round,pad=0,rounding_size=0.1"),
-    "fixed": ("fixed", "#d0d0d0", 0.8, "-", "square,pad=0"),
-    "signs": ("made of W's signs", "#ffffff", 0.9, (0, (2, 1)), "square,pad=0"),
-    "": ("", "#ffffff", 0.8, "-", "square,pad=0"),
+    "trained": Face("trained", "#ffffff", 1.6, "-", "round,pad=0,rounding_size=0.1"),
+    "fixed": Face("fixed", "#d0d0d0", 0.8, "-", "square,pad=0"),
+    "signs": Face("made of W's signs", "#ffffff", 0.9, (0, (2, 1)), "square,pad=0"),
+    "": PLAIN,
 }
-"""How each kind of matrix looks: what the legend says of it, its colour, width and dash of its edge, its form."""
+"""By the kind of a matrix."""
 
 _PRINTED = re.compile(r"[\w\u0302ᵀ(){}+\-' ]+")
 
@@ -107,7 +132,7 @@ class Scene:
 
     def box(self, at: Point, text: str, index: int | None = None) -> Point:
         """Draw an activity or a signal; return where it is."""
-        self._patch(at, BOX, FACES[""], FORWARD.colour)
+        self._patch(at, BOX, PLAIN, FORWARD.colour)
         self._text(at, *symbol(text, index))
         return at
 
@@ -150,9 +175,10 @@ class Scene:
         handles: list[Artist] = [
             Line2D([], [], color=line.colour, linestyle=line.dash, linewidth=1.2, label=line.label) for line in drawn
         ]
-        for kind, (label, face, width, dash, _) in FACES.items():
+        for kind, face in FACES.items():
             if kind and kind in self.faces:
-                handles.append(Patch(facecolor=face, edgecolor="#000000", linewidth=width, linestyle=dash, label=label))
+                look = {"facecolor": face.colour, "linewidth": face.edge, "linestyle": face.dash}
+                handles.append(Patch(edgecolor="#000000", label=face.label, **look))
         return handles
 
     def limits(self) -> tuple[float, float, float, float]:
@@ -160,23 +186,13 @@ class Scene:
         across, up = zip(*self.corners, strict=True)
         return min(across), max(across), min(up), max(up)
 
-    def _patch(self, at: Point, size: tuple[float, float], face: tuple[str, str, float, Any, str], edge: str) -> None:
+    def _patch(self, at: Point, size: tuple[float, float], face: Face, edge: str) -> None:
         from matplotlib.patches import FancyBboxPatch
 
-        _, colour, width, dash, form = face
         corner = at[0] - size[0] / 2, at[1] - size[1] / 2
-        self.axes.add_patch(
-            FancyBboxPatch(
-                corner,
-                *size,
-                boxstyle=form,
-                facecolor=colour,
-                edgecolor=edge,
-                linewidth=width * self.scale,
-                linestyle=dash,
-                zorder=4,
-            )
-        )
+        look = {"facecolor": face.colour, "edgecolor": edge, "linestyle": face.dash, "zorder": 4}
+        patch = FancyBboxPatch(corner, *size, boxstyle=face.form, linewidth=face.edge * self.scale, **look)
+        self.axes.add_patch(patch)
         self.corners += [corner, (corner[0] + size[0], corner[1] + size[1])]
 
     def _text(self, at: Point, text: str, is_formula: bool, *, size: float = _SYMBOL, align: str = "center") -> None:
@@ -192,12 +208,12 @@ class Scene:
 
     def _head(self, before: Point, end: Point, line: Line) -> Point:
         """Draw a head at the end of a line that comes from a point before; return where the line stops."""
+        from matplotlib.patches import Polygon
+
         length = hypot(end[0] - before[0], end[1] - before[1])
         along = (end[0] - before[0]) / length, (end[1] - before[1]) / length
         base = end[0] - _HEAD * along[0], end[1] - _HEAD * along[1]
         across = -along[1] * _HEAD_WIDTH / 2, along[0] * _HEAD_WIDTH / 2
-        from matplotlib.patches import Polygon
-
         self.axes.add_patch(
             Polygon(
                 [end, (base[0] + across[0], base[1] + across[1]), (base[0] - across[0], base[1] - across[1])],

@@ -1,6 +1,6 @@
 """What direct rules share: a signal of the output's width goes to the end of each block at once."""
 
-from typing import cast
+from typing import ClassVar, cast
 
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer
@@ -8,7 +8,7 @@ from bdfa_np.layers.feedback import ErrorFeedback
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class Direct(Rule):
@@ -37,7 +37,7 @@ class Direct(Rule):
     group = "direct"
     keeps_signals = False
     errors_from = "the output"
-    pathways = (Pathway("direct", (FeedbackMatrix("B"),)),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("B"),)),)
 
     def __init__(self, network: Sequential) -> None:
         super().__init__(network)

@@ -14,7 +14,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.direct.feedback import OF_TRAINED, where_kept
 from bdfa_np.rules.options import FEEDBACK_ALPHA, FEEDBACK_LR, FEEDBACK_TARGET
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 from bdfa_np.rules.targets import ALPHA, SHARED_TARGETS, feedback_target
 
 LEARNING_RATE = 5e-5
@@ -66,7 +66,7 @@ class BDFA(DFA):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W, and B by B_l += η_B Σ_i (1 - σ(s_i)) Y_iᵀ h_{l,i}, with s_i = <Y_i B_l, h_{l,i}>"
     source = "Luo et al., arXiv 1702.07097, eq. 30-42 and 51"
-    pathways = (
+    pathways: ClassVar[Pathways] = (
         Pathway("direct", (FeedbackMatrix("B", "trained"),)),
         Pathway("direct", (FeedbackMatrix("B", "trained"),), "Y", "â", trains_feedback=True, beside="h"),
     )

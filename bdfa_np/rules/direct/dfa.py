@@ -9,7 +9,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.direct.feedback import OF_FIXED, Drawing
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class DFA(Direct):
@@ -36,7 +36,7 @@ class DFA(Direct):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W"
     source = "Nøkland, 2016, arXiv 1609.01596, eq. 7"
-    pathways = (Pathway("direct", (FeedbackMatrix("B", "fixed"),)),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("B", "fixed"),)),)
     options: ClassVar[tuple[Option, ...]] = OF_FIXED
     starts_at_zero = True
     trains_feedback: ClassVar[bool] = False

@@ -10,7 +10,7 @@ from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.rules.direct.dfa import DFA
 from bdfa_np.rules.direct.feedback import OF_TRAINED, where_kept
 from bdfa_np.rules.options import FEEDBACK_LR, FEEDBACK_OPTIMIZER
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 def _rate_of_the_net(config: Any) -> Any:
@@ -77,7 +77,7 @@ class DKP(DFA):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W, and B by dB_l = eᵀ h_l, with an optimizer of its own"
     source = "Webster, Choi and Ahn, 2021, Learning the Connections in Direct Feedback Alignment"
-    pathways = (Pathway("direct", (FeedbackMatrix("B", "trained", learns_from="h_l", by="eᵀh"),)),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("B", "trained", learns_from="h_l", by="eᵀh"),)),)
     options: ClassVar[tuple[Option, ...]] = (*OF_TRAINED, *OPTIONS)
     reads = ("momentum", "dampening", "lr_decay")
     trains_feedback = True

@@ -1,9 +1,11 @@
 """Direct random target projection."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
 from bdfa_np.losses import LossResult
 from bdfa_np.rules.direct.dfa import DFA
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class DRTP(DFA):
@@ -31,7 +33,7 @@ class DRTP(DFA):
     trains = "W"
     errors_from = "the target"
     source = "Frenkel, Lefebvre and Bol, 2021, arXiv 1909.01311"
-    pathways = (Pathway("direct", (FeedbackMatrix("B", "fixed"),), start="-t"),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("B", "fixed"),), start="-t"),)
 
     def signal(self, result: LossResult) -> Array:
         """Return ``-t``, or ``-t / N`` where the loss divides ``e`` by N; (N, K)."""

@@ -9,7 +9,7 @@ from bdfa_np.declaration import Option, up_to_one
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.base import Direct
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 LAMBDA = 0.999999
 
@@ -61,7 +61,7 @@ class EBD(Direct):
     formula = "δ_l = (e R_l ⊙ g'(h_l)) ⊙ f'(a_l), with g(h) = h"
     trains = "W, and R by R_l ← λ R_l + (1 - λ) mean_i(ε_iᵀ h_{l,i}), before the signal uses it"
     source = "Erdogan, Pehlevan and Erdogan, 2025, arXiv 2504.11558, eq. 4-8, without its power and entropy terms"
-    pathways = (Pathway("direct", (FeedbackMatrix("R", "trained", learns_from="h_l", by="εᵀh"),)),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("R", "trained", learns_from="h_l", by="εᵀh"),)),)
     options: ClassVar[tuple[Option, ...]] = (EBD_LAMBDA,)
 
     def __init__(self, network: Sequential, *, forgetting: float = LAMBDA) -> None:

@@ -13,7 +13,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.optim import OPTIMIZERS
 from bdfa_np.rules.direct.base import Direct
 from bdfa_np.rules.options import FEEDBACK_LR, FEEDBACK_OPTIMIZER
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 LEARNING_RATE = 0.01
 LEARNING_RATE_OF_OPTIMIZER = 1e-4
@@ -60,7 +60,7 @@ class FDFA(Direct):
     formula = "δ_l = (e B_l) ⊙ f'(a_l)"
     trains = "W, and B by B_l ← (1 - β) B_l + β dᵀ p_l / N, with p_l ~ N(0, 1) and d the tangent of the outputs"
     source = "Bacho and Chu, 2024, arXiv 2212.07282"
-    pathways = (
+    pathways: ClassVar[Pathways] = (
         Pathway("direct", (FeedbackMatrix("B", "trained", learns_from="p_l", by="dᵀp"),)),
         Pathway("up", (FeedbackMatrix("W", "forward"),), "p_1", "p", trains_feedback=True, end="d"),
     )

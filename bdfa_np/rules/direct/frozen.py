@@ -1,13 +1,14 @@
 """The control of all rules: hidden layers that never learn."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer, tree_of
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.base import Rule
-from bdfa_np.rules.pathways import Pathway
+from bdfa_np.rules.pathways import Pathway, Pathways
 
 
 class Frozen(Rule):
@@ -35,7 +36,7 @@ class Frozen(Rule):
     trains = "W of the output layer"
     errors_from = "nowhere"
     source = "the random features that every rule is to better"
-    pathways = (Pathway("none"),)
+    pathways: ClassVar[Pathways] = (Pathway("none"),)
 
     def __init__(self, network: Sequential) -> None:
         self.output = _with_output(network.layers)

@@ -1,6 +1,7 @@
 """Indirect feedback alignment: the error goes to the lowest block alone, and from there up."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from bdfa_np.backend.base import Array
 from bdfa_np.layers import BatchNorm, Dropout, ErrorFeedback, Flatten, Layer, Linear
@@ -8,7 +9,7 @@ from bdfa_np.layers.activation import NonLinearity
 from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.rules.direct.base import Direct
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 PASSED = (Flatten, Linear, NonLinearity, BatchNorm, Dropout, ErrorFeedback)
 """The layers of a fully connected net, of which the signal's way up knows."""
@@ -40,7 +41,7 @@ class IFA(Direct):
     trains = "W"
     errors_from = "the output for the lowest block, the layer below for all others"
     source = "Nøkland, 2016, arXiv 1609.01596, eq. 8"
-    pathways = (
+    pathways: ClassVar[Pathways] = (
         Pathway("lowest", (FeedbackMatrix("B", "fixed"),)),
         Pathway("up", (FeedbackMatrix("W", "forward"),), start="δ_1"),
     )

@@ -1,9 +1,11 @@
 """Error-sign direct feedback alignment."""
 
+from typing import ClassVar
+
 from bdfa_np.backend.base import Array
 from bdfa_np.losses import LossResult
 from bdfa_np.rules.direct.dfa import DFA
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 from bdfa_np.rules.signs import scaled_sign
 
 
@@ -32,7 +34,7 @@ class SDFA(DFA):
     trains = "W"
     errors_from = "the output"
     source = "Frenkel, Lefebvre and Bol, 2021, arXiv 1909.01311"
-    pathways = (Pathway("direct", (FeedbackMatrix("B", "fixed"),), start="sign(e)"),)
+    pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("B", "fixed"),), start="sign(e)"),)
 
     def signal(self, result: LossResult) -> Array:
         """Return ``sign(e)``, or ``sign(e) / N`` where the loss divides ``e`` by N; (N, K)."""

@@ -1,11 +1,12 @@
 """What layerwise rules share: the signal passes every layer that has weights through another matrix than ``Wᵀ``."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from bdfa_np.backend.base import Array
 from bdfa_np.layers.base import Layer
 from bdfa_np.rules.base import Rule
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class Layerwise(Rule):
@@ -14,7 +15,7 @@ class Layerwise(Rule):
     group = "layerwise"
     keeps_signals = False
     errors_from = "the layer above"
-    pathways = (Pathway("down", (FeedbackMatrix("V", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (Pathway("down", (FeedbackMatrix("V", transposed=True),)),)
 
     @abstractmethod
     def matrix(self, layer: Layer) -> Array:

@@ -26,7 +26,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.fa import FA
 from bdfa_np.rules.options import FEEDBACK_ALPHA, FEEDBACK_TARGET, RFB_MAG
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 from bdfa_np.rules.targets import ALPHA, MIXED, SHARED_TARGETS, feedback_target
 
 OUTPUTS = ("sigmoid", "linear")
@@ -87,7 +87,7 @@ class BFA(FA):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W, and B by dB_l = ε_{l-1}ᵀ g_l, the gradient of ½‖x̂ - x‖² of the drawn input"
     source = "Luo et al., arXiv 1702.07097, eq. 15-29"
-    pathways = (
+    pathways: ClassVar[Pathways] = (
         Pathway("down", (FeedbackMatrix("B", "trained", transposed=True),)),
         Pathway(
             "down",

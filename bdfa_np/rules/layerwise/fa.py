@@ -8,7 +8,7 @@ from bdfa_np.layers.base import Layer
 from bdfa_np.network import Sequential
 from bdfa_np.rules.layerwise.base import Layerwise
 from bdfa_np.rules.options import RFB_MAG
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class FA(Layerwise):
@@ -27,7 +27,7 @@ class FA(Layerwise):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W"
     source = "Lillicrap et al., 2016, doi 10.1038/ncomms13276"
-    pathways = (Pathway("down", (FeedbackMatrix("B", "fixed", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (Pathway("down", (FeedbackMatrix("B", "fixed", transposed=True),)),)
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG,)
     starts_at_zero = True
     trains_feedback = False

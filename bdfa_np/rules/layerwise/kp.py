@@ -1,9 +1,11 @@
 """Kolen and Pollack's rule: feedback that learns what the weights learn."""
 
+from typing import ClassVar
+
 from bdfa_np.losses import LossResult
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.fa import FA
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 
 class KP(FA):
@@ -19,7 +21,9 @@ class KP(FA):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W, and B by dB_l = dW_l with W's optimizer, rate and weight decay"
     source = "Kolen and Pollack, 1994; Akrout et al., 2019, arXiv 1904.05391, eq. 16-17"
-    pathways = (Pathway("down", (FeedbackMatrix("B", "trained", learns_from="W_l", by="dW", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (
+        Pathway("down", (FeedbackMatrix("B", "trained", learns_from="W_l", by="dW", transposed=True),)),
+    )
     starts_at_zero = False
     trains_feedback = True
 

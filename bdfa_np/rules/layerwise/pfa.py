@@ -10,7 +10,7 @@ from bdfa_np.layers.linear import Linear
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.base import Layerwise
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 EXPANSION = 10
 
@@ -60,7 +60,7 @@ class PFA(Layerwise):
     formula = "δ_l = ((δ_{l+1} M_{l+1}) R_{l+1}) ⊙ f'(a_l)"
     trains = "W, and R by dR_l = (δ_l M_l)ᵀ h_{l-1} with W's optimizer, rate and weight decay"
     source = "Li and Benna, 2024, arXiv 2405.20594"
-    pathways = (
+    pathways: ClassVar[Pathways] = (
         Pathway("down", (FeedbackMatrix("M", "fixed"), FeedbackMatrix("R", "trained", learns_from="h_{l-1}", by="dR"))),
     )
     options: ClassVar[tuple[Option, ...]] = (FEEDBACK_EXPANSION,)

@@ -6,7 +6,7 @@ from bdfa_np.declaration import Option
 from bdfa_np.layers.base import Layer, fans
 from bdfa_np.network import Sequential
 from bdfa_np.rules.layerwise.base import Layerwise
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 SCALES = ("xavier", "weights")
 
@@ -45,7 +45,9 @@ class SignConcordant(Layerwise):
         If the scale is unknown, or is that of weights that start at one value.
     """
 
-    pathways = (Pathway("down", (FeedbackMatrix("V", "signs", learns_from="W_l", by="sign", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (
+        Pathway("down", (FeedbackMatrix("V", "signs", learns_from="W_l", by="sign", transposed=True),)),
+    )
     options: ClassVar[tuple[Option, ...]] = (SIGN_SCALE,)
 
     def __init__(self, network: Sequential, *, scale: str = "xavier") -> None:

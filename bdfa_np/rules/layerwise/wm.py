@@ -14,7 +14,7 @@ from bdfa_np.layers.linear import Linear
 from bdfa_np.network import Sequential
 from bdfa_np.rules.layerwise.fa import FA
 from bdfa_np.rules.options import RFB_MAG
-from bdfa_np.rules.pathways import FeedbackMatrix, Pathway
+from bdfa_np.rules.pathways import FeedbackMatrix, Pathway, Pathways
 
 NOISE = 0.05
 """Noise is uniform within ±NOISE."""
@@ -82,7 +82,9 @@ class WM(FA):
     formula = "δ_l = (δ_{l+1} B_{l+1}ᵀ) ⊙ f'(a_l)"
     trains = "W, and B by B_l ← (1 - λ_m) B_l + η_m xᵀ y, of noise x and y = f(x W_l + b_l)"
     source = "Akrout et al., 2019, arXiv 1904.05391"
-    pathways = (Pathway("down", (FeedbackMatrix("B", "trained", learns_from="W_l", by="noise", transposed=True),)),)
+    pathways: ClassVar[Pathways] = (
+        Pathway("down", (FeedbackMatrix("B", "trained", learns_from="W_l", by="noise", transposed=True),)),
+    )
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, *OPTIONS)
     starts_at_zero = False
 
