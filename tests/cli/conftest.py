@@ -19,7 +19,7 @@ def _shown(page, name):
 def documented():
     """Give the source of a documented rule or net by the name of its class."""
     return {
-        "DRTP": _shown("README.md", "DRTP"),
+        "DRTP": _shown("docs/first-five-minutes.md", "DRTP"),
         **{name: _shown("docs/rules.md", name) for name in ("SignSymmetry", "KolenPollack", "Scaled", "Damped")},
     }
 
