@@ -23,6 +23,7 @@ extensions = [
     "sphinx_click",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "api_entries",
     "command_pages",
     "mathml",
     "outside_pages",
@@ -57,6 +58,8 @@ bibtex_bibfiles = ["references.bib"]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = False  # the pages in api/ hold the entries themselves
+default_role = "named"
+autodoc_mock_imports = ["sklearn"]  # it is large, and only the base of one class
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
