@@ -64,7 +64,9 @@ class Drawing:
         scene.line([_edge(self.places["t", OUTPUT], -1, 0), _edge(self.places["e", OUTPUT], 1, 0)], FORWARD)
 
     def _place(self, text: str, layer: int, at: Point, *, numbered: bool = True) -> None:
-        self.places[text, layer] = self.scene.box(at, text, layer if numbered else None)
+        """Draw a box of the net or of a signal, unless it has its place already."""
+        if (text, layer) not in self.places:
+            self.places[text, layer] = self.scene.box(at, text, layer if numbered else None)
 
     def _pathway(self, pathway: Pathway, row: float) -> None:
         line = FEEDBACK if pathway.trains_feedback else ERROR
