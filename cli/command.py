@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.outcome import EXIT_CODES, FAILED, exit_codes_table
+from bdfa_np.cli.outcome import SHARED_CODES, exit_codes_table
 from bdfa_np.cli.values import FlagOrValue
 from bdfa_np.options.catalogue import HEADINGS
 from bdfa_np.options.hints import OPTIONS as OTHER_OPTIONS
@@ -15,6 +15,9 @@ from bdfa_np.system.streams import ReaderGone
 # Lines are broken at hyphens, which would take names of data sets and options apart.
 _UNBREAKABLE = "\N{NON-BREAKING HYPHEN}"
 
+OWN = "Options"
+"""The heading of options that are none of a run."""
+
 
 class Command(click.Command):
     """A command that takes options in the original's single-dash style, and whose help fits its terminal.
@@ -22,7 +25,7 @@ class Command(click.Command):
     Parameters
     ----------
     exit_codes : mapping of int to str, optional
-        What its exit codes mean, where that is more than `EXIT_CODES` say; its help shows them.
+        What its exit codes mean, where that is more than `SHARED_CODES` say; its help shows them.
     """
 
     def __init__(self, *arguments: Any, exit_codes: Mapping[int, str] | None = None, **settings: Any) -> None:
@@ -31,9 +34,8 @@ class Command(click.Command):
 
     @property
     def exit_codes(self) -> dict[int, str]:
-        """What its exit codes mean; it has no 1 that it says nothing of."""
-        general = {code: meaning for code, meaning in EXIT_CODES.items() if code != FAILED}
-        return dict(sorted({**general, **self.own_exit_codes}.items()))
+        """What its exit codes mean."""
+        return dict(sorted({**SHARED_CODES, **self.own_exit_codes}.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; of an option that there is not, say its whole name, and which one may be meant."""
@@ -68,18 +70,11 @@ class Command(click.Command):
 
         An argument has no row: the usage line and the text say what it is.
         """
-        under: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                term, text = record
-                under.setdefault(getattr(parameter, "heading", "Options"), []).append(
-                    (folded(term, formatter.width), text.replace("-", _UNBREAKABLE))
+        for title, records in headed_options(ctx).items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(folded(term, formatter.width), text.replace("-", _UNBREAKABLE)) for term, text in records]
                 )
-        for title in (*HEADINGS, "Options"):
-            if title in under:
-                with formatter.section(title):
-                    formatter.write_dl(under[title])
         formatter.buffer = [piece.replace(_UNBREAKABLE, "-") for piece in formatter.buffer]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -108,6 +103,16 @@ class Command(click.Command):
 
 def _as_offered(spelling: str) -> tuple[bool, int]:
     return spelling.startswith("--"), len(spelling)
+
+
+def headed_options(ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Return the options of a command under their headings, each as its spellings with values, and its help."""
+    under: dict[str, list[tuple[str, str]]] = {title: [] for title in (*HEADINGS, OWN)}
+    for parameter in ctx.command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None and isinstance(parameter, click.Option):
+            under[getattr(parameter, "heading", OWN)].append(record)
+    return {title: records for title, records in under.items() if records}
 
 
 def folded(term: str, width: int) -> str:

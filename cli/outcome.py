@@ -27,6 +27,8 @@ EXIT_CODES = {
     READER_GONE: "whoever read the output has gone away, as in bdfa info | head -1",
 }
 """What the codes mean, where a command says nothing else of them."""
+SHARED_CODES = {code: meaning for code, meaning in EXIT_CODES.items() if code != FAILED}
+"""Those that every command has."""
 
 
 def exit_codes_table(meanings: Mapping[int, str]) -> str:

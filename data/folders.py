@@ -1,19 +1,19 @@
 """Where data are kept when no folder is named."""
 
-import os
 from pathlib import Path
 
 import platformdirs
 
 from bdfa_np.system.paths import user_path
+from bdfa_np.system.variables import Variable
 
 
-def user_folder(variable: str, name: str) -> Path:
+def user_folder(variable: Variable, name: str) -> Path:
     """Return the folder that an environment variable names, else one of this name among the user's caches.
 
     Parameters
     ----------
-    variable : str
+    variable : Variable
         The environment variable.
     name : str
         The folder's name in the per-user cache folder.
@@ -28,7 +28,7 @@ def user_folder(variable: str, name: str) -> Path:
     ConfigError
         If the variable holds no path.
     """
-    named = os.environ.get(variable)
+    named = variable.value()
     if named:
-        return user_path(named, variable)
+        return user_path(named, variable.name)
     return Path(platformdirs.user_cache_dir("bdfa-np", appauthor=False)) / name

@@ -22,9 +22,10 @@ from bdfa_np.options.machine import CUDA
 from bdfa_np.runs.data import load_data_of_run
 from bdfa_np.runs.evaluation import in_use_now
 from bdfa_np.runs.events import Listener
-from bdfa_np.runs.folder import DIAGNOSIS, RunFolder
+from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.listing.summaries import find_runs
 from bdfa_np.runs.loading import model_for, restore
+from bdfa_np.runs.store.names import DIAGNOSIS
 from bdfa_np.runs.train import TrainingResult
 from bdfa_np.study.description import COPY
 from bdfa_np.study.events import Watcher

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bdfa_np.diagnostics.file import read_contents, write_contents
+from bdfa_np.diagnostics.quantities import FILE
 from bdfa_np.errors import ConfigError
 from bdfa_np.representation import one_line
 from bdfa_np.system.paths import user_path
@@ -20,9 +21,6 @@ from bdfa_np.tables import Table
 
 if TYPE_CHECKING:
     import pandas
-
-FILE = "diagnostics.h5"
-"""What the file in a run folder is called."""
 
 
 @dataclass(frozen=True, eq=False)

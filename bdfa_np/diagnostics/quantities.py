@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from bdfa_np.options.tracking import GROUPS
 
-__all__ = ["GROUPS", "MAIN", "QUANTITIES", "Quantity", "of_groups", "ordered"]
+__all__ = ["FILE", "GROUPS", "MAIN", "QUANTITIES", "Quantity", "of_groups", "ordered"]
+
+FILE = "diagnostics.h5"
+"""The file of a run folder that has all that was measured."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from bdfa_np.data.sources.registry import dataset_names
 from bdfa_np.declaration import Condition, Option, at_least, positive
 from bdfa_np.errors import DataError
 from bdfa_np.system.paths import lasting_path, storable
+from bdfa_np.system.variables import CACHE_DIR, DATA_DIR
 
 _NO_TABLE, _HAS_TEST = (message.format(dataset="--dataset {decider}") for message in (NO_TABLE, HAS_TEST))
 
@@ -52,7 +53,7 @@ OPTIONS = (
     Option(
         "datapath",
         None,
-        "Folder of the data sets. [default: BDFA_DATA_DIR, else the cache folder]",
+        f"Folder of the data sets. [default: {DATA_DIR.name}, else the cache folder]",
         kind=str,
         torch="-datapath",
         canonical=lasting_path("--datapath"),
@@ -60,7 +61,7 @@ OPTIONS = (
     Option(
         "cache_dir",
         None,
-        "Folder of prepared data. [default: BDFA_CACHE_DIR, else the cache folder]",
+        f"Folder of prepared data. [default: {CACHE_DIR.name}, else the cache folder]",
         kind=str,
         torch="-preProcDir",
         canonical=lasting_path("--cache-dir"),

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ContentError, RunError
 from bdfa_np.representation import one_line
-from bdfa_np.runs.store.epochs import COLUMNS, HISTORY, read_epochs
+from bdfa_np.runs.store.epochs import COLUMNS, read_epochs
+from bdfa_np.runs.store.names import HISTORY
 from bdfa_np.system.hdf5 import (
     array_in,
     attribute_names,

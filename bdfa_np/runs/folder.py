@@ -10,7 +10,6 @@ from typing import Any
 import tomli_w
 
 from bdfa_np.data import Preprocessing
-from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError
 from bdfa_np.extensions import held
@@ -20,7 +19,7 @@ from bdfa_np.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoin
 from bdfa_np.runs.history import lowest
 from bdfa_np.runs.preprocessing import parting, read_preprocessing, write_preprocessing
 from bdfa_np.runs.store.document import as_begun, check_document, check_same_code, described
-from bdfa_np.runs.store.epochs import HISTORY, EpochWriter, read_epochs
+from bdfa_np.runs.store.epochs import EpochWriter, read_epochs
 from bdfa_np.runs.store.figures import (
     ERROR_RATE_HEADER,
     confusion_csv,
@@ -31,32 +30,16 @@ from bdfa_np.runs.store.figures import (
     read_metrics,
 )
 from bdfa_np.runs.store.log import failure_of, mended
+from bdfa_np.runs.store.names import DIAGNOSTICS, HISTORY, HOLDS, RESULT
 from bdfa_np.runs.store.place import HeldFolder
-from bdfa_np.runs.store.result import RESULT, RunResult
+from bdfa_np.runs.store.result import RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text
 from bdfa_np.system.reading import DAMAGE, parsed_toml, reason_of
 from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.trainer import EpochRecord
-from bdfa_np.trust.gate import COPIES, Files, copies, of_run
+from bdfa_np.trust.gate import Files, copies, of_run
 
-DIAGNOSIS = "diagnosis.json"
-"""What was found when the run was last held against its controls."""
-CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = (
-    "config.toml",
-    "metrics.csv",
-    "ErrorRate.log",
-    "checkpoint.h5",
-    "confusion.csv",
-    "Log.txt",
-    "curves.png",
-    "preprocessing.h5",
-    "best.h5",
-    HISTORY,
-    RESULT,
-    DIAGNOSTICS,
-    DIAGNOSIS,
-    *COPIES,
-)
+CONFIG, METRICS, ERROR_RATE, CHECKPOINT, CONFUSION, LOG, CURVES, PREPROCESSING, BEST, *_ = FILES = tuple(HOLDS)
 
 
 class RunFolder(HeldFolder):

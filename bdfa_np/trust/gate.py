@@ -17,13 +17,12 @@ from bdfa_np.rules.find import canonical as find_rule_file
 from bdfa_np.rules.find import own_file as own_rule
 from bdfa_np.system.files import refusal
 from bdfa_np.trust import listed
+from bdfa_np.trust.names import NETWORK_COPY, RULE_COPY
 
 Files = dict[str, Code]
 """Files that may be run, by their whole paths."""
 NETWORK_DIGEST, RULE_DIGEST = "network_sha256", "rule_sha256"
 """What ``config.toml`` calls the SHA-256 of a net's and a rule's file."""
-NETWORK_COPY, RULE_COPY = COPIES = "network_copy.py", "rule_copy.py"
-"""A run folder's copies of them. A folder that somebody's own files lie in has none of these names."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The user's own list of files that may be run unasked: each by its whole path and its SHA-256."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from bdfa_np.extensions import Code
 from bdfa_np.system.files import read_file, replace_text
 from bdfa_np.system.paths import user_path
 from bdfa_np.system.reading import guarded, parsed_toml
+from bdfa_np.system.variables import CONFIG_DIR
+from bdfa_np.trust.names import LIST
 
-VARIABLE = "BDFA_CONFIG_DIR"
-"""The environment variable that names another folder than the one for the user's settings."""
-NAME = "trusted.toml"
 HEADER = """\
 # Files of nets and rules that bdfa may run unasked, since a run folder or a --config names them:
 # those that you named yourself in training, or allowed by --trust. Take one out, and you are asked again.
@@ -36,9 +34,10 @@ def list_path() -> Path:
     """
     import platformdirs
 
-    named = os.environ.get(VARIABLE)
-    folder = user_path(named, VARIABLE) if named else Path(platformdirs.user_config_dir("bdfa-np", appauthor=False))
-    return folder / NAME
+    named = CONFIG_DIR.value()
+    if named:
+        return user_path(named, CONFIG_DIR.name) / LIST
+    return Path(platformdirs.user_config_dir("bdfa-np", appauthor=False)) / LIST
 
 
 def is_listed(path: str, code: Code) -> bool:
@@ -73,7 +72,7 @@ def add(files: Iterable[tuple[str, Code]]) -> None:
     path = list_path()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with filelock.FileLock(path.with_name(f".{NAME}.lock"), timeout=PATIENCE, mode=0o600):
+        with filelock.FileLock(path.with_name(f".{LIST}.lock"), timeout=PATIENCE, mode=0o600):
             tables = [{"path": name, "sha256": sha256} for name, sha256 in sorted(_read() | new)]
             replace_text(path, HEADER + tomli_w.dumps({"file": tables}), mode=0o600)
     except filelock.Timeout:

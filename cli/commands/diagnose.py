@@ -30,7 +30,6 @@ Examples:
   bdfa diagnose runs/dfa --no-controls
   bdfa compare runs/dfa runs/dfa/controls/*
 
-\b
 After an interrupt the same command goes on: controls that are finished are
 not trained again, and others go on from their last whole epoch.""",
 )

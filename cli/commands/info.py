@@ -30,8 +30,6 @@ def info() -> None:
 
 def lines() -> list[tuple[str, str]]:
     """Return what there is to say, a title and a text a line."""
-    import os
-
     import numpy  # noqa: F401 - so that its BLAS is among the libraries found
     from threadpoolctl import threadpool_info
 
@@ -48,7 +46,8 @@ def lines() -> list[tuple[str, str]]:
     from bdfa_np.runs.store.document import versions
     from bdfa_np.system.extras import install_command
     from bdfa_np.system.text import counted
-    from bdfa_np.trust.listed import VARIABLE, list_path
+    from bdfa_np.system.variables import CONFIG_DIR, DATA_DIR
+    from bdfa_np.trust.listed import list_path
 
     found = [("bdfa-np", __version__)]
     found += [(name, number) for name, number in versions().items() if name != "bdfa-np"]
@@ -67,8 +66,8 @@ def lines() -> list[tuple[str, str]]:
     found.append(("rules", ", ".join([*RULES, *offered(RULE_GROUP)])))
     found.append(("networks", ", ".join([*NETWORKS, *offered(NETWORK_GROUP)])))
     found.append(("data sets", ", ".join(dataset_names())))
-    origin = "BDFA_DATA_DIR" if os.environ.get("BDFA_DATA_DIR") else "the user's cache folder"
+    origin = DATA_DIR.name if DATA_DIR.value() else "the user's cache folder"
     found.append(("data", f"{default_folder()} ({origin})"))
-    origin = VARIABLE if os.environ.get(VARIABLE) else "the user's settings"
+    origin = CONFIG_DIR.name if CONFIG_DIR.value() else "the user's settings"
     found.append(("trusted", f"{list_path()} ({origin}): nets' and rules' files that are run unasked"))
     return found

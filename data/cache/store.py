@@ -29,6 +29,7 @@ from bdfa_np.data.folders import user_folder
 from bdfa_np.errors import ContentError, DataError
 from bdfa_np.system.files import TEMPORARY_SUFFIX, open_temporary, temporary_path
 from bdfa_np.system.paths import user_path
+from bdfa_np.system.variables import CACHE_DIR
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ def default_cache_folder() -> Path:
     pathlib.Path
         What the environment variable ``BDFA_CACHE_DIR`` names, else a per-user cache folder. It need not exist.
     """
-    return user_folder("BDFA_CACHE_DIR", "prepared")
+    return user_folder(CACHE_DIR, "prepared")
 
 
 def cache_folder(named: str | os.PathLike[str] | None) -> Path:

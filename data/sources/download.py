@@ -14,6 +14,7 @@ from bdfa_np.data.folders import user_folder
 from bdfa_np.data.sources.archives import TEMPORARY_PREFIX, unpack
 from bdfa_np.data.sources.kinds import ArchivedFile, DownloadError, Entry, File, Publication, RemoteFile
 from bdfa_np.errors import DataError
+from bdfa_np.system.variables import DATA_DIR
 
 Located = tuple[Publication, list[tuple[File, Path]]]
 """A publication of a data set, and each of its wanted files with its path, in the order its reader wants them."""
@@ -34,7 +35,7 @@ def default_folder() -> Path:
     pathlib.Path
         What the environment variable ``BDFA_DATA_DIR`` names, else a per-user cache folder. It need not exist.
     """
-    return user_folder("BDFA_DATA_DIR", "datasets")
+    return user_folder(DATA_DIR, "datasets")
 
 
 def locate(entry: Entry, datapath: Path | None, progress: bool = False, extra: bool = True) -> Located:

@@ -8,7 +8,7 @@ import pytest
 
 from bdfa_np import load_run, train
 from bdfa_np.errors import RunError
-from bdfa_np.trust.gate import COPIES
+from bdfa_np.trust.names import COPIES
 
 
 @pytest.fixture

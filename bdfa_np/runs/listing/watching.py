@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
-from bdfa_np.diagnostics.diagnostics import FILE as DIAGNOSTICS
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
@@ -17,7 +16,8 @@ from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
 from bdfa_np.runs.store.lock import held
-from bdfa_np.runs.store.result import RESULT, RunResult
+from bdfa_np.runs.store.names import DIAGNOSTICS, RESULT
+from bdfa_np.runs.store.result import RunResult
 from bdfa_np.runs.store.taking import NEW, is_unfinished
 from bdfa_np.system.sealed import problems_told, read_text
 from bdfa_np.system.text import counted

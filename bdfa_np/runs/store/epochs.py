@@ -18,7 +18,6 @@ from bdfa_np.system.sealed import problems_told
 from bdfa_np.system.text import counted
 from bdfa_np.trainer import EpochRecord
 
-HISTORY = "history.bin"
 COLUMNS = tuple(item.name for item in fields(EpochRecord))
 RECORD = struct.Struct(f"<{len(COLUMNS)}d")
 

@@ -12,8 +12,6 @@ from bdfa_np.options.config import Config
 from bdfa_np.runs.history import Standing, lowest
 from bdfa_np.trainer import EpochRecord
 
-RESULT = "result.toml"
-
 
 @dataclass(frozen=True)
 class FinalTest:

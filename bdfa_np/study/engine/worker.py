@@ -20,9 +20,8 @@ from bdfa_np.study.plan import PlannedRun
 from bdfa_np.study.versions import versions
 from bdfa_np.study.work import carry_out
 from bdfa_np.system.files import encoded, refusal
+from bdfa_np.system.variables import WORKER_DIR
 
-FOLDER_VARIABLE = "BDFA_WORKER_DIR"
-"""The environment variable that says where a worker keeps runs that are brought back from it."""
 SEEN_SECONDS = 5.0
 """How long a new file may take to be seen through a network's file system, which remembers what a folder held."""
 
@@ -257,7 +256,7 @@ def _own_folder() -> Iterator[Path]:
 
 
 def _base() -> str:
-    return os.environ.get(FOLDER_VARIABLE) or str(_worker().local_directory)
+    return WORKER_DIR.value() or str(_worker().local_directory)
 
 
 def _wanted(key: str) -> Callable[[], bool]:

@@ -19,6 +19,7 @@ from PIL import Image
 from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.runs.preprocessing import read_preprocessing
 from bdfa_np.trust import listed
+from bdfa_np.trust.names import LIST
 from fuzzing import formats
 from fuzzing.engine import Mutated, Reader
 from fuzzing.mutations import of_bytes, of_text
@@ -292,7 +293,7 @@ class Trusted(Reader):
 
     def read(self, content: bytes) -> str:
         """Ask whether each is in it."""
-        path = write(self.folder / listed.NAME, content)
+        path = write(self.folder / LIST, content)
         with unittest.mock.patch.object(listed, "list_path", return_value=path):
             return repr([listed.is_listed(f"/nets/{name}.py", SimpleNamespace(sha256=digest(name))) for name in "ab"])
 
