@@ -31,14 +31,13 @@ extensions = [
 exclude_patterns = ["_*"]
 nitpicky = True
 nitpick_ignore: list[tuple[str, str]] = []
-suppress_warnings = ["toc.not_readable", "ref.doc"]  # pages that are being written
 
 # Pages are MyST Markdown, notebooks too; they read well on a code host.
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 smartquotes = False  # an option in plain text keeps its two hyphens
 outside_pages = {
-    "README.md": "index",
+    "README.md": "project/readme",
     "CONTRIBUTING.md": "project/contributing",
     "CHANGELOG.md": "project/changelog",
     "SECURITY.md": "project/security",

@@ -19,11 +19,15 @@ class OutsidePages(SphinxTransform):
     def apply(self, **_: Any) -> None:
         """Change the links of one page."""
         root = Path(self.env.srcdir).parent
-        # MyST names a document by its path without the suffix, and one outside of the source folder by the whole path.
+        # MyST names a document by its path without the suffix, and one outside of the source folder by the whole path;
+        # what a file that is included links to beside itself, it does not find.
         pages = {str((root / file).with_suffix("")): page for file, page in self.config.outside_pages.items()}
+        pages |= self.config.outside_pages
         for link in self.document.findall(addnodes.pending_xref):
-            if link.get("refdomain") == "doc" and link["reftarget"] in pages:
+            if link.get("reftype") == "myst" and link["reftarget"] in pages:
                 link["reftarget"] = pages[link["reftarget"]]
+                link["refdomain"] = "doc"
+                link["reftargetid"] = link.get("reftargetid")
 
 
 def setup(app: Any) -> dict[str, bool]:
