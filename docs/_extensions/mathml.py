@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 register_namespace("", NAMESPACE.strip("{}"))
-SAME_AS = {"aligned": "align*", "alignedat": "align*", "gathered": "displaylines", "gather": "displaylines"}
+SAME_AS = {"align": "align*", "aligned": "align*", "gathered": "displaylines", "gather": "displaylines"}
 """Environments, and those by which they are drawn."""
 ENVIRONMENT = re.compile(r"\\(begin|end)\{(\w+)\}")
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
