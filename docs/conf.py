@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bdfa_np import __version__
+import bdfa_np
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE / "_extensions"))
 project = "bdfa-np"
 author = "the bdfa-np developers"
 copyright = author  # noqa: A001 (Sphinx's own name for it)
-release = version = __version__
+release = version = bdfa_np.__version__
 language = "en"
 
 extensions = [
@@ -62,8 +62,36 @@ autodoc_mock_imports = ["sklearn"]  # it is large, and only the base of one clas
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-# Text inventories of the names that are referred to, so that a build needs no network.
-intersphinx_mapping: dict[str, tuple[str, str]] = {}
+# Of other projects' inventories, the names that are referred to: a build needs no network. They are in version 1
+# of the format, which is text: an address is the page, with the name as its anchor.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3/", "_inventories/python.txt"),
+    "numpy": ("https://numpy.org/doc/stable/", "_inventories/numpy.txt"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "_inventories/scipy.txt"),
+    "h5py": ("https://docs.h5py.org/en/stable/", "_inventories/h5py.txt"),
+    "click": ("https://click.palletsprojects.com/en/stable/", "_inventories/click.txt"),
+    "matplotlib": ("https://matplotlib.org/stable/", "_inventories/matplotlib.txt"),
+}
+
+# The types in docstrings: these words are links, and others are words.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+numpydoc_xref_aliases = {
+    **{name: f"bdfa_np.{name}" for name in bdfa_np.__all__},
+    **{name: f":data:`python:{name}`" for name in ("None", "True", "False")},
+    **{name: f":class:`python:{name}`" for name in ("bool", "dict", "float", "int", "list", "str", "tuple")},
+    **{
+        name.lower(): f":class:`{name.lower()} <collections.abc.{name}>`"
+        for name in ("Iterable", "Mapping", "Sequence")
+    },
+    "callable": ":func:`python:callable`",
+    "pathlib.Path": ":class:`pathlib.Path`",
+    "Path": ":class:`Path <pathlib.Path>`",
+    "array": ":class:`array <numpy.ndarray>`",
+    "ndarray": ":class:`ndarray <numpy.ndarray>`",
+    "array_like": ":data:`array_like <numpy.typing.ArrayLike>`",
+    "matplotlib.axes.Axes": ":class:`matplotlib.axes.Axes`",
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"bdfa-np {release}"
