@@ -113,6 +113,7 @@ def of_training() -> list[object]:
         *(tally, Tally(network.backend, 10), ConfusionMatrix(3), MaxNorm(network), MaxNorm(network, incoming=2.0)),
         *(model, model.trainer(batches(), batches()), Config(), Config(gradient="dfa", seed=3).resolve()),
         *(Option("strength", 1.0, "How strong.", follows=lambda _: 2.0), Condition("gradient", lambda *_: True)),
+        *(*RULES["pfa"].pathways, *RULES["pfa"].pathways[0].through),
         *(
             EpochRecord(12, 1e-3, 0.29164, 0.547, 0.8867, 0.10641, 0.133, 12.71),
             Progress(),
