@@ -187,6 +187,17 @@ def test_what_is_not_run_names_extras_and_files_that_there_are(page):
             assert [file for file in files if not (ROOT / file).exists()] == []
 
 
+def test_no_page_trains_into_a_folder_that_another_one_has_left():
+    begun = [
+        (words[words.index("--save") + 1], page)
+        for page in PAGES
+        for words in lines(page)
+        if "--save" in words and "--resume" not in words
+    ]
+    assert len(begun) > 10
+    assert len({folder for folder, _ in begun}) == len(begun), sorted(begun)
+
+
 def test_the_page_on_installing_has_each_extra_in_its_table():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     table = (DOCS / "install.md").read_text(encoding="utf-8").split("## What to add")[1].split("\n## ")[0]
