@@ -11,6 +11,7 @@ import tomli_w
 
 from bdfa_np.data import Preprocessing
 from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.diagnostics.quantities import FILE as DIAGNOSTICS
 from bdfa_np.errors import ConfigError, ContentError, ExtensionError, RunError
 from bdfa_np.extensions import held
 from bdfa_np.options.changes import check_unedited
@@ -30,7 +31,7 @@ from bdfa_np.runs.store.figures import (
     read_metrics,
 )
 from bdfa_np.runs.store.log import failure_of, mended
-from bdfa_np.runs.store.names import DIAGNOSTICS, HISTORY, HOLDS, RESULT
+from bdfa_np.runs.store.names import HISTORY, HOLDS, RESULT
 from bdfa_np.runs.store.place import HeldFolder
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.system.files import append_to, encoded, is_plain, refusal, replace_file, replace_text

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.diagnostics.quantities import FILE as DIAGNOSTICS
 from bdfa_np.errors import RunError, TrainingError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import Model
@@ -34,7 +35,6 @@ from bdfa_np.runs.lines import (
 from bdfa_np.runs.loading import weights_of
 from bdfa_np.runs.store.document import recorded
 from bdfa_np.runs.store.log import failure_line
-from bdfa_np.runs.store.names import DIAGNOSTICS
 from bdfa_np.runs.store.result import FinalTest, concluded
 from bdfa_np.runs.threads.slowing import LOOKED_BACK, slowed
 from bdfa_np.runs.tracking.events import EventWriter

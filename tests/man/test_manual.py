@@ -109,6 +109,9 @@ def test_no_other_variable_of_ours_is_read():
 
 
 def test_every_file_of_a_run_is_told_of(pages):
+    names = "config.toml metrics.csv ErrorRate.log checkpoint.h5 confusion.csv Log.txt curves.png preprocessing.h5"
+    names += " best.h5 history.bin result.toml diagnostics.h5 diagnosis.json network_copy.py rule_copy.py"
+    assert {*FILES} == {*names.split()}
     shown = section(pages["bdfa"], "FILES")
     assert [name for name in FILES if f".B {name}\n" not in shown] == []
 

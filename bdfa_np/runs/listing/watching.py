@@ -10,13 +10,14 @@ from statistics import mean
 from typing import Literal
 
 from bdfa_np.diagnostics.diagnostics import Diagnostics
+from bdfa_np.diagnostics.quantities import FILE as DIAGNOSTICS
 from bdfa_np.errors import RunError
 from bdfa_np.options.config import Config
 from bdfa_np.runs.folder import CHECKPOINT, CONFIG, METRICS, RunFolder
 from bdfa_np.runs.listing.summaries import checked, find_runs
 from bdfa_np.runs.store.figures import read_metrics
 from bdfa_np.runs.store.lock import held
-from bdfa_np.runs.store.names import DIAGNOSTICS, RESULT
+from bdfa_np.runs.store.names import RESULT
 from bdfa_np.runs.store.result import RunResult
 from bdfa_np.runs.store.taking import NEW, is_unfinished
 from bdfa_np.system.sealed import problems_told, read_text

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -76,6 +77,19 @@ def test_the_program_s_help_tells_in_one_whole_line_what_each_command_does(bdfa,
 def test_a_shell_completes_the_same_commands_in_the_same_order():
     found = ShellComplete(group, {}, "bdfa", "_BDFA_COMPLETE").get_completions([], "")
     assert [item.value for item in found] == [*COMMANDS]
+
+
+def test_the_site_has_each_command_under_the_same_heading():
+    page = Path(__file__).parents[3] / "docs" / "commands.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside the tests")
+    found = {}
+    for part in page.read_text(encoding="utf-8").split("\n## ")[1:]:
+        shown = re.findall(r":prog: bdfa (.+)", part)
+        found[part.partition("\n")[0]] = {name.partition(" ")[0] for name in shown}
+        assert all(tuple(name.split()) in PAGES for name in shown)
+    assert found == {title: {*names} for title, names in HEADINGS.items()}
+    assert len(re.findall(":prog:", page.read_text(encoding="utf-8"))) == len(PAGES)
 
 
 def test_exit_codes_are_shown_where_a_command_has_more_to_say_of_them(bdfa):
