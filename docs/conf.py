@@ -23,6 +23,7 @@ extensions = [
     "sphinx_click",
     "sphinx_design",
     "sphinxcontrib.bibtex",
+    "accessible",
     "api_entries",
     "command_pages",
     "mathml",
@@ -89,6 +90,7 @@ numpydoc_xref_aliases = {
     "Path": ":class:`Path <pathlib.Path>`",
     "array": ":class:`array <numpy.ndarray>`",
     "ndarray": ":class:`ndarray <numpy.ndarray>`",
+    "array-like": ":data:`array-like <numpy.typing.ArrayLike>`",
     "array_like": ":data:`array_like <numpy.typing.ArrayLike>`",
     "matplotlib.axes.Axes": ":class:`matplotlib.axes.Axes`",
 }
@@ -96,6 +98,9 @@ numpydoc_xref_aliases = {
 html_theme = "pydata_sphinx_theme"
 html_title = f"bdfa-np {release}"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
+templates_path = ["_templates"]
+html_context = {"default_mode": "auto"}
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
@@ -107,5 +112,6 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
+    "collapse_navigation": True,
     "back_to_top_button": False,
 }

@@ -15,8 +15,8 @@ OWN = "Options of this command"
 
 
 def escaped(line: str) -> str:
-    """Return a line of plain text in which nothing is markup."""
-    return MARKUP.sub(r"\\\1", line)
+    """Return a line of plain text in which nothing is markup, and an address no link."""
+    return MARKUP.sub(r"\\\1", line).replace("://", "\\://")
 
 
 def plain_description(app: Any, ctx: click.Context, lines: list[str]) -> None:
