@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, fromstring, register_namespace, tostr
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ register_namespace("", NAMESPACE.strip("{}"))
 SAME_AS = {"align": "align*", "aligned": "align*", "gathered": "displaylines", "gather": "displaylines"}
 """Environments, and those by which they are drawn."""
 ENVIRONMENT = re.compile(r"\\(begin|end)\{(\w+)\}")
+BEHIND = re.compile(r"[^\s(]+")
 TAG = re.compile(r"\\tag\{([^{}]*)\}")
 BOLD_ITALIC = {0x41: 0x1D468, 0x61: 0x1D482, 0x391: 0x1D71C, 0x3B1: 0x1D736}
 """Where runs of letters begin, and the same in bold italic."""
@@ -126,7 +128,23 @@ def visit_block(writer: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+class Joined(SphinxTransform):
+    """Keep a formula and the comma, bracket or letters behind it on one line: browsers would break there."""
+
+    default_priority = 700
+
+    def apply(self, **_: Any) -> None:
+        """Wrap them in a span of the class ``joined``."""
+        for formula in list(self.document.findall(nodes.math)):
+            behind = formula.next_node(descend=False, siblings=True)
+            if isinstance(behind, nodes.Text) and (joined := BEHIND.match(behind)):
+                parent, place = formula.parent, formula.parent.index(formula)
+                span = nodes.inline("", "", formula, nodes.Text(joined[0]), classes=["joined"])
+                parent[place : place + 2] = [span, nodes.Text(behind[joined.end() :])]
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register the renderer ``mathml``."""
+    app.add_transform(Joined)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
