@@ -1,4 +1,4 @@
-"""The notebook on NumPy and CUDA takes a device where there is one: here the stand-in for CuPy, whose kernels are real."""
+"""The notebook on NumPy and CUDA takes a device where there is one: here the stand-in for CuPy."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_it_computes_on_the_device_and_says_so(run_notebook, capsys):
 
 
 def test_it_says_plainly_where_there_is_no_device_and_runs_on(run_notebook, capsys, monkeypatch):
-    monkeypatch.setattr("bdfa_np.backend.cuda.status.cupy_status", lambda device=0: "there is no CUDA device")
+    monkeypatch.setattr("bdfa_np.backend.cuda.status.cupy_status", lambda _device=0: "there is no CUDA device")
     names = run_notebook(NOTEBOOK)
     assert names["OTHER"] == "numpy"
     out = capsys.readouterr().out
