@@ -156,7 +156,7 @@ def run(block: Block, bdfa) -> Iterator[str]:
 def check(page: str, names: dict[str, object]) -> None:
     """Look at what some pages have made."""
     if page == "README.md":
-        (said,) = re.findall(r"names +# (\[.*\])", blocks(page)[2].text)
+        (said,) = re.findall(r"names\) +# (\[.*\])", blocks(page)[2].text)
         assert str(names["trained"].model.predict(names["digits"].test_images[:5]).names) == said
     if page == "docs/how-to/python.md":
         assert names["deltas"]["linear1"].shape == (32, 100)
