@@ -75,6 +75,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "fetch": ("download", "get"),
     "clear": ("clean", "delete", "rm", "remove"),
     "info": ("show", "describe", "inspect", "version", "versions", "about"),
+    "help": ("man", "manual", "usage"),
     "doctor": ("check", "gpu", "cuda", "diagnose", "verify", "selftest"),
 }
 """What a command is called elsewhere, likewise."""

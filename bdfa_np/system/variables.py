@@ -56,7 +56,7 @@ WORKER_DIR = Variable(
 )
 OTHERS = (
     Variable("CUDA_VISIBLE_DEVICES", "Which CUDA devices there are: --device counts those.", option="device"),
-    Variable("COLUMNS", "How wide lines are, where the terminal does not say."),
+    Variable("COLUMNS", "How wide lines are, in place of the terminal's width."),
     Variable("NO_COLOR", "Anything but nothing: no colours."),
 )
 """Those that other libraries read for us."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from bdfa_np.cli.command import Command
 from bdfa_np.cli.options import config_options, debug_option, given_options, rule_option, torch_aliases, trust_option
 from bdfa_np.cli.outcome import INTERRUPTED, READER_GONE
 from bdfa_np.cli.paths import FolderPath, InputPath, WeightsPath
+from bdfa_np.cli.repeatable import Repeatable, typed
 from bdfa_np.errors import ConfigError
 
 
 @click.command(
-    cls=Command,
+    cls=Repeatable,
     epilog="""\b
 Examples:
   bdfa train --dataset mnist-5k --epochs 10
@@ -110,7 +110,7 @@ def train(
             notes.append(f"note: there is no run in {save} yet: it is started")
         chosen = choose(given, config_file, own, trust=trust)
         notes += chosen.notes
-        if given.get("gradient") == "dfa":
+        if given.get("gradient") == "dfa" and "-gradient" in typed(ctx):
             notes.append("note: dfa keeps its feedback fixed; what the Torch program calls dfa is --gradient bdfa")
         start_run(
             chosen.config,

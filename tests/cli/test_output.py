@@ -56,9 +56,9 @@ def test_the_torch_programs_command_line_works(bdfa):
 
 
 @pytest.mark.parametrize(
-    ("options", "times"), [(["-gradient", "dfa"], 1), (["--gradient", "bdfa"], 0), (["--gradient", "bp"], 0), ([], 0)]
+    ("options", "times"), [(["-gradient", "dfa"], 1), (["--gradient", "dfa"], 0), (["-gradient", "bp"], 0), ([], 0)]
 )
-def test_only_an_explicit_dfa_is_told_once_that_its_feedback_stays_fixed(bdfa, options, times):
+def test_only_the_torch_program_s_own_spelling_is_told_once_that_dfa_keeps_its_feedback(bdfa, options, times):
     assert bdfa.train("run", "--epochs", 1, *options).out.count(NOTE) == times
 
 

@@ -87,6 +87,7 @@ def test_one_that_is_not_there_yet_is_asked_for_once_it_is():
         ("test", "evaluate"),
         ("eval", "evaluate"),
         ("draw", "plot"),
+        ("man", "help"),
         ("download", "data fetch"),
         ("data ls", "list"),
         ("data remove", "clear"),
