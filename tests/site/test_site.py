@@ -41,13 +41,19 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Build the site, every warning being an error, and return its folder."""
+def built(tmp_path_factory):
+    """Build the site; return its folder, and what was said of it."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-D", "nb_execution_mode=off"]
-    built = subprocess.run([*command, DOCS, folder], check=False, capture_output=True, text=True)
-    assert (built.returncode, built.stderr, built.stdout) == (0, "", "")
-    return folder
+    said = subprocess.run([*command, DOCS, folder], check=False, capture_output=True, text=True)
+    assert (folder / "searchindex.js").is_file(), said.stderr
+    return folder, said
+
+
+@pytest.fixture(scope="module")
+def site(built):
+    """Return the site's folder."""
+    return built[0]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,11 @@ def commands(command, context):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             yield from commands(below, click.Context(below, parent=context, info_name=name))
+
+
+def test_it_is_built_without_a_warning(built):
+    _, said = built
+    assert (said.stderr, said.stdout, said.returncode) == ("", "", 0)
 
 
 def test_every_page_of_docs_is_a_page_of_the_site(site):
