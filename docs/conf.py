@@ -31,7 +31,6 @@ extensions = [
 ]
 exclude_patterns = ["_*"]
 nitpicky = True
-nitpick_ignore: list[tuple[str, str]] = []
 
 # Pages are MyST Markdown, notebooks too; they read well on a code host.
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
