@@ -137,8 +137,21 @@ def applied(width: float | None = None) -> Iterator[None]:
     """
     from matplotlib import style
 
+    _load_backend_of_notebook()
     with style.context(["default", {**_SETTINGS, "figure.figsize": (width or WIDTH, HEIGHT)}]):
         yield
+
+
+def _load_backend_of_notebook() -> None:
+    """Let a notebook's backend be loaded by now: it makes matplotlib interactive, and leaving a style undoes that.
+
+    Else a notebook whose first picture is one of ours would show no later one of pyplot's.
+    """
+    if in_notebook():
+        from matplotlib import pyplot
+
+        if not pyplot.get_fignums():  # whoever has made a figure has loaded it
+            pyplot.draw_if_interactive()
 
 
 def usual_width() -> float:
