@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bdfa_np import BDFA, BFA, DFA, FA, ErrorFeedback, Linear, Tanh
+from bdfa_np import BDFA, BFA, DFA, FA, Conv2d, ErrorFeedback, Linear, Tanh
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
 Method = Callable[..., Any]
@@ -73,6 +73,10 @@ WRONG = [
     (BDFA, "inject", returned, "4-bidirectional-learning", "eq. 36: δ_2 is not"),
     (BDFA, "feedback_target", returned, "4-bidirectional-learning", "eq. 40: the rule's loss"),
     (BDFA, "train_feedback", stepped, "4-bidirectional-learning", "eq. 42: B_1 should change by"),
+    (Conv2d, "forward", returned, "5-convolutions", "a window times a filter"),
+    (Conv2d, "weight_gradient", written, "5-convolutions", "dW sums, over all places"),
+    (Conv2d, "backward", returned, "5-convolutions", "the way down is not the transpose"),
+    (Conv2d, "project_feedback", returned, "6-your-own-rule", "after a look it is back-propagation"),
 ]
 
 
