@@ -11,7 +11,7 @@ import click
 import pytest
 from built_pages import Page, elsewhere, styled, target_of
 
-from bdfa_np.cli.group import bdfa
+from bdfa_np.cli.group import HEADINGS, bdfa
 
 pytest.importorskip("sphinx", reason="the site is built with the extra 'docs'")
 ROOT = Path(__file__).parents[2]
@@ -209,3 +209,11 @@ def test_formulas_are_drawn_without_a_script_and_with_a_font_of_the_site(site, p
     assert (site / "_static" / "stix-two-math.woff2").is_file()
     raw = [str(path) for path, page in pages.items() if re.search(r"\$\$|\\(frac|begin|odot|top)\b", page.text)]
     assert not raw
+
+
+def test_the_page_of_commands_has_the_headings_of_the_help():
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    under = {}
+    for title, entries in re.findall(r"^## ([^\n]*)$(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE):
+        under[title] = tuple(dict.fromkeys(re.findall(r":prog: bdfa ([\w-]+)", entries)))
+    assert under == HEADINGS
