@@ -117,7 +117,7 @@ def visit_inline(writer: Any, node: nodes.math) -> None:
 def visit_block(writer: Any, node: nodes.math_block) -> None:
     """Write a formula on a line of its own, with its number and the link to it."""
     tag = TAG.search(node.astext())
-    writer.body.append(writer.starttag(node, "div", CLASS="formula"))
+    writer.body.append(writer.starttag(node, "div", CLASS="formula", tabindex="0"))  # it may scroll
     write(writer, node, TAG.sub("", node.astext()).strip(), "block")
     number = tag[1] if tag else node["number"]
     if number:
