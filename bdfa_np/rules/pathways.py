@@ -77,7 +77,7 @@ class Pathway:
     Raises
     ------
     ValueError
-        If there is no such course.
+        If there is no such course, or nothing to be held against.
     """
 
     course: str
@@ -89,9 +89,11 @@ class Pathway:
     end: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a course that there is not."""
+        """Refuse a course that there is not, and what no signal is held against."""
         if self.course not in COURSES:
             raise ValueError(f"unknown course {self.course!r}: choose from {', '.join(COURSES)}")
+        if self.beside not in ("", "h", "x"):
+            raise ValueError(f"a signal is held against 'h' or 'x', not {self.beside!r}")
 
     def __repr__(self) -> str:
         """Return what goes which way, and through what."""

@@ -118,6 +118,8 @@ def test_a_rule_of_ones_own_inherits_only_what_still_holds(rule, course, start, 
 def test_what_there_is_not_is_refused_with_what_there_is():
     with pytest.raises(ValueError, match="unknown course 'sideways': choose from down, direct, lowest, up, none"):
         Pathway("sideways")
+    with pytest.raises(ValueError, match="a signal is held against 'h' or 'x', not 'W'"):
+        Pathway("direct", beside="W")
     with pytest.raises(ValueError, match="unknown kind of matrix 'random': choose from fixed, trained, forward, signs"):
         FeedbackMatrix("B", "random")
 

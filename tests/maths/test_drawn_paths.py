@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="pictures are drawn with matplotlib, th
 
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from bdfa_np import figures
+from bdfa_np import FeedbackMatrix, Pathway, Rule, figures
 from bdfa_np.figures.diagram.scene import ERROR, FEEDBACK, FORWARD, symbol
 
 STORED = Path(__file__).parents[2] / "docs" / "maths" / "paths"
@@ -220,3 +220,21 @@ def test_axes_of_ones_own_are_drawn_into_without_a_legend():
     assert not whole.legends
     assert not left.texts
     assert right.texts[0].get_size() < 9
+
+
+@pytest.mark.parametrize(
+    "pathways",
+    [
+        (),
+        (Pathway("up", (FeedbackMatrix("W", "forward"),), "ε_0", "ε", trains_feedback=True, beside="x"),),
+        (Pathway("down", beside="h"), Pathway("direct", (), "", "g", trains_feedback=True, beside="x")),
+        (Pathway("lowest", (FeedbackMatrix("B", learns_from="nowhere"),) * 3, beside="h"), Pathway("up", start="e")),
+    ],
+    ids=["none", "drawn from nothing", "nothing to be held against", "learns from what there is not"],
+)
+def test_what_has_no_place_in_a_picture_is_left_out(pathways):
+    from matplotlib.figure import Figure
+
+    kind = type("Kind", (Rule,), {"pathways": pathways, "visit": lambda *_: None})
+    axes = figures.paths(kind, axes=Figure().add_subplot())
+    assert {"$W_{1}$", "$W_{2}$", "$W_{3}$"} <= set(texts(axes))

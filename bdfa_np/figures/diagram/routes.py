@@ -38,7 +38,7 @@ class Drawing:
     def __init__(self, scene: Scene, pathways: Sequence[Pathway]) -> None:
         self.scene = scene
         self.pathways = pathways
-        self.hidden_learn = any(pathway.course != "none" for pathway in pathways)
+        self.hidden_learn = all(pathway.course != "none" for pathway in pathways)
         self.places: dict[tuple[str, int], Point] = {}
         """Of what has been drawn, by symbol and layer."""
 
@@ -50,6 +50,18 @@ class Drawing:
         for pathway in reversed(self.pathways):
             if pathway.course != "none":
                 self._pathway(pathway, rows.get(id(pathway), _ERROR))
+        for pathway in above:
+            if pathway.course == "up" and pathway.beside:
+                self._difference(pathway, [pathway.beside, *(one.end for one in above if one.course == "down")])
+
+    def _difference(self, pathway: Pathway, symbols: Sequence[str]) -> None:
+        """Draw of what, at the input, a pathway's first signal is the difference."""
+        at = self.places.get((pathway.signal, 0))
+        for text in symbols:
+            other = self.places.get((text, 0))
+            if at is not None and other is not None:
+                side = 1 if other[1] < at[1] else -1
+                self.scene.line([_edge(other, 0, side), _edge(at, 0, -side)], FEEDBACK)
 
     def _net(self) -> None:
         scene = self.scene
@@ -88,7 +100,7 @@ class Drawing:
         for layer in range(OUTPUT, lowest, -1):
             text, number = (pathway.end, None) if layer == 1 and pathway.end else (pathway.signal, layer - 1)
             at = ((layer - 1) * _APART, row)
-            self.places[pathway.signal, layer - 1] = self.scene.box(at, text, number)
+            self.places[pathway.signal, layer - 1] = self.places[text, layer - 1] = self.scene.box(at, text, number)
             after = self.places.get((pathway.signal, layer), start)
             self._between(layer, pathway.through, row, line, towards=-1, start=after)
             self._learn(pathway, layer, layer - 0.5, row)
@@ -105,10 +117,6 @@ class Drawing:
                 self.places[pathway.signal, layer] = self.scene.box((layer * _APART, row), text, index)
             if layer > lowest:
                 self._between(layer, pathway.through, row, line, towards=1)
-        if pathway.beside and lowest == 0:
-            at = self.places[pathway.signal, 0]
-            self.scene.line([_edge(self.places[pathway.beside, 0], 0, 1), _edge(at, 0, -1)], line)
-            self.scene.line([(at[0], at[1] + _RISE - BOX[1] / 2), _edge(at, 0, 1)], line)
 
     def _direct(self, pathway: Pathway, row: float, line: Line) -> None:
         """Draw a line past all layers, from which each takes the signal through its matrix."""
@@ -122,8 +130,8 @@ class Drawing:
             self._place(pathway.signal, layer, (x, row))
             ends = [(x, bus), *self._chain(pathway, layer, (x, row + side * _TO_MATRIX), line), (x, row)]
             self._along(ends, line, side)
-            if pathway.beside:
-                at, beside = self.places[pathway.signal, layer], self.places[pathway.beside, layer]
+            at, beside = self.places[pathway.signal, layer], self.places.get((pathway.beside, layer))
+            if beside is not None and pathway.trains_feedback:
                 self.scene.line([_edge(beside, 0, 1), _edge(at, 0, -1)], line, tail=True)
             self._learn(pathway, layer, layer, row + side * _TO_MATRIX)
         if pathway.start not in ("e", "t", "Y"):
