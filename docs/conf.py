@@ -105,7 +105,6 @@ html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
     "navbar_end": ["theme-switcher"],
     "primary_sidebar_end": [],
     "footer_start": ["copyright"],
