@@ -151,7 +151,8 @@ def _load_backend_of_notebook() -> None:
         from matplotlib import pyplot
 
         if not pyplot.get_fignums():  # whoever has made a figure has loaded it
-            pyplot.draw_if_interactive()
+            load: Any = pyplot.draw_if_interactive
+            load()
 
 
 def usual_width() -> float:
