@@ -8,7 +8,8 @@ from bdfa_np.rules import GROUPS, RULES
 from bdfa_np.rules.description import describe_rule
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-ROWS = [line for line in PAGE.split("## What they come to")[0].splitlines() if line.startswith("| `")]
+TABLE = PAGE.split("## The rules of the package")[1].split("\n## ")[0]
+ROWS = [line for line in TABLE.splitlines() if line.startswith("| `")]
 
 
 def row(name):

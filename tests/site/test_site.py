@@ -170,7 +170,7 @@ def test_every_error_of_a_user_has_an_entry(pages, site):
 
 def test_every_command_is_shown_with_its_options_and_its_examples(pages, site):
     page = pages[site / "commands.html"]
-    top = click.Context(bdfa, info_name="bdfa")
+    top = click.Context(bdfa, info_name="bdfa", **bdfa.context_settings)
     shown = dict.fromkeys(context.command_path for context, _ in commands(bdfa, top))
     assert len(shown) > 25
     for context, command in commands(bdfa, top):

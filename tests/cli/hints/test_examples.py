@@ -47,7 +47,7 @@ def test_every_example_is_understood(words, tmp_path, monkeypatch):
     for line in examples(PAGES[words]):
         program, *arguments = (word for word in shlex.split(line) if not word.startswith("BDFA_DATA_DIR="))
         assert program == "bdfa"
-        context, command = click.Context(group, info_name="bdfa"), group
+        context, command = click.Context(group, info_name="bdfa", **group.context_settings), group
         while isinstance(command, click.Group) and arguments:
             name, command, arguments = command.resolve_command(context, arguments)
             context = click.Context(command, info_name=name, parent=context)
