@@ -341,7 +341,8 @@ def log_axis(axes: Axes, smallest: float, largest: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     decades = log10(largest / smallest)
-    steps = (1, 2, 3, 5, 7) if decades < 0.7 else (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 3 else (1,)
+    few = (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 3 else (1,)
+    steps = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9) if decades < 0.3 else (1, 2, 3, 5, 7) if decades < 0.7 else few
     apart = 1 + int(decades / 8)
     powers = range(floor(log10(smallest)) - 1, ceil(log10(largest)) + 2)
     axes.set_yscale("log")

@@ -15,7 +15,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_the_site_is_built_with_the_outputs_of_its_notebooks(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", DOCS, tmp_path]
     built = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (built.returncode, built.stderr) == (0, "")
+    said = [line for line in built.stderr.splitlines() if not line.startswith("[IPKernelApp]")]  # of its own sockets
+    assert (built.returncode, said) == (0, [])
     notebooks = sorted((DOCS / "notebooks").glob("[0-9]*.md"))
     assert notebooks
     for notebook in notebooks:
