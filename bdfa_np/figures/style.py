@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -336,13 +336,22 @@ def _columns(labels: Sequence[str], inches: float) -> int:
     return 1
 
 
+_STEPS = (
+    (0.3, (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)),
+    (0.7, (1, 2, 3, 5, 7)),
+    (1.7, (1, 2, 5)),
+    (3, (1, 3)),
+    (inf, (1,)),
+)
+"""Below how many decades an axis has which numbers in each."""
+
+
 def log_axis(axes: Axes, smallest: float, largest: float) -> None:
     """Make the vertical axis logarithmic, with plain numbers, in steps that leave room between them."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     decades = log10(largest / smallest)
-    few = (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 3 else (1,)
-    steps = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9) if decades < 0.3 else (1, 2, 3, 5, 7) if decades < 0.7 else few
+    steps = next(steps for below, steps in _STEPS if decades < below)
     apart = 1 + int(decades / 8)
     powers = range(floor(log10(smallest)) - 1, ceil(log10(largest)) + 2)
     axes.set_yscale("log")

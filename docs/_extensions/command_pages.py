@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from bdfa_np.cli import command as cli_command
+
 MARKUP = re.compile(r"([\\*`|_])")
-OWN = "Options of this command"
 
 
 def escaped(line: str) -> str:
@@ -26,16 +27,13 @@ def plain_description(app: Any, ctx: click.Context, lines: list[str]) -> None:
 
 def headed_options(app: Any, ctx: click.Context, lines: list[str]) -> None:
     """Show options with the texts of the help, under their headings, those of a run first."""
-    under: dict[str, list[str]] = {}
-    for option in ctx.command.params:
-        record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
-        if record is not None:
-            term, text = record
-            entry = [f".. option:: {term.replace(' / ', ', ')}", "", f"   {escaped(text)}", ""]
-            under.setdefault(getattr(option, "heading", OWN), []).extend(entry)
-    own = under.pop(OWN, [])
-    headed = [line for title, entry in under.items() for line in (f"**{title}**", "", *entry)]
-    lines[:] = headed + ([f"**{OWN}**", ""] if headed and own else []) + own
+    headed = cli_command.headed_options(ctx)
+    lines.clear()
+    for title, records in headed.items():
+        if len(headed) > 1:
+            lines += [f"**{'Options of this command' if title == cli_command.OWN else title}**", ""]
+        for term, text in records:
+            lines += [f".. option:: {term.replace(' / ', ', ')}", "", f"   {escaped(text)}", ""]
 
 
 def shown_epilog(app: Any, ctx: click.Context, lines: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdfa_np import figures, train
+from bdfa_np.figures.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,6 @@ FEEDBACK = {
     "dfa": "DFA: the output's error goes\nstraight to each layer",
 }
 DIGITS = "BFA: feedback that learns\ndraws the digit that a label stands for"
-COLOURS = ("#0072B2", "#D55E00")
 
 
 def learn(**options: Any) -> dict[str, TrainingResult]:
@@ -56,7 +56,7 @@ def angles(axes: Axes, result: TrainingResult) -> None:
     found = result.diagnostics
     assert found is not None
     hidden = found.angles("signal_angle")[:, :-1]  # of the output layer it is 0 under every rule
-    for number, (angle, colour) in enumerate(zip(hidden.T, COLOURS, strict=True), start=1):
+    for number, (angle, colour) in enumerate(zip(hidden.T, COLOURS, strict=False), start=1):
         axes.plot(found.epochs, angle, color=colour, label=f"hidden layer {number}")
     axes.axhline(90, color="#666666", linestyle=":", linewidth=1)
     axes.annotate("no relation", (found.epochs[-1], 90), (0, 2), textcoords="offset points", ha="right", size=8)

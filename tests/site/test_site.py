@@ -14,6 +14,9 @@ from built_pages import Page, elsewhere, styled, target_of
 from bdfa_np.cli.group import HEADINGS, bdfa
 
 pytest.importorskip("sphinx", reason="the site is built with the extra 'docs'")
+
+from bdfa_np.cli.manual import contexts
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HOSTS = {
@@ -65,15 +68,6 @@ def pages(site):
 def names_of(stub):
     """Return the public names that a package's stub lists."""
     return re.findall(r" as (\w+)$", stub.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def commands(command, context):
-    """Yield a command and those below it, each with its path."""
-    yield context, command
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            yield from commands(below, click.Context(below, parent=context, info_name=name))
 
 
 def test_it_is_built_without_a_warning(built):
@@ -170,18 +164,17 @@ def test_every_error_of_a_user_has_an_entry(pages, site):
 
 def test_every_command_is_shown_with_its_options_and_its_examples(pages, site):
     page = pages[site / "commands.html"]
-    top = click.Context(bdfa, info_name="bdfa", **bdfa.context_settings)
-    shown = dict.fromkeys(context.command_path for context, _ in commands(bdfa, top))
+    shown = list(contexts(bdfa))
     assert len(shown) > 25
-    for context, command in commands(bdfa, top):
+    for context in shown:
         anchor = context.command_path.replace(" ", "-")
         assert anchor in page.anchors, context.command_path
-        for option in command.params:
+        for option in context.command.params:
             if isinstance(option, click.Option) and not option.hidden:
                 assert f"cmdoption-{anchor}-{option.opts[-1].lstrip('-').replace('_', '-')}".lower() in {
                     one.lower().replace("_", "-") for one in page.anchors
                 }, (context.command_path, option.opts)
-        for line in (command.epilog or "").splitlines():
+        for line in (context.command.epilog or "").splitlines():
             if line.startswith("  bdfa "):
                 assert " ".join(line.split()) in page.text
 
