@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import tomli_w
 
 from bdfa_np.errors import RunError, StudyError
@@ -128,6 +129,8 @@ def _said(value: Any) -> str:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, text)
+        # No run's claim covers it: two commands that share a study's folder come here at the same moment.
+        with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+            replace_text(path, text)
     except OSError as error:
         raise RunError(refusal(path, error, "cannot be written")) from error
