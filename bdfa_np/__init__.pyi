@@ -1,5 +1,6 @@
 from . import figures as figures
 from .backend import make_backend as make_backend
+from .batches import evaluate as evaluate
 from .controls.diagnose import cached_diagnosis as cached_diagnosis
 from .controls.diagnose import diagnose as diagnose
 from .controls.diagnosis import Diagnosis as Diagnosis
@@ -78,6 +79,5 @@ from .runs.loading import load_run as load_run
 from .runs.train import train as train
 from .study.front import Study as Study
 from .trainer import Trainer as Trainer
-from .trainer import evaluate as evaluate
 
 __version__: str

@@ -193,10 +193,10 @@ class CrossEntropy(Loss):
     def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
         """Return the three, entry by entry, of the rows' log-softmax."""
         xp, t = self.backend.xp, targets
-        o = self.backend.log_softmax(logits)
+        o, N = self.backend.log_softmax(logits), self.backend.share.whole(len(logits))
         probabilities, error, terms = xp.empty_like(o), xp.empty_like(o), xp.empty_like(o)
-        self.backend.elementwise(self.ce, (o, t), (probabilities, error, terms), batch_size=len(o))
-        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities, scale=1 / len(o))
+        self.backend.elementwise(self.ce, (o, t), (probabilities, error, terms), batch_size=N)
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=probabilities, scale=1 / N)
 
 
 class MeanSquaredError(Loss):
@@ -217,10 +217,10 @@ class MeanSquaredError(Loss):
 
     def compute(self, logits: Array, labels: Array, targets: Array) -> LossResult:
         """Return the two, entry by entry."""
-        xp, o, t = self.backend.xp, logits, targets
+        xp, o, t, N = self.backend.xp, logits, targets, self.backend.share.whole(len(logits))
         error, terms = xp.empty_like(o), xp.empty_like(o)
-        self.backend.elementwise(self.mse, (o, t), (error, terms), batch_size=len(o), share=1 / o.shape[1])
-        return LossResult(terms, error, labels, t, outputs=o, probabilities=o, scale=1 / len(o))
+        self.backend.elementwise(self.mse, (o, t), (error, terms), batch_size=N, share=1 / o.shape[1])
+        return LossResult(terms, error, labels, t, outputs=o, probabilities=o, scale=1 / N)
 
 
 LOSSES: dict[str, type[Loss]] = {"bce": BinaryCrossEntropy, "ce": CrossEntropy, "mse": MeanSquaredError}

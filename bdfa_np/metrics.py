@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.losses import LossResult
+from bdfa_np.parallel.share import Team
 from bdfa_np.representation import one_line
 from bdfa_np.system.text import counted
 from bdfa_np.tables import Table
@@ -151,6 +152,19 @@ class Tally:
     def add(self, logits: Array, result: LossResult) -> None:
         """Count a batch: its logits (N, K), and what the loss says of them."""
         self._backend.tally(logits, result.labels, result.terms, self._counts, self._sums)
+
+    def gather(self, team: Team) -> None:
+        """Put in place of what this process has added up what all of a team have."""
+        host = self._backend.to_host
+        parts = team.gather((host(self._counts), host(self._sums)))
+        bad = [sums[2:] for _, sums in parts if sums[2]]  # each the first batch of a process whose loss was not finite
+        asarray = self._backend.xp.asarray  # which keeps float64
+        self.clear()
+        for counts, sums in parts:
+            self._counts += asarray(counts)
+            self._sums[:2] += asarray(sums[:2])
+        if bad:
+            self._sums[2:] = asarray(min(bad, key=lambda found: float(found[0])))
 
     def confusion(self) -> "ConfusionMatrix":
         """Return the counts so far."""

@@ -36,9 +36,10 @@ from bdfa_np.tables import Table
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from bdfa_np.batches import BatchSource
     from bdfa_np.data import Dataset, Preprocessing
     from bdfa_np.predictions import Evaluation, Predictions
-    from bdfa_np.trainer import Augment, BatchSource, Trainer
+    from bdfa_np.trainer import Augment, Trainer
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,6 +93,11 @@ class ParameterVector(Habits):
         """
         return self._gradient_views[name]
 
+    def sum_gradients(self) -> None:
+        """Put the sums over all processes that share the batch in place of the gradients; alone they are those."""
+        if self.gradients is not None:
+            self.backend.share.sum(self.gradients)
+
     def part(self, names: Iterable[str]) -> list["ParameterVector"]:
         """Return the vectors of some parameters alone, which an optimizer can train as it trains a whole one.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bdfa_np.batches import evaluate
 from bdfa_np.data import Batches
 from bdfa_np.errors import DataError
 from bdfa_np.losses import Loss
@@ -15,7 +16,6 @@ from bdfa_np.metrics import ConfusionMatrix
 from bdfa_np.network import Sequential
 from bdfa_np.representation import one_line
 from bdfa_np.system.text import counted
-from bdfa_np.trainer import evaluate
 
 BATCH_SIZE = 256
 """Samples that are predicted at once: few enough for the buffers of a net of convolutions."""

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from time import perf_counter
 from typing import Any, Protocol
+from zlib import crc32
 
 from bdfa_np.backend import maths
 from bdfa_np.backend.base import Array
 from bdfa_np.backend.formula import formula
+from bdfa_np.batches import BatchSource, evaluate, fed
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.errors import TrainingError
 from bdfa_np.losses import Loss, check_labels
 from bdfa_np.metrics import ConfusionMatrix, Tally
 from bdfa_np.network import Sequential
 from bdfa_np.optim import Optimizer
+from bdfa_np.parallel.commands import BEGIN, EPOCH, together
+from bdfa_np.parallel.share import WHOLE, Share, Team
 from bdfa_np.representation import one_line
 from bdfa_np.rules.base import Rule
 from bdfa_np.schedules import Schedule
@@ -24,16 +28,6 @@ STOP_AT_MEAN_ERROR = 1e-4
 """Training ends once the running mean of the training error is at most this."""
 HALVINGS = 8
 """With ``epoch_step`` 0, training ends one epoch after this many halvings."""
-
-
-class BatchSource(Protocol):
-    """Where batches come from: `bdfa_np.data.Batches`, or anything with the same two methods."""
-
-    def __len__(self) -> int:
-        """Return the number of batches an epoch."""
-
-    def epoch(self, number: int) -> Iterator[tuple[Array, Array]]:
-        """Yield (x, labels) for each batch of an epoch; arrays may be overwritten by the next batch."""
 
 
 class Augment(Protocol):
@@ -114,44 +108,6 @@ class Progress:
         return one_line(self, [counted(self.epoch, "epoch") + " done", mean, halvings, self.stop_reason])
 
 
-def evaluate(network: Sequential, loss: Loss, batches: BatchSource) -> tuple[float, ConfusionMatrix]:
-    """Test a network.
-
-    Parameters
-    ----------
-    network : Sequential
-        The network.
-    loss : Loss
-        The loss to report.
-    batches : BatchSource
-        The samples; the order does not matter.
-
-    Returns
-    -------
-    loss : float
-        Mean over the samples.
-    confusion : ConfusionMatrix
-        Of all samples.
-    """
-    tally = Tally(network.backend, network.output_shape[0])
-    with network.computing(), network.backend.non_finite_allowed():
-        for x, labels in fed(network, batches, 0):
-            logits = network.forward(x, train=False)
-            tally.add(logits, loss(logits, labels))
-        return tally.loss, tally.confusion()
-
-
-def fed(network: Sequential, batches: BatchSource, epoch: int) -> Iterator[tuple[Array, Array]]:
-    """Yield an epoch's batches on the network's backend; labels are checked while they are on the host."""
-
-    def checked() -> Iterator[tuple[Array, Array]]:
-        for x, labels in batches.epoch(epoch):
-            check_labels(labels, len(x), network.output_shape[0])
-            yield x, labels
-
-    return network.backend.feed(checked())
-
-
 class Trainer:
     """Trains a network, epoch by epoch.
 
@@ -187,6 +143,9 @@ class Trainer:
         What messages call the samples tested on.
     suspects : sequence of str, default ("--lr",)
         What messages advise to make smaller where the loss stops being a finite number.
+    team : Team, optional
+        The processes that cut every batch into shares and train together, each with a trainer of the same; all of them
+        call `begin` and `run` alike. By default this one trains alone.
 
     Attributes
     ----------
@@ -217,6 +176,7 @@ class Trainer:
         on_batch: Callable[[int], None] | None = None,
         tested_on: str = "test",
         suspects: Sequence[str] = ("--lr",),
+        team: Team | None = None,
     ) -> None:
         self.network = network
         self.rule = rule
@@ -234,6 +194,7 @@ class Trainer:
         self.on_batch = on_batch
         self.tested_on = tested_on
         self.suspects = suspects
+        self.team = team
         self.progress = Progress()
         self._has_begun = False
         self.confusion = ConfusionMatrix(network.output_shape[0])
@@ -260,12 +221,12 @@ class Trainer:
         """
         self.begin()
         while self.goes_on(epochs):
-            yield self._run_epoch()
+            yield self.run_epoch()
 
     def begin(self) -> None:
         """Let the rule see the training samples before the first step, once; `run` does that too."""
         if self.progress.epoch == 0 and not self._has_begun:
-            with self.network.computing():
+            with together(self.team, BEGIN), self.network.computing():
                 self.rule.before_training(fed(self.network, self.train, 0))
         self._has_begun = True
 
@@ -289,12 +250,13 @@ class Trainer:
         if not backend.on_device(labels):
             check_labels(labels, len(x), self.network.output_shape[0])
         self.rule.batch_size = len(x)
-        with self.network.computing():
+        share = self._share(len(x))
+        with self.network.computing(), backend.sharing(share):
             for optimizer in self.optimizers:
                 optimizer.look_ahead()
             if self.constraint is not None:
                 self.constraint.apply()
-            self._learn_batch(backend.asarray(x), backend.asarray(labels))
+            self._learn_batch(backend.asarray(x)[share.rows], backend.asarray(labels)[share.rows])
             for optimizer in self.optimizers:
                 optimizer.step()
             self.rule.after_step()
@@ -303,6 +265,10 @@ class Trainer:
     def optimizers(self) -> list[Optimizer]:
         """The optimizer, and those of the rule's own."""
         return [self.optimizer, *self.rule.optimizers]
+
+    def _share(self, samples: int) -> Share:
+        """Return what this process has of a batch of N samples."""
+        return WHOLE if self.team is None else Share.of(self.team, samples)
 
     def _halve(self) -> None:
         for optimizer in self.optimizers:
@@ -314,6 +280,7 @@ class Trainer:
 
     def _learn(self, x: Array, labels: Array) -> None:
         """Leave a batch's gradients for the optimizer, and let the rule train its feedback."""
+        backend = self.network.backend
         self.network.forget_gradients()
         if self.eps:
             x = self._adversarial(x, labels)
@@ -321,10 +288,11 @@ class Trainer:
         result = self.loss(logits, labels)
         self.tally.add(logits, result)
         self.rule.backward(result)
+        self.network.weights.sum_gradients()
         self.rule.train_feedback(result)
         if self.clip_norm is not None:
             gradients = [vector.gradients for vector in self.rule.clipped if vector.gradients is not None]
-            self.network.backend.clip_norm(gradients, self.clip_norm)
+            backend.clip_norm(gradients, self.clip_norm)
 
     def _adversarial(self, x: Array, labels: Array) -> Array:
         """Return the batch moved along the sign of its exact gradient, not clipped."""
@@ -336,6 +304,11 @@ class Trainer:
         backend.elementwise(moved_by_sign, (x, gradient), (moved,), eps=self.eps)
         return moved
 
+    def run_epoch(self) -> EpochRecord:
+        """Train for one epoch more, and test; raises as `run` does."""
+        with together(self.team, EPOCH):
+            return self._run_epoch()
+
     def _run_epoch(self) -> EpochRecord:
         start = perf_counter()
         progress = self.progress
@@ -345,7 +318,7 @@ class Trainer:
         train_loss, train_error = self._train_epoch(epoch)
         test_loss, confusion = nan, ConfusionMatrix(self.network.output_shape[0])
         if self.test is not None:
-            test_loss, confusion = evaluate(self.network, self.loss, self.test)
+            test_loss, confusion = evaluate(self.network, self.loss, self.test, self.team)
         usable = self.test is None or isfinite(test_loss)
         if not (usable and self.network.all_finite() and self.rule.all_finite()):
             of_loss = f"the {self.tested_on} loss is {test_loss}"
@@ -353,6 +326,7 @@ class Trainer:
             raise TrainingError(
                 f"{what} after epoch {epoch} (step {self.optimizer.steps} of the run): {self._advice()}"
             )
+        self._check_agreement(epoch)
         self.confusion = confusion
         progress.epoch = epoch
         progress.train_error_mean = 0.75 * progress.train_error_mean + 0.25 * train_error
@@ -374,12 +348,27 @@ class Trainer:
         with self.network.computing(), backend.non_finite_allowed():
             for step, (x, labels) in enumerate(fed(self.network, self.train, epoch), start=1):
                 self.step(self._augmented(x, epoch, step), labels)
-                if backend.waits:
+                if backend.waits and self.team is None:
                     self._check_loss(epoch, before)
                 if self.on_batch is not None:
                     self.on_batch(step)
+            if self.team is not None:
+                self.tally.gather(self.team)
             self._check_loss(epoch, before)
             return self.so_far()
+
+    def _check_agreement(self, epoch: int) -> None:
+        """Raise `TrainingError` where another process has come to other weights: their sums would mean nothing."""
+        if self.team is None:
+            return
+        held = self.network.backend.to_host(self.network.weights.values)
+        sums = self.team.gather(crc32(held.tobytes()))
+        for rank, found in enumerate(sums):
+            if found != sums[0]:
+                raise TrainingError(
+                    f"rank {rank} of {self.team.size} has come to other weights than rank 0 in epoch {epoch}: "
+                    "processors of different kinds round differently: train on machines of one kind"
+                )
 
     def _check_loss(self, epoch: int, steps_before: int) -> None:
         if self.tally.first_bad is not None:

@@ -16,4 +16,12 @@ def main() -> NoReturn:
         code = run(bdfa, sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
+    leave_team(code)
     sys.exit(code)
+
+
+def leave_team(code: int) -> None:
+    """See that other processes which train along do not wait for this one for ever."""
+    joining = sys.modules.get("bdfa_np.parallel.joining")
+    if joining is not None:
+        joining.leave(code)

@@ -10,6 +10,7 @@ import click
 
 from bdfa_np.errors import OutputError, UserError, plain_line
 from bdfa_np.extensions import blamed
+from bdfa_np.parallel.mpi import launched_rank
 from bdfa_np.system.streams import ReaderGone
 
 DONE = 0
@@ -59,7 +60,8 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
             traceback.print_exc()
         else:
             name = next((word for word in arguments if not word.startswith("-")), "")
-            click.echo(f"{where(error)}: error: {one_line(error, name)}", err=True)
+            if not launched_rank():  # of processes that mpirun has started with the same words, one says what is wrong
+                click.echo(f"{where(error)}: error: {one_line(error, name)}", err=True)
         return USAGE
 
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bdfa_np.backend.formula import Formula
+from bdfa_np.parallel.share import WHOLE, Share
 from bdfa_np.representation import one_line, settings
 
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
@@ -51,6 +52,8 @@ class Backend(ABC):
         Whether a kernel is done when its call returns, so that looking at its result costs nothing.
     hands_over : bool
         Whether signals are handed over at present: see `handing_over`.
+    share : Share
+        What part of a batch is computed here at present: see `sharing`.
 
     Parameters
     ----------
@@ -68,6 +71,7 @@ class Backend(ABC):
     waits: bool
     dtype: str
     hands_over: bool = False
+    share: Share = WHOLE
 
     def __init__(self, dtype: str = "float32") -> None:
         if dtype not in DTYPES:
@@ -100,6 +104,15 @@ class Backend(ABC):
 
         Its memory is lent again once nobody holds the array or a view of it, and not before.
         """
+
+    @contextmanager
+    def sharing(self, share: Share) -> Iterator[None]:
+        """Return a context in which what goes through a net is one share of a batch, whose rest others have."""
+        before, self.share = self.share, share
+        try:
+            yield
+        finally:
+            self.share = before
 
     @contextmanager
     def handing_over(self, allowed: bool = True) -> Iterator[None]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bdfa_np.batches import fed
 from bdfa_np.controls.comparison import Difference, Recovery, difference, recovery
 from bdfa_np.controls.diagnosis import ControlResult
 from bdfa_np.controls.plan import BP, FROZEN, NAMES, Control
@@ -19,7 +20,6 @@ from bdfa_np.runs.data import RunData
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.loading import restore
 from bdfa_np.runs.starting import moved
-from bdfa_np.trainer import fed
 
 Right = NDArray[np.bool_]
 """Whether a net gets each of N images right."""

@@ -76,11 +76,12 @@ class BatchNorm(Layer):
     def forward(self, x: Array, train: bool = True) -> Array:
         """Normalise by the batch's statistics in training, by the running averages in use."""
         C, y = x.shape[-1], self.buffer("y", x.shape)
+        self.samples = len(x)
         self.x = self.xp.ascontiguousarray(x).reshape(-1, C)  # (M, C)
-        self.trained, M = train, len(self.x)
+        self.trained, M = train, self._rows
         if train:
             self.mean, variance = self.buffer("mean", (C,)), self.buffer("variance", (C,))
-            self.backend.moments(self.x, self.mean, variance)
+            self._moments(variance)
             self.inverse_deviation, self.scale = self.buffer("inverse_deviation", (C,)), self.buffer("scale", (C,))
             running = self.running_mean, self.running_variance
             self.backend.elementwise(  # all at once: on a GPU a launch takes longer than so few numbers
@@ -128,16 +129,49 @@ class BatchNorm(Layer):
         sum_gx *= self.inverse_deviation  # x̂ = (x - μ) / √(v + ε)
         return sum_g, sum_gx
 
+    @property
+    def _rows(self) -> int:
+        """M: values a channel in the whole batch."""
+        return self.backend.share.whole(self.samples) * math.prod(self.input_shape[:-1])
+
+    def _moments(self, variance: Array) -> None:
+        """Write the whole batch's ``μ`` and ``v``, of which other processes may have parts.
+
+        With ``m_r`` and ``v_r`` of the M_r values of each, ``M v = Σ M_r (v_r + (m_r - μ)²)`` (Chan, Golub and LeVeque,
+        The American Statistician 37, 1983).
+        """
+        share = self.backend.share
+        if share.is_whole:
+            self.backend.moments(self.x, self.mean, variance)
+            return
+        C = len(self.mean)
+        own = self.xp.zeros((3, C), "float64")  # M_r, m_r and v_r
+        if len(self.x):
+            own[0] = len(self.x)
+            self.backend.moments(self.x, own[1], own[2])
+        M, m, v = self.xp.stack(share.gather(own), axis=1)
+        self.mean[...] = (M * m).sum(axis=0) / self._rows
+        variance[...] = (M * (v + (m - self.mean) ** 2)).sum(axis=0) / self._rows
+
     def _through(self, signal: Array, sum_g: Array, sum_gx: Array, out: Array) -> Array:
         """Write a signal times the Jacobian into ``out``, given its sums; return it."""
         if not self.trained:
             return self.xp.multiply(signal, self.scale, out=out)
-        C, M = signal.shape[-1], len(self.x)
+        C = signal.shape[-1]
         rows = self.xp.ascontiguousarray(signal).reshape(-1, C)
         along, common = self.buffer("along", (C,)), self.buffer("common", (C,))
-        self.backend.elementwise(shares, (sum_g, sum_gx, self.inverse_deviation), (along, common), rows=M)
+        sum_g, sum_gx = self._over_the_batch(sum_g, sum_gx)
+        self.backend.elementwise(shares, (sum_g, sum_gx, self.inverse_deviation), (along, common), rows=self._rows)
         self.backend.normalise_gradient(rows, self.x, self.mean, along, common, self.scale, out.reshape(-1, C))
         return out
+
+    def _over_the_batch(self, sum_g: Array, sum_gx: Array) -> tuple[Array, Array]:
+        """Return the sums over the whole batch; the gradients keep those over this process's samples."""
+        if self.backend.share.is_whole:
+            return sum_g, sum_gx
+        both = self.xp.stack((sum_g, sum_gx))
+        self.backend.share.sum(both)
+        return both[0], both[1]
 
     def _add(self, gradient: Array, addend: Array) -> None:
         if self.accumulate:

@@ -39,8 +39,16 @@ class Dropout(Layer):
             self.mask = None
             return x
         key = self.streams.key("dropout", self.name, self.training_pass)
-        self.mask, y = self.buffer("mask", x.shape), self.over_input(x, "y")
-        return self.backend.dropout(x, key, 1 - self.probability, self.mask, out=y)  # (N, ...)
+        y, keep, share = self.over_input(x, "y"), 1 - self.probability, self.backend.share
+        if share.is_whole:
+            self.mask = self.buffer("mask", x.shape)
+            return self.backend.dropout(x, key, keep, self.mask, out=y)  # (N, ...)
+        # Each sample's mask is that of its place in the batch, however many processes the batch is cut over.
+        masks, unused = (self.buffer(name, (share.samples, *x.shape[1:])) for name in ("masks", "unused"))
+        unused.fill(0)
+        self.backend.dropout(unused, key, keep, masks, out=unused)
+        self.mask = masks[share.rows]
+        return self.xp.multiply(x, self.mask, out=y)  # (N, ...)
 
     def backward(self, grad_y: Array, need_grad_in: bool = True) -> Array | None:
         """Return ``grad_y ⊙ m``."""

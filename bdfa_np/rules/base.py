@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from typing import ClassVar, TypeVar
@@ -90,6 +91,12 @@ class Rule(Habits, ABC):
 
     If not, layers write over signals that they have read. A class that writes a method of the walk anew says so anew.
     """
+    across_processes: ClassVar[bool] = False
+    """Whether what it learns from a batch beside the weights is the sum over all processes that share the batch.
+
+    It is asked of a rule that writes `train_feedback`, `backward` or a phase of its own: by default that it does not
+    know of others, and one process trains it alone. See `steps`, and ``backend.share``.
+    """
     noted: Container[str] | None = None
     """The names of the layers whose signals `deltas` is to copy; None: of all."""
 
@@ -156,7 +163,7 @@ class Rule(Habits, ABC):
                 f"{prod(self.network.output_shape)}: the loss takes logits, loss(network.forward(x), labels)"
             )
         self.result = result
-        self.batch_size = len(result.error)
+        self.batch_size = self.backend.share.whole(len(result.error))
         with self.backend.handing_over(not self.keeps_signals):
             self.walk(self.network.layers, result.error)
 
@@ -314,6 +321,22 @@ class Rule(Habits, ABC):
 
     def train_feedback(self, result: LossResult) -> None:
         """Learn from this batch what the rule's feedback weights learn; most rules keep them fixed."""
+
+    @contextmanager
+    def steps(self) -> Iterator[Mapping[str, Array]]:
+        """Yield for each ``B``, by the names of `B`, what a sum over a batch's samples is to be added to.
+
+        That is ``B`` itself; or, where other processes have the rest of the batch, an array of zeros, to which theirs
+        is added at the end of the context, and which is then added to ``B``.
+        """
+        share = self.backend.share
+        if share.is_whole:
+            yield self.B
+            return
+        step = ParameterVector(self.feedback.specs, self.backend, trained=False)
+        yield {name: step[f"{name}.B"] for name in self.B}
+        share.sum(step.values)
+        self.feedback.values += step.values
 
     def feedback_fit(self, result: LossResult) -> Mapping[str, float]:
         """Return how well each ``B`` does what it is trained for, from 0 to 1, by site; it is only looked at."""

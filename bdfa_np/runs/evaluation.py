@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bdfa_np.batches import evaluate
 from bdfa_np.data.sources.find import find_source, is_own
 from bdfa_np.errors import ConfigError
 from bdfa_np.extensions import blamed
@@ -19,7 +20,6 @@ from bdfa_np.runs.loading import restore
 from bdfa_np.runs.starting import moved
 from bdfa_np.runs.threads.cores import in_use, within_cores
 from bdfa_np.system.threads import limited_threads
-from bdfa_np.trainer import evaluate
 
 
 @dataclass(frozen=True, repr=False)

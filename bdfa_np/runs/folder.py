@@ -220,9 +220,12 @@ class RunFolder(HeldFolder):
             return []
         return [f"note: the preprocessing, fitted anew, differs from the run's by {parts:.1g}: digits may differ"]
 
-    def write_config(self, config: Config, data: Mapping[str, Any], backend: str) -> None:
-        """Write ``config.toml``: the options as resolved, versions, the backend in use, and what the data were."""
-        run = {"backend": backend, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
+    def write_config(self, config: Config, data: Mapping[str, Any], where: Mapping[str, Any]) -> None:
+        """Write ``config.toml``: the options as resolved, versions, what the data were, and where it computes.
+
+        ``where`` has the name of the backend in use, and the number of processes where that is more than one.
+        """
+        run = {**where, "dtype": "float32", "machine": platform.machine(), "system": platform.system()}
         document = {"options": config.to_mapping(), **described(config, data)}
         document["run"] = {**run, **document["run"]}
         for name, code in copies(config).items():

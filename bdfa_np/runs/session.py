@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from bdfa_np.batches import evaluate
 from bdfa_np.diagnostics.diagnostics import Diagnostics
 from bdfa_np.diagnostics.quantities import FILE as DIAGNOSTICS
 from bdfa_np.errors import RunError, TrainingError
 from bdfa_np.extensions import blamed
 from bdfa_np.model import Model
+from bdfa_np.parallel.share import Team
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import Curves
 from bdfa_np.runs.data import RunData
@@ -42,7 +45,7 @@ from bdfa_np.runs.tracking.tracker import Tracker
 from bdfa_np.system.interrupts import interrupts_wait
 from bdfa_np.system.streams import ReaderGone
 from bdfa_np.system.text import counted
-from bdfa_np.trainer import EpochRecord, evaluate
+from bdfa_np.trainer import EpochRecord
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -66,6 +69,9 @@ class Session:
         Whether a run with ``validate`` is tested on the test images once all epochs are done. A trial of a search is
         not: what is chosen by validation must not have seen them.
 
+    team : Team, optional
+        The processes that train together, of which this is the first.
+
     Attributes
     ----------
     history : list of EpochRecord
@@ -78,7 +84,14 @@ class Session:
     """
 
     def __init__(
-        self, folder: RunFolder, model: Model, data: RunData, listener: Listener, *, final_test: bool = True
+        self,
+        folder: RunFolder,
+        model: Model,
+        data: RunData,
+        listener: Listener,
+        *,
+        final_test: bool = True,
+        team: Team | None = None,
     ) -> None:
         self.folder = folder
         self.model = model
@@ -90,6 +103,7 @@ class Session:
             data.test_batches(config.batch_size),
             listener.step,
         )
+        self.trainer.team = team
         self.history: list[EpochRecord] = []
         self._standing = Standing()
         self._curves = Curves(f"{config.dataset}, {Path(config.network).stem}, {config.gradient}", config.tested_on)
@@ -174,8 +188,13 @@ class Session:
         if self.tracker is not None:
             self.tracker.after_step(self.trainer.progress.epoch + number / len(self.trainer.train))
 
+    def _where(self) -> dict[str, Any]:
+        """Return what ``config.toml`` says of where it computes now."""
+        team = self.trainer.team
+        return {"backend": self.model.backend.name, **({} if team is None else {"processes": team.size})}
+
     def _say_where(self, lines: Sequence[str]) -> None:
-        self.folder.write_config(self.model.config, self.data.description(), self.model.backend.name)
+        self.folder.write_config(self.model.config, self.data.description(), self._where())
         self._lines([*lines, f"run folder: {self.folder.path}"])
 
     def run(self) -> None:

@@ -12,17 +12,20 @@ from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.extensions import blamed, held
 from bdfa_np.layers.batchnorm import lone_samples
-from bdfa_np.model import configured_backend
+from bdfa_np.model import Model, configured_backend
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.changes import CHANGEABLE
 from bdfa_np.options.config import Config
-from bdfa_np.options.machine import cuda_defaults
+from bdfa_np.options.machine import AUTO, cuda_defaults, usable_cores
 from bdfa_np.options.precedence import whole
 from bdfa_np.options.tracking import NONE
+from bdfa_np.parallel.adding import check_adds_up
+from bdfa_np.parallel.leading import Errand, agree, check_batches, send, send_state
+from bdfa_np.parallel.share import Team
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
-from bdfa_np.runs.data import load_data_of_run, load_run_data
+from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.lines import heading
@@ -32,6 +35,7 @@ from bdfa_np.runs.store.document import keeps_its_input, versions_for
 from bdfa_np.runs.threads.choosing import settle
 from bdfa_np.runs.threads.cores import within_cores
 from bdfa_np.runs.tracking.events import check_events
+from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trust.gate import Files, named, remember
 
@@ -49,6 +53,7 @@ def start_run(
     listener: Listener | None = None,
     dataset: Dataset | None = None,
     final_test: bool = True,
+    team: Team | None = None,
 ) -> Session:
     """Train a new run in a folder, with as many threads as the options say.
 
@@ -75,6 +80,8 @@ def start_run(
         What it trains on where that is in memory; else the data set that the options name.
     final_test : bool, default True
         Whether a run with ``validate`` is tested on the test images once all epochs are done.
+    team : Team, optional
+        The processes that train together, of which this is the first; the others `follow`.
 
     Returns
     -------
@@ -94,6 +101,8 @@ def start_run(
         folder.check_free(force=force)
         check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
+        if team is not None:
+            config = _send(team, config, files)
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
         note = _noting(listener, noted)
@@ -105,12 +114,16 @@ def start_run(
             for text in [*([lone] if lone else []), *remember(files)]:
                 note(text)
             lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed]
-            lines += fallback_notes(config)
+            lines += [*fallback_notes(config), *_team_lines(team)]
             if load is not None:
                 lines.append(load_weights(model, load))
+            if team is not None:
+                _meet(team, model, data)
             with folder.new(force=force), blamed():
-                session = Session(folder, model, data, listener, final_test=final_test)
+                session = Session(folder, model, data, listener, final_test=final_test, team=team)
                 session.begin(lines, noted)
+                if team is not None:
+                    send_state(team, model.state(), session.trainer.progress)
                 session.run()
     return session
 
@@ -127,6 +140,7 @@ def resume_run(
     listener: Listener | None = None,
     dataset: Dataset | None = None,
     final_test: bool = True,
+    team: Team | None = None,
 ) -> Session:
     """Go on with the run in a folder.
 
@@ -150,6 +164,8 @@ def resume_run(
         What it trains on where that is in memory; else the data set that the options name.
     final_test : bool, default True
         Whether a run with ``validate`` is tested on the test images once all epochs are done.
+    team : Team, optional
+        The processes that train together, of which this is the first; the others `follow`.
 
     Returns
     -------
@@ -173,6 +189,8 @@ def resume_run(
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config, capped = within_cores(moved(before, _changes(before, changes)))
         check_extras(config)
+        if team is not None:
+            config = _send(team, config, files, document)
         kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
         config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
@@ -195,10 +213,49 @@ def resume_run(
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
             lines += folder.keep_measured(checkpoint, expected=before.track is not None)
-            session = Session(folder, model, data, listener, final_test=final_test)
+            lines += _team_lines(team, document)
+            if team is not None:
+                _meet(team, model, data)
+            session = Session(folder, model, data, listener, final_test=final_test, team=team)
             session.go_on_from(checkpoint, lines, noted)
+            if team is not None:
+                send_state(team, model.state(), session.trainer.progress)
             session.run()
     return session
+
+
+def _send(team: Team, config: Config, files: Files, document: Mapping[str, Any] | None = None) -> Config:
+    """Have the others of a team make ready; return the options, with as many threads as each of them has a core for."""
+    backend = configured_backend(config).name
+    if backend != "numpy":
+        raise ConfigError(
+            f"{team.size} processes cannot share a batch on {backend}: give --backend numpy, or train without mpirun"
+        )
+    if config.threads == AUTO:
+        config = config.replace(threads=max(1, usable_cores() // team.here))
+    send(team, Errand(config, files, document))
+    return config
+
+
+def _meet(team: Team, model: Model, data: RunData) -> None:
+    """Begin to train together, if what is to be trained can be, and all have the same."""
+    config = model.config
+    check_batches(team, len(data.split.train_labels), config.batch_size, drop_last=bool(config.const_batch_size))
+    check_adds_up(model.network, model.rule)
+    agree(team, data.prepared.checksums)
+
+
+def _team_lines(team: Team | None, document: Mapping[str, Any] | None = None) -> list[str]:
+    """Return what is to be said of how many processes train, and of how many did before."""
+    now = 1 if team is None else team.size
+    before = now if document is None else document["run"].get("processes", 1)
+    lines = [f"{now} processes, each with a share of every batch"] if now > 1 else []
+    if before != now:
+        lines.append(
+            f"note: {counted(before, 'process', 'processes')} trained the run until now, and {now} from here: digits "
+            "may differ"
+        )
+    return lines
 
 
 def check_extras(config: Config) -> None:

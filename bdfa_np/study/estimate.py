@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from bdfa_np.batches import evaluate, fed
 from bdfa_np.data import Dataset
 from bdfa_np.data.preprocess.pipeline import in_memory
 from bdfa_np.data.recipe import Recipe
@@ -21,7 +22,7 @@ from bdfa_np.runs.loading import model_for
 from bdfa_np.runs.threads.trial import unnoticed
 from bdfa_np.study.plan import PlannedRun
 from bdfa_np.system.threads import limited_threads
-from bdfa_np.trainer import Trainer, evaluate, fed
+from bdfa_np.trainer import Trainer
 
 BATCHES = 4
 """Of how many random batches an epoch of the trial is; it tests on one."""

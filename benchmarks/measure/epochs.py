@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from bdfa_np import Config, build_model
+from bdfa_np.batches import BatchSource
 from bdfa_np.cli.display import Display
 from bdfa_np.model import Model
 from bdfa_np.runs.data import RunData, load_run_data
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.session import Session
-from bdfa_np.trainer import BatchSource, EpochRecord
+from bdfa_np.trainer import EpochRecord
 
 SMALL_TEST = 1000
 

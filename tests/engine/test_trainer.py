@@ -7,10 +7,11 @@ import pytest
 
 from bdfa_np import BP, Config, Trainer, build_model
 from bdfa_np.backend.cpu.backend import NumpyBackend
+from bdfa_np.batches import evaluate
 from bdfa_np.data import Augmentation
 from bdfa_np.errors import TrainingError
 from bdfa_np.random_streams import Streams
-from bdfa_np.trainer import EpochRecord, evaluate
+from bdfa_np.trainer import EpochRecord
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.random((50, 3, 3, 1), np.float32)

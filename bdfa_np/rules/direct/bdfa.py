@@ -71,6 +71,7 @@ class BDFA(DFA):
         Pathway("direct", (FeedbackMatrix("B", "trained"),), "Y", "â", trains_feedback=True, beside="h"),
     )
     options: ClassVar[tuple[Option, ...]] = (*OF_TRAINED, *OPTIONS)
+    across_processes = True
 
     def __init__(
         self,
@@ -129,16 +130,17 @@ class BDFA(DFA):
     def train_feedback(self, result: LossResult) -> None:
         """Update every site's ``B`` in place."""
         backend = self.backend
-        for site, Y, h, miss in self._misses(result):
-            B = self.B[site.name]  # (K, n)
-            scaled = backend.xp.multiply(Y, (self.learning_rate * miss)[:, None], out=Y)  # (N, K)
-            if self.sparsity is None:
-                # (K, n); what the Torch code has where Luo, eq. 42 is printed with other shapes
-                backend.matmul(scaled.T, h, out=B, accumulate=True)
-            else:
-                dB = backend.matmul(scaled.T, h, out=backend.xp.empty_like(B))
-                backend.elementwise(where_kept, (dB, B), (dB,))
-                B += dB
+        with self.steps() as steps:
+            for site, Y, h, miss in self._misses(result):
+                B, step = self.B[site.name], steps[site.name]  # (K, n)
+                scaled = backend.xp.multiply(Y, (self.learning_rate * miss)[:, None], out=Y)  # (N, K)
+                if self.sparsity is None:
+                    # (K, n); what the Torch code has where Luo, eq. 42 is printed with other shapes
+                    backend.matmul(scaled.T, h, out=step, accumulate=True)
+                else:
+                    dB = backend.matmul(scaled.T, h, out=backend.xp.empty_like(B))
+                    backend.elementwise(where_kept, (dB, B), (dB,))
+                    step += dB
 
 
 @formula

@@ -81,6 +81,7 @@ class DKP(DFA):
     options: ClassVar[tuple[Option, ...]] = (*OF_TRAINED, *OPTIONS)
     reads = ("momentum", "dampening", "lr_decay")
     trains_feedback = True
+    across_processes = True
 
     def __init__(
         self,
@@ -114,3 +115,4 @@ class DKP(DFA):
             self.backend.matmul(e.T, h, out=dB)  # (K, n); dB_l = eᵀ h_l
             if self.sparsity is not None:
                 self.backend.elementwise(where_kept, (dB, B), (dB,))
+        self.feedback.sum_gradients()

@@ -63,6 +63,7 @@ class EBD(Direct):
     source = "Erdogan, Pehlevan and Erdogan, 2025, arXiv 2504.11558, eq. 4-8, without its power and entropy terms"
     pathways: ClassVar[Pathways] = (Pathway("direct", (FeedbackMatrix("R", "trained", learns_from="h_l", by="εᵀh"),)),)
     options: ClassVar[tuple[Option, ...]] = (EBD_LAMBDA,)
+    across_processes = True
 
     def __init__(self, network: Sequential, *, forgetting: float = LAMBDA) -> None:
         super().__init__(network)
@@ -81,13 +82,14 @@ class EBD(Direct):
         super().backward(result)
 
     def _correlate(self, result: LossResult) -> None:
-        N = len(result.error)
-        share = (1 - self.forgetting) / (N * result.scale)  # e / scale is ε
-        fresh = share * result.error  # (N, K)
-        for site in self.sites:
-            h, R = site.h.reshape(N, -1), self.B[site.name]  # (N, n) and (K, n)
-            R *= self.forgetting
-            self.backend.matmul(fresh.T, h, out=R, accumulate=True)  # (K, n)
+        N = self.backend.share.whole(len(result.error))
+        weight = (1 - self.forgetting) / (N * result.scale)  # e / scale is ε
+        fresh = weight * result.error  # (N, K)
+        self.feedback.values *= self.forgetting
+        with self.steps() as steps:
+            for site in self.sites:
+                h = site.h.reshape(len(fresh), -1)  # (N, n)
+                self.backend.matmul(fresh.T, h, out=steps[site.name], accumulate=True)  # (K, n)
 
     def deltas(self, result: LossResult) -> dict[str, Array]:
         """Return the signals as `Rule.deltas` does; to look at them leaves ``R`` as it was."""

@@ -1,6 +1,6 @@
 """Forward direct feedback alignment: feedback is estimated by a forward pass of tangents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -75,6 +75,8 @@ class FDFA(Direct):
         ),
     )
 
+    across_processes = True
+
     def __init__(
         self, network: Sequential, *, learning_rate: float | None = None, optimizer: str | None = None
     ) -> None:
@@ -95,21 +97,29 @@ class FDFA(Direct):
 
     def train_feedback(self, result: LossResult) -> None:
         """Move every ``B`` towards what this batch's tangents say, or leave the optimizer a gradient that does."""
-        N, backend = len(result.error), self.backend
-        noise = {site.name: self.noise(site, N) for site in self.sites}
+        own, N = len(result.error), self.backend.share.whole(len(result.error))
+        noise = {site.name: self.noise(site, N)[self.backend.share.rows] for site in self.sites}
         d = self.network.push_forward(entering=noise)  # (N, K)
+        if self.optimizers:
+            self._leave_gradients(d * (-1 / N), noise)
+            return
+        self.feedback.values *= 1 - self.learning_rate
+        with self.steps() as steps:
+            for site in self.sites:
+                p = noise[site.name].reshape(own, -1)  # (N, n)
+                self.backend.matmul((d * (self.learning_rate / N)).T, p, out=steps[site.name], accumulate=True)
+
+    def _leave_gradients(self, d: Array, noise: Mapping[str, Array]) -> None:
+        """Leave ``B - dᵀ p / N`` for the optimizer, given ``-d / N``."""
+        first = self.backend.share.is_first
         for site in self.sites:
-            p, B = noise[site.name].reshape(N, -1), self.B[site.name]  # (N, n) and (K, n)
-            if self.optimizers:
-                dB = self.feedback.gradient(f"{site.name}.B")
-                dB[...] = B
-                backend.matmul((d * (-1 / N)).T, p, out=dB, accumulate=True)  # (K, n); B - dᵀ p / N
-            else:
-                B *= 1 - self.learning_rate
-                backend.matmul((d * (self.learning_rate / N)).T, p, out=B, accumulate=True)  # (K, n)
+            dB, p = self.feedback.gradient(f"{site.name}.B"), noise[site.name].reshape(len(d), -1)  # (K, n) and (N, n)
+            dB[...] = self.B[site.name] if first else 0  # of one of the processes that are added up
+            self.backend.matmul(d.T, p, out=dB, accumulate=True)
+        self.feedback.sum_gradients()
 
     def noise(self, site: ErrorFeedback, N: int) -> Array:
-        """Return ``p_l`` (N, ...), drawn anew for each training pass and by it alone."""
+        """Return ``p_l`` (N, ...) of a whole batch, drawn anew for each training pass and by it alone."""
         key = self.network.streams.key("tangents", site.name, site.training_pass)
         return self.backend.normal(site.buffer("noise", (N, *site.output_shape)), key)
 

@@ -101,6 +101,7 @@ class BFA(FA):
     )
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, FEEDBACK_TARGET, FEEDBACK_ALPHA, FEEDBACK_OUTPUT)
     trains_feedback = True
+    across_processes = True
 
     def __init__(
         self,
@@ -196,6 +197,7 @@ class BFA(FA):
             stage.learn(epsilon)  # Luo, eq. 29
             if stage is not self.stages[-1]:
                 epsilon = stage.up(epsilon)  # Luo, eq. 27; Luo, eq. 28
+        self.feedback.sum_gradients()
 
 
 class _Stage:

@@ -26,6 +26,7 @@ class KP(FA):
     )
     starts_at_zero = False
     trains_feedback = True
+    across_processes = True  # dW is the sum already
 
     @property
     def trained(self) -> list[ParameterVector]:

@@ -7,6 +7,7 @@ from bdfa_np.declaration import Option, at_least
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape, fans
 from bdfa_np.layers.conv import Conv2d
 from bdfa_np.layers.linear import Linear
+from bdfa_np.losses import LossResult
 from bdfa_np.network import Sequential
 from bdfa_np.parameters import ParameterVector
 from bdfa_np.rules.layerwise.base import Layerwise
@@ -65,6 +66,7 @@ class PFA(Layerwise):
     )
     options: ClassVar[tuple[Option, ...]] = (FEEDBACK_EXPANSION,)
     keeps_signals = False
+    across_processes = True
 
     def __init__(self, network: Sequential, *, expansion: int = EXPANSION) -> None:
         super().__init__(network)
@@ -121,6 +123,10 @@ class PFA(Layerwise):
             return self._through_images(layer, signal, adds)
         assert isinstance(layer, Linear)
         return self._through_vectors(layer, signal)
+
+    def train_feedback(self, result: LossResult) -> None:
+        """Add up the ``dR`` that went backward."""
+        self.feedback.sum_gradients()
 
     def _through_vectors(self, layer: Linear, signal: Array) -> Array:
         M, R, dR = self.M[layer.name], self.B[layer.name], self.feedback.gradient(f"{layer.name}.R")

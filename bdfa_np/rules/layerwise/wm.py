@@ -87,6 +87,7 @@ class WM(FA):
     )
     options: ClassVar[tuple[Option, ...]] = (RFB_MAG, *OPTIONS)
     starts_at_zero = False
+    across_processes = True
 
     def __init__(
         self,
@@ -116,7 +117,8 @@ class WM(FA):
     def _mirror_all(self, N: int, stream: str, step: int) -> None:
         for layer in self._mirrored:
             x = self.backend.lend((N, *layer.input_shape))
-            self.mirror(layer, self.backend.uniform(x, self.network.streams.key(stream, layer.name, step), NOISE))
+            noise = self.backend.uniform(x, self.network.streams.key(stream, layer.name, step), NOISE)
+            self.mirror(layer, noise[self.backend.share.rows])
 
     def mirror(self, layer: Layer, x: Array) -> None:
         """Move the ``B`` of a layer by one step of the mirror phase.
@@ -136,6 +138,7 @@ class WM(FA):
         if f is not None:
             f.apply(y)  # y = f(x W_l + b_l)
         step = layer.weight_gradient(x, y, out=self.backend.lend(B.shape))  # xᵀ y
+        self.backend.share.sum(step)
         rate = self.mirror_lr * layer.output_shape[-1] / prod(layer.output_shape)  # by the number of positions
         self.backend.elementwise(mirrored, (B, step), (B,), rate=rate, keep=1 - self.mirror_decay)
 

@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from bdfa_np.backend.base import Batch
+from bdfa_np.batches import fed
 from bdfa_np.extensions import blamed
 from bdfa_np.networks import NETWORKS
 from bdfa_np.options.config import Config
@@ -18,7 +19,7 @@ from bdfa_np.rules import RULES
 from bdfa_np.runs.data import RunData
 from bdfa_np.runs.loading import model_for
 from bdfa_np.system.threads import thread_limits
-from bdfa_np.trainer import Trainer, fed
+from bdfa_np.trainer import Trainer
 
 Timer = Callable[[int, int], float]
 """Trains so many steps with so many threads, ``timer(threads, steps)``, and returns the seconds that they took."""

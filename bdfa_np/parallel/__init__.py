@@ -1,0 +1,1 @@
+"""One run in several processes, each with a share of every batch."""
