@@ -148,7 +148,7 @@ def _html_row(cells: Iterable[str], tag: str, right: Iterable[bool]) -> str:
     from html import escape
 
     sides = ("right" if at_right else "left" for at_right in right)
-    inside = "".join(
-        f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in zip(cells, sides, strict=True)
-    )
+    # An empty cell heads nothing: a screen reader would announce it.
+    kinds = [(cell, tag if cell else "td", side) for cell, side in zip(cells, sides, strict=True)]
+    inside = "".join(f'<{kind} style="text-align: {side}">{escape(cell)}</{kind}>' for cell, kind, side in kinds)
     return f"<tr>{inside}</tr>"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.parallel.share import Array, Team
+from bdfa_np.system.extras import install_command
 
 LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
 """Variables by which Open MPI, MPICH and Intel MPI tell a process that they have started it, among how many."""
@@ -69,7 +70,7 @@ class MPITeam(Team):
         except (ImportError, RuntimeError) as error:
             raise ConfigError(
                 f"mpirun has started {launched()} processes, which need mpi4py to train together, and it cannot be "
-                f"imported ({error}): pip install 'bdfa-np[mpi]', or train without mpirun"
+                f"imported ({error}): {install_command('mpi')}, or train without mpirun"
             ) from error
         self._mpi: Any = MPI
         self._world: MPI.Intracomm = MPI.COMM_WORLD

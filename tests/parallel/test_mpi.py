@@ -162,7 +162,8 @@ def test_without_the_extra_mpirun_is_answered_by_one_line(tmp_path):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("bdfa: error: mpirun has started 4 processes, which need mpi4py")
-    assert "pip install 'bdfa-np[mpi]'" in line
+    assert 'pip install "' in line
+    assert "[mpi]" in line
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are found in /proc")
