@@ -76,9 +76,14 @@ def held(files: Mapping[str, Code]) -> Iterator[None]:
         _held.reset(token)
 
 
+def files_held() -> Mapping[str, Code]:
+    """Return the files that may be run at present; none where nobody has named any."""
+    return _held.get() or {}
+
+
 def is_there(path: Path) -> bool:
     """Return whether there is such a file, or one is held in its place."""
-    return whole(path) in (_held.get() or ()) or path.is_file()
+    return whole(path) in files_held() or path.is_file()
 
 
 def whole(path: Path) -> str:
@@ -121,7 +126,7 @@ def read_file(path: Path) -> Code:
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file, by which a run knows its net or its rule again; nothing is run."""
-    return ((_held.get() or {}).get(whole(path)) or read_file(path)).sha256
+    return (files_held().get(whole(path)) or read_file(path)).sha256
 
 
 def file_of(thing: Any) -> Path:

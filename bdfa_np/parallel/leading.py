@@ -125,9 +125,10 @@ def report(team: Team, problem: UserError | None, checksums: Mapping[str, str]) 
     return all(not one.problem and one.facts == own for one in reports)
 
 
-def send_state(team: Team, state: Mapping[str, Any], progress: Any) -> None:
-    """Give the others the state of a model, and where training stands."""
-    tell(team, STATE, (state, progress))
+def send_state(team: Team | None, state: Mapping[str, Any], progress: Any) -> None:
+    """Give the others, if there are any, the state of a model, and where training stands."""
+    if team is not None:
+        tell(team, STATE, (state, progress))
 
 
 def check_batches(team: Team, samples: int, batch_size: int, *, drop_last: bool) -> None:

@@ -10,7 +10,7 @@ from bdfa_np.data import Dataset, Preprocessing
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
-from bdfa_np.extensions import blamed, held
+from bdfa_np.extensions import blamed, files_held, held
 from bdfa_np.layers.batchnorm import lone_samples
 from bdfa_np.model import Model, configured_backend
 from bdfa_np.networks import canonical
@@ -101,8 +101,7 @@ def start_run(
         folder.check_free(force=force)
         check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
-        if team is not None:
-            config = _send(team, config, files)
+        config = _sent(team, config)
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
         note = _noting(listener, noted)
@@ -117,13 +116,11 @@ def start_run(
             lines += [*fallback_notes(config), *_team_lines(team)]
             if load is not None:
                 lines.append(load_weights(model, load))
-            if team is not None:
-                _meet(team, model, data)
+            _meet(team, model, data)
             with folder.new(force=force), blamed():
                 session = Session(folder, model, data, listener, final_test=final_test, team=team)
                 session.begin(lines, noted)
-                if team is not None:
-                    send_state(team, model.state(), session.trainer.progress)
+                send_state(team, model.state(), session.trainer.progress)
                 session.run()
     return session
 
@@ -189,8 +186,7 @@ def resume_run(
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config, capped = within_cores(moved(before, _changes(before, changes)))
         check_extras(config)
-        if team is not None:
-            config = _send(team, config, files, document)
+        config = _sent(team, config, document)
         kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
         config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
@@ -214,18 +210,21 @@ def resume_run(
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
             lines += folder.keep_measured(checkpoint, expected=before.track is not None)
             lines += _team_lines(team, document)
-            if team is not None:
-                _meet(team, model, data)
+            _meet(team, model, data)
             session = Session(folder, model, data, listener, final_test=final_test, team=team)
             session.go_on_from(checkpoint, lines, noted)
-            if team is not None:
-                send_state(team, model.state(), session.trainer.progress)
+            send_state(team, model.state(), session.trainer.progress)
             session.run()
     return session
 
 
-def _send(team: Team, config: Config, files: Files, document: Mapping[str, Any] | None = None) -> Config:
-    """Have the others of a team make ready; return the options, with as many threads as each of them has a core for."""
+def _sent(team: Team | None, config: Config, document: Mapping[str, Any] | None = None) -> Config:
+    """Have the others make ready for a run, or for one that goes on; return its options, with a number of threads.
+
+    That is as many as each process has a core for. Without a team the options stay as they are.
+    """
+    if team is None:
+        return config
     backend = configured_backend(config).name
     if backend != "numpy":
         raise ConfigError(
@@ -233,16 +232,17 @@ def _send(team: Team, config: Config, files: Files, document: Mapping[str, Any] 
         )
     if config.threads == AUTO:
         config = config.replace(threads=max(1, usable_cores() // team.here))
-    send(team, Errand(config, files, document))
+    send(team, Errand(config, dict(files_held()), document))
     return config
 
 
-def _meet(team: Team, model: Model, data: RunData) -> None:
+def _meet(team: Team | None, model: Model, data: RunData) -> None:
     """Begin to train together, if what is to be trained can be, and all have the same."""
-    config = model.config
-    check_batches(team, len(data.split.train_labels), config.batch_size, drop_last=bool(config.const_batch_size))
-    check_adds_up(model.network, model.rule)
-    agree(team, data.prepared.checksums)
+    if team is not None:
+        config = model.config
+        check_batches(team, len(data.split.train_labels), config.batch_size, drop_last=bool(config.const_batch_size))
+        check_adds_up(model.network, model.rule)
+        agree(team, data.prepared.checksums)
 
 
 def _team_lines(team: Team | None, document: Mapping[str, Any] | None = None) -> list[str]:

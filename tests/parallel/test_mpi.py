@@ -112,6 +112,33 @@ def test_another_number_of_processes_goes_on_and_the_log_says_so(mpirun, tmp_pat
     assert len(figures(run)) == 2
 
 
+RULE = """
+from bdfa_np import DFA
+
+
+class Slow(DFA):
+    name = "slow"
+
+    def train_feedback(self, result):
+        with self.steps() as steps:
+            for site in self.sites:
+                steps[site.name][...] += 1e-4 * result.error.T @ site.h
+
+    across_processes = True
+"""
+
+
+def test_a_rule_of_ones_own_trains_along_and_goes_on(mpirun, tmp_path):
+    rule, run = tmp_path / "slow.py", tmp_path / "run"
+    rule.write_text(RULE)
+    words = [*SMALL, "--gradient", rule, "--epochs"]
+    assert ended(mpirun("-n", 2, "bdfa", "train", *words, 1, "--save", run))[::2] == (0, "")
+    assert ended(mpirun("-n", 2, "bdfa", "train", "--save", run, "--resume", "--epochs", 2))[::2] == (0, "")
+    alone("train", *words, 2, "--save", tmp_path / "alone")
+    for ours, theirs in zip(figures(run), figures(tmp_path / "alone"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
 def refused(process, message):
     code, _, err = ended(process)
     assert code != 0
