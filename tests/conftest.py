@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
@@ -135,6 +136,16 @@ class CommandLine:
         code = run(group, [str(argument) for argument in arguments])
         out, err = self._capsys.readouterr()
         return Outcome(code, out, err)
+
+    @staticmethod
+    def understood(*arguments: str) -> None:
+        """Parse a call as it would be carried out; raise what is said of one that is wrong."""
+        context, command, words = click.Context(group, info_name="bdfa", **group.context_settings), group, [*arguments]
+        while isinstance(command, click.Group) and words:
+            name, command, words = command.resolve_command(context, words)
+            context = click.Context(command, info_name=name, parent=context)
+        with command.make_context(context.info_name, words, parent=context.parent) as made:
+            assert made.args == []
 
     def train(self, folder: Path, *options: object) -> Outcome:
         """Train a tiny net, which must succeed."""
