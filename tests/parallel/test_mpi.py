@@ -235,7 +235,7 @@ class TestDeaths:
 
     def test_a_process_that_hangs_is_named_and_the_job_ended(self, mpirun, tmp_path):
         run = tmp_path / "run"
-        process = mpirun("-n", 3, "bdfa", "train", *SMALL, "--epochs", 1000, "--save", run, BDFA_PATIENCE="4")
+        process = mpirun("-n", 3, "bdfa", "train", *SMALL, "--epochs", 1000, "--save", run, BDFA_PATIENCE="10")
         wait_for_epoch(run, process)
         stopped = processes_of(run)[1]
         os.kill(stopped, signal.SIGSTOP)
@@ -247,4 +247,4 @@ class TestDeaths:
         assert code != 0
         (line,) = [line for line in err.splitlines() if line.startswith("bdfa: error")]
         assert "rank 1 of 3 (" in line
-        assert f"process {stopped}) has not answered for 4 s: the job is ended; go on with --resume" in line
+        assert f"process {stopped}) has not answered for 10 s: the job is ended; go on with --resume" in line
