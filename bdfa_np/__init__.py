@@ -6,7 +6,7 @@ line stay quick.
 
 import lazy_loader
 
-from bdfa_np.checkout import find_folders_beside
+from bdfa_np.system.checkout import find_folders_beside
 
 __version__ = "0.1.0"
 

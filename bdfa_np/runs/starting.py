@@ -20,9 +20,9 @@ from bdfa_np.options.config import Config
 from bdfa_np.options.machine import AUTO, cuda_defaults, usable_cores
 from bdfa_np.options.precedence import whole
 from bdfa_np.options.tracking import NONE
-from bdfa_np.parallel.adding import check_adds_up
 from bdfa_np.parallel.leading import Errand, agree, check_batches, send, send_state
 from bdfa_np.parallel.share import Team
+from bdfa_np.rules.adding import check_adds_up
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
 from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bdfa_np.checkout import checkout_folder
+from bdfa_np.system.checkout import checkout_folder
 
 
 def install_command(extra: str) -> str:

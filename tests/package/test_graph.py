@@ -14,7 +14,6 @@ LARGEST_FOLDER = 20
 ORDER = (
     *(
         "errors",
-        "checkout",
         "representation",
         "tables",
         "habits",
@@ -23,9 +22,9 @@ ORDER = (
         "extensions",
         "random_streams",
     ),
-    *("backend", "data"),
+    *("parallel", "backend", "data"),
     *("layers", "parameters", "losses", "metrics", "optim", "schedules"),
-    *("network", "constraints", "networks"),
+    *("network", "batches", "constraints", "networks"),
     *("rules", "trust", "trainer", "predictions", "options", "model", "diagnostics"),
     *("parity", "export", "sklearn", "runs", "study", "controls", "figures", "report", "cli", "__main__"),
 )

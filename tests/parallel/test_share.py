@@ -9,9 +9,9 @@ from in_threads import together
 from bdfa_np import DFA, Config, Linear, Sequential, build_model
 from bdfa_np.errors import ConfigError, RunError, TrainingError
 from bdfa_np.parallel import leading
-from bdfa_np.parallel.adding import check_adds_up
 from bdfa_np.parallel.leading import check_batches
 from bdfa_np.parallel.share import WHOLE, Share
+from bdfa_np.rules.adding import check_adds_up
 
 
 @pytest.mark.parametrize(("samples", "size"), [(64, 2), (64, 3), (7, 4), (4, 4), (100, 7)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bdfa_np.checkout import checkout_folder
+from bdfa_np.system.checkout import checkout_folder
 from bdfa_np.system.extras import install_command
 
 ROOT = Path(__file__).parents[2]

@@ -40,7 +40,7 @@ class BesideFinder:
 
 def checkout_folder() -> Path | None:
     """Return the folder of the checkout that this package runs from, or None of an installed one."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     beside = all((root / name / "__init__.py").is_file() for name in FOLDERS)
     return root if beside and (root / "pyproject.toml").is_file() else None
 
