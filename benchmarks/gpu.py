@@ -1,8 +1,9 @@
 """Compare this project on an NVIDIA GPU with PyTorch there: ``python benchmarks/gpu.py --help``.
 
-Install both for CUDA first, PyTorch in the build for your driver (https://pytorch.org/get-started/locally)::
+Install both for CUDA first, each in the build for your driver: ours by the extra that ``bdfa info`` names, ``cuda`` or
+``cuda13``, and PyTorch by https://pytorch.org/get-started/locally::
 
-    pip install ".[cuda]" torch
+    pip install ".[cuda13]" torch
     python benchmarks/gpu.py --quick
     python benchmarks/gpu.py --out gpu.md
 

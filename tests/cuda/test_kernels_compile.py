@@ -13,7 +13,9 @@ try:
 except (ImportError, RuntimeError) as error:
     pytest.skip(f"NVRTC is not installed: {error}", allow_module_level=True)
 
-CAPABILITIES = (70, 80, 90)
+CAPABILITIES = [
+    capability for capability in (70, 80, 90) if capability in nvrtc.getSupportedArchs()
+]  # CUDA 13: from 75
 DTYPES = ("float32", "float64")
 
 

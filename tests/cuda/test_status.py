@@ -13,7 +13,8 @@ from bdfa_np.backend.cuda.importing import cupy_packages, import_cupy
 from bdfa_np.errors import BackendError
 from bdfa_np.system.extras import install_command
 
-INSTALL = install_command("cuda")
+CUDA_12, CUDA_13 = install_command("cuda"), install_command("cuda13")
+LATER = "bdfa info names the extra that fits, once there is a driver for CUDA 12.0 or later"
 DRIVER = "install NVIDIA's driver 525 or later, then check with nvidia-smi"
 NO_DRIVER = f"there is no NVIDIA driver (libcuda.so.1 cannot be loaded): {DRIVER}"
 LIBRARIES = 'pip install -U "cupy-cuda12x[ctk]>=14"'
@@ -69,16 +70,16 @@ def fake_cupy(*, devices=1, capability=(9, 0), driver=12040, runtime=12090):
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def machine(monkeypatch, install_driver):
     """Give the function that makes this look like a machine with these parts."""
 
-    def make(cupy=None, *, driver=True, cublas=None, packages=("cupy-cuda12x",), platform="linux"):
+    def make(cupy=None, *, driver=12040, cublas=None, packages=("cupy-cuda12x",), platform="linux"):
         monkeypatch.setitem(sys.modules, "cupy", cupy)
         monkeypatch.setattr(sys, "platform", platform)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         library = raising(ImportError(cublas)) if cublas else lambda: None
         monkeypatch.setattr(status, "import_cublas", library)
-        monkeypatch.setattr(status, "driver_loads", lambda: driver)
+        install_driver(driver)
         for module in (importing, status):
             monkeypatch.setattr(module, "cupy_packages", lambda: list(packages))
         return cupy
@@ -96,39 +97,31 @@ def line_of(device=0):
 # Wheel
 
 
-def test_without_cupy_the_wheel_is_missing(machine):
-    machine(packages=())
-    assert line_of() == f"CuPy is not installed (wheel cupy-cuda12x): {INSTALL}"
+@pytest.mark.parametrize(
+    ("driver", "cuda", "extra"),
+    [(12000, "12.0", "cuda"), (12040, "12.4", "cuda"), (13000, "13.0", "cuda13"), (14010, "14.1", "cuda13")],
+)
+def test_without_cupy_info_names_the_extra_that_fits_the_driver(bdfa, machine, driver, cuda, extra):
+    machine(packages=(), driver=driver)
+    line = f"CuPy is not installed, and the NVIDIA driver runs CUDA {cuda}: {install_command(extra)}"
+    assert line_of() == line
+    assert f"\ncupy       backend missing: {line}\n" in bdfa("info").out
 
 
-def test_without_cupy_and_driver_both_are_named(machine):
-    machine(packages=(), driver=False)
-    assert line_of() == f"CuPy is not installed (wheel cupy-cuda12x): {INSTALL}; {NO_DRIVER}"
+def test_without_a_driver_that_runs_one_no_extra_is_named_but_the_driver_to_install(machine):
+    machine(packages=(), driver=None)
+    assert line_of() == f"{NO_DRIVER}; CuPy is not installed: {LATER}"
+    machine(packages=(), driver=11040)
+    too_old = f"the NVIDIA driver is too old: it runs CUDA 11.4, and CuPy needs 12.0: {DRIVER}"
+    assert line_of() == f"{too_old}; CuPy is not installed, and the NVIDIA driver runs CUDA 11.4: {LATER}"
+    machine(packages=(), driver=0)
+    silent = "the NVIDIA driver does not say which CUDA it runs: check with nvidia-smi"
+    assert line_of() == f"{silent}; CuPy is not installed: {LATER}"
 
 
 def test_on_macos_there_is_nothing_to_install(machine):
-    machine(packages=(), driver=False, platform="darwin")
+    machine(packages=(), driver=None, platform="darwin")
     assert line_of() == "NVIDIA has no driver for macOS: CUDA needs Linux or Windows"
-
-
-@pytest.fixture
-def installed(monkeypatch, tmp_path):
-    """Give the function that installs a module ``cupy`` with this source, or an empty folder, and nothing beside it."""
-
-    def install(source=None, *packages):
-        (tmp_path / "cupy").mkdir()
-        if source is not None:
-            (tmp_path / "cupy" / "__init__.py").write_text(source)
-        for name in packages:
-            (tmp_path / f"{name.replace('-', '_')}-14.0.0.dist-info").mkdir()
-            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 14.0.0\n"
-            (tmp_path / f"{name.replace('-', '_')}-14.0.0.dist-info" / "METADATA").write_text(metadata)
-        monkeypatch.setitem(sys.modules, "cupy", None)  # so that what is imported now is forgotten in the end
-        monkeypatch.delitem(sys.modules, "cupy")
-        monkeypatch.setattr(sys, "path", [str(tmp_path)])
-        monkeypatch.setattr(status, "driver_loads", lambda: True)
-
-    return install
 
 
 CUPYS_OWN = """
@@ -164,34 +157,60 @@ def test_importing_cupy_fails_in_one_line_and_its_warnings_are_not_shown(install
     assert "\n" not in str(caught.value)
 
 
-def test_two_wheels_at_once_are_named_with_the_way_out(installed):
-    installed("ndarray = None", "cupy-cuda12x", "cupy-cuda11x")
-    assert cupy_packages() == ["cupy-cuda11x", "cupy-cuda12x"]
-    assert line_of() == (f"there are 2 CuPy wheels at once: pip uninstall cupy-cuda11x cupy-cuda12x, then {INSTALL}")
+@pytest.mark.parametrize("source", ["ndarray = None", CUPYS_OWN])
+@pytest.mark.parametrize(("driver", "mend"), [(12040, CUDA_12), (13000, CUDA_13), (None, LATER)])
+def test_two_wheels_at_once_are_named_with_the_way_out(installed, install_driver, source, driver, mend):
+    installed(source, "cupy-cuda13x", "cupy-cuda12x")
+    install_driver(driver)
+    assert cupy_packages() == ["cupy-cuda12x", "cupy-cuda13x"]
+    line = "there are 2 CuPy wheels at once, which overwrite each other: pip uninstall cupy-cuda12x cupy-cuda13x"
+    assert line_of() == ("" if driver else f"{NO_DRIVER}; ") + f"{line}, then {mend}"
+
+
+def test_of_a_module_cupy_that_no_wheel_has_brought_the_extra_that_fits_is_named(installed, install_driver):
+    installed(None)
+    install_driver(13000)
+    assert line_of().endswith(f"(module 'cupy' has no attribute 'ndarray'): {CUDA_13}")
 
 
 # Driver
 
 
+@pytest.mark.parametrize("cupy", [fake_cupy(), None])
+def test_a_wheel_that_is_too_new_for_the_driver_is_to_be_replaced_whatever_else_it_lacks(machine, cupy):
+    machine(cupy, driver=12090, packages=["cupy-cuda13x"], cublas=NO_CUBLAS)
+    mend = f"pip uninstall cupy-cuda13x, then {CUDA_12}, or {DRIVER.replace('525', '580')}"
+    reason = "needs a driver for CUDA 13, and the NVIDIA driver runs CUDA 12.9"
+    assert line_of() == f"CuPy (wheel cupy-cuda13x) {reason}: {mend}"
+    machine(None, driver=11080, packages=["cupy-cuda13x"])
+    assert CUDA_12 not in line_of()
+
+
+@pytest.mark.parametrize(("wheel", "driver"), [("cupy-cuda13x", 13000), ("cupy-cuda12x", 13000), ("cupy", 12090)])
+def test_a_driver_runs_the_wheels_for_its_cuda_and_for_earlier_ones(machine, wheel, driver):
+    machine(fake_cupy(driver=driver), driver=driver, packages=[wheel])
+    assert line_of() is None
+
+
 def test_no_driver_is_told_from_an_old_one(machine):
     # CUDA raises the same error of both.
-    cupy = machine(fake_cupy(driver=0), driver=False)
+    cupy = machine(fake_cupy(driver=0), driver=None)
     cupy.cuda.runtime.getDeviceCount = raising(CUDARuntimeError(INSUFFICIENT))
     assert line_of() == NO_DRIVER
-    cupy = machine(fake_cupy(driver=11040), driver=True)
+    cupy = machine(fake_cupy(driver=11040), driver=11040)
     cupy.cuda.runtime.getDeviceCount = raising(CUDARuntimeError(INSUFFICIENT))
     assert line_of() == f"the NVIDIA driver is too old: it runs CUDA 11.4, and CuPy needs 12.9: {DRIVER}"
 
 
 @pytest.mark.parametrize(("runtime", "wanted"), [(13000, "580 or later"), (14010, "for CUDA 14")])
 def test_the_driver_to_install_is_that_of_cupys_cuda(machine, runtime, wanted):
-    cupy = machine(fake_cupy(runtime=runtime), driver=False)
+    cupy = machine(fake_cupy(runtime=runtime), driver=None)
     cupy.cuda.runtime.getDeviceCount = raising(CUDARuntimeError(INSUFFICIENT))
     assert f"install NVIDIA's driver {wanted}, then check" in line_of()
 
 
 def test_on_windows_the_driver_is_looked_for_by_its_name_there(machine):
-    cupy = machine(fake_cupy(), driver=False, platform="win32")
+    cupy = machine(fake_cupy(), driver=None, platform="win32")
     cupy.cuda.runtime.getDeviceCount = raising(CUDARuntimeError(INSUFFICIENT))
     assert line_of() == f"there is no NVIDIA driver (nvcuda.dll cannot be loaded): {DRIVER}"
 
@@ -230,11 +249,14 @@ def test_the_last_of_several_devices_works_and_the_next_is_out_of_range(machine)
     assert line_of(4) == "there is no CUDA device 4: there are 4, numbers 0 to 3: give one of them as --device"
 
 
-def test_a_device_that_is_too_old_for_the_compiler_is_named(machine):
-    machine(fake_cupy(capability=(3, 5)))
+@pytest.mark.parametrize(
+    ("package", "other"), [("cupy-cuda12x", ""), ("cupy-cuda13x", f"pip uninstall cupy-cuda13x, then {CUDA_12}, or ")]
+)
+def test_a_device_that_is_too_old_for_the_compiler_is_named(machine, package, other):
+    machine(fake_cupy(capability=(3, 5)), driver=13000, packages=[package])
     assert line_of() == (
         "CUDA device 0, NVIDIA H100 (compute capability 3.5, 80.0 GiB), is too old for NVRTC 12.9, which compiles for "
-        "compute capability 5.0 and later: give another --device"
+        f"compute capability 5.0 and later: {other}give another --device"
     )
 
 
@@ -257,7 +279,7 @@ def test_a_device_as_old_as_the_compiler_allows_or_newer_works(machine, capabili
         (None, "DLL load failed while importing cublas", "library cuBLAS (DLL load failed while importing cublas)"),
     ],
 )
-@pytest.mark.parametrize("driver", [True, False])
+@pytest.mark.parametrize("driver", [12040, None])
 def test_libraries_that_cannot_be_loaded_are_named_after_the_driver(machine, nvrtc, cublas, named, driver):
     cupy = machine(fake_cupy(), driver=driver, cublas=cublas)
     if nvrtc:
@@ -283,7 +305,7 @@ def test_a_missing_device_and_a_missing_library_are_both_named(machine):
     ],
 )
 def test_the_command_that_brings_libraries_goes_with_the_wheel_that_is_there(machine, package, command):
-    machine(fake_cupy(), cublas=NO_CUBLAS, packages=[package])
+    machine(fake_cupy(), driver=13000, cublas=NO_CUBLAS, packages=[package])
     assert line_of() == f"the CUDA library cuBLAS cannot be loaded: {command}"
 
 

@@ -5,8 +5,8 @@ import warnings
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
+from bdfa_np.backend.cuda.driver import driver_version, install_cupy, version_text
 from bdfa_np.errors import BackendError
-from bdfa_np.system.extras import install_command
 
 PACKAGES = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
 """The distributions that bring a module ``cupy`` for NVIDIA's GPUs; all of them put it into the same folder."""
@@ -38,7 +38,7 @@ def import_cupy() -> Any:
         cupy.ndarray  # noqa: B018 - of a damaged installation, an empty folder can be left, which imports
     except ModuleNotFoundError as error:
         if error.name == "cupy":
-            raise BackendError(f"CuPy is not installed (wheel cupy-cuda12x): {install_command('cuda')}") from error
+            raise BackendError(_not_installed()) from error
         raise _damaged(error) from error
     except Exception as error:  # libraries of another version raise whatever they like
         raise _damaged(error) from error
@@ -70,10 +70,16 @@ def first_line(error: BaseException) -> str:
     return next((line for line in lines if "error" in line.lower()), lines[0])
 
 
+def _not_installed() -> str:
+    version = driver_version()
+    driver = f", and the NVIDIA driver runs CUDA {version_text(version)}" if version else ""
+    return f"CuPy is not installed{driver}: {install_cupy(version)}"
+
+
 def _damaged(error: Exception) -> BackendError:
     reason = first_line(error.__cause__ or error)  # CuPy wraps the reason in a page of advice
     packages = cupy_packages()
-    mend = f"pip install --force-reinstall {packages[0]}" if packages else install_command("cuda")
+    mend = f"pip install --force-reinstall {packages[0]}" if packages else install_cupy(driver_version())
     return BackendError(f"CuPy's wheel is damaged or does not go with this Python, its import fails ({reason}): {mend}")
 
 

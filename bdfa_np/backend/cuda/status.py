@@ -1,10 +1,17 @@
 """Whether CUDA works here and, where it does not, which of wheel, driver, device and library is missing."""
 
-import ctypes
 import os
 import sys
 from typing import Any
 
+from bdfa_np.backend.cuda.driver import (
+    OLDEST_CUDA,
+    driver_library,
+    driver_loads,
+    driver_version,
+    install_cupy,
+    version_text,
+)
 from bdfa_np.backend.cuda.importing import cupy_packages, first_line, import_cublas, import_cupy
 from bdfa_np.errors import BackendError
 from bdfa_np.system.extras import install_command
@@ -56,35 +63,37 @@ def device_names() -> list[str]:
     return [_describe(runtime.getDeviceProperties(device)) for device in range(runtime.getDeviceCount())]
 
 
-def driver_library() -> str:
-    """Return the file that every NVIDIA driver installs."""
-    return "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-
-
-def driver_loads() -> bool:
-    """Return whether an NVIDIA driver is installed."""
-    try:
-        ctypes.CDLL(driver_library())
-    except OSError:
-        return False
-    return True
-
-
 def _missing(device: int) -> list[str]:
     """Return what is missing, from the bottom up, each with what mends it."""
-    packages = cupy_packages()
     try:
+        _check_wheels(cupy_packages())
         cupy = import_cupy()
-        if len(packages) > 1:
-            names = " ".join(packages)
-            mend = f"pip uninstall {names}, then {install_command('cuda')}"
-            raise BackendError(f"there are {len(packages)} CuPy wheels at once: {mend}")
     except BackendError as error:
-        return [str(error)] if driver_loads() else [str(error), _no_driver(12)]
+        return [problem for problem in (_driver_problem_without_cupy(), str(error)) if problem]
     found = [_driver_problem(cupy) or _device_problem(cupy, device), _library_problem(cupy)]
     if found == [None, None]:
         found = [_trial_problem(cupy, device)]
     return [problem for problem in found if problem]
+
+
+def _check_wheels(packages: list[str]) -> None:
+    """Raise `BackendError` where what is installed has to go first, whatever its import or its libraries lack."""
+    version = driver_version()
+    if len(packages) > 1:
+        mend = f"pip uninstall {' '.join(packages)}, then {install_cupy(version)}"
+        raise BackendError(f"there are {len(packages)} CuPy wheels at once, which overwrite each other: {mend}")
+    if packages == ["cupy-cuda13x"] and OLDEST_CUDA <= version < 13000:
+        versions = f"needs a driver for CUDA 13, and the NVIDIA driver runs CUDA {version_text(version)}"
+        raise BackendError(f"CuPy (wheel cupy-cuda13x) {versions}: {_cupy_for_cuda_12()}, or {_install_driver(13)}")
+
+
+def _driver_problem_without_cupy() -> str | None:
+    if not driver_loads():
+        return _no_driver(OLDEST_CUDA // 1000)
+    version = driver_version()
+    if version == 0:
+        return "the NVIDIA driver does not say which CUDA it runs: check with nvidia-smi"
+    return _too_old(version, OLDEST_CUDA) if version < OLDEST_CUDA else None
 
 
 def _no_driver(major: int) -> str:
@@ -96,6 +105,15 @@ def _install_driver(major: int) -> str:
     return f"install NVIDIA's driver {wanted}, then check with nvidia-smi"
 
 
+def _too_old(found: int, wanted: int) -> str:
+    versions = f"it runs CUDA {version_text(found)}, and CuPy needs {version_text(wanted)}"
+    return f"the NVIDIA driver is too old: {versions}: {_install_driver(wanted // 1000)}"
+
+
+def _cupy_for_cuda_12() -> str:
+    return f"pip uninstall cupy-cuda13x, then {install_command('cuda')}"
+
+
 def _driver_problem(cupy: Any) -> str | None:
     runtime = cupy.cuda.runtime
     wanted, found = runtime.runtimeGetVersion(), runtime.driverGetVersion()
@@ -105,10 +123,7 @@ def _driver_problem(cupy: Any) -> str | None:
         if not driver_loads():  # CUDA calls this an old driver too
             return _no_driver(wanted // 1000)
         if "InsufficientDriver" in str(error):
-            return (
-                f"the NVIDIA driver is too old: it runs CUDA {_version(found)}, and CuPy needs "
-                f"{_version(wanted)}: {_install_driver(wanted // 1000)}"
-            )
+            return _too_old(found, wanted)
         if "NoDevice" not in str(error):
             return f"the NVIDIA driver does not work ({first_line(error)}): check with nvidia-smi"
     return None
@@ -159,9 +174,11 @@ def _trial_problem(cupy: Any, device: int) -> str | None:
         oldest = min(cupy.cuda.nvrtc.getSupportedArchs())
         if 10 * properties["major"] + properties["minor"] < oldest:
             version = ".".join(map(str, cupy.cuda.nvrtc.getVersion()))
+            # CUDA 12 compiles for all that a driver for CUDA 13 has found.
+            other = f"{_cupy_for_cuda_12()}, or " if cupy_packages() == ["cupy-cuda13x"] else ""
             return (
                 f"CUDA device {device}, {_describe(properties)}, is too old for NVRTC {version}, which compiles for "
-                f"compute capability {oldest // 10}.{oldest % 10} and later: give another --device"
+                f"compute capability {oldest // 10}.{oldest % 10} and later: {other}give another --device"
             )
         with cupy.cuda.Device(device):
             twos = cupy.ones((2, 2), dtype="float32") + 1
@@ -181,8 +198,3 @@ def _describe(properties: dict[str, Any]) -> str:
     memory = properties["totalGlobalMem"] / 2**30
     capability = f"{properties['major']}.{properties['minor']}"
     return f"{properties['name'].decode()} (compute capability {capability}, {memory:.1f} GiB)"
-
-
-def _version(number: int) -> str:
-    """Return a version as people write it: CUDA counts 12.9 as 12090."""
-    return f"{number // 1000}.{number % 1000 // 10}"
