@@ -58,7 +58,7 @@ CLUSTERS = ("dask_jobqueue", "dask_kubernetes")
 """Of Python, what keeps a cluster up until it is ended."""
 SERVICES = ("wandb", "mlflow")
 """Packages in whose place stands one that takes every call."""
-NOT_RUN = ("pip", "python", "python3", "pytest", "source", "export", "tensorboard", "dask", "kubectl", "th")
+NOT_RUN = ("pip", "python", "python3", "pytest", "source", "export", "tensorboard", "dask", "kubectl", "th", "mpirun")
 """Programs whose lines are looked at and not run."""
 TAKE_RUNS = ("docs/figures.md", "docs/report.md")
 """Pages that begin with two runs and two studies that their reader has."""
