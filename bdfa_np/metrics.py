@@ -156,7 +156,7 @@ class Tally:
     def gather(self, team: Team) -> None:
         """Put in place of what this process has added up what all of a team have."""
         host = self._backend.to_host
-        parts = team.gather((host(self._counts), host(self._sums)))
+        parts = team.gather((host(self._counts).copy(), host(self._sums).copy()))
         bad = [sums[2:] for _, sums in parts if sums[2]]  # each the first batch of a process whose loss was not finite
         asarray = self._backend.xp.asarray  # which keeps float64
         self.clear()

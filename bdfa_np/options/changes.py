@@ -15,7 +15,16 @@ from bdfa_np.options.machine import CUDA
 from bdfa_np.options.tracking import NAMES as TRACKING
 from bdfa_np.trust.gate import NETWORK_DIGEST, RULE_DIGEST
 
-CHANGEABLE = ("epochs", "threads", "backend", *(option.name for option in CUDA), "datapath", "cache_dir", *TRACKING)
+CHANGEABLE = (
+    "epochs",
+    "threads",
+    "processes",
+    "backend",
+    *(option.name for option in CUDA),
+    "datapath",
+    "cache_dir",
+    *TRACKING,
+)
 """What a resumed run may be given anew; the data in another folder must be the same bytes."""
 FILES = (NETWORK_DIGEST, RULE_DIGEST)
 

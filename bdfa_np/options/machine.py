@@ -66,10 +66,16 @@ OPTIONS = (
         torch="-threads",
         check=at_least(1, at_most=4096),
     ),
+    Option(
+        "processes",
+        1,
+        "Processes on this machine that share every batch, each with --threads of its own.",
+        check=at_least(1, at_most=1024),
+    ),
     Option("backend", "auto", "Where to compute.", choices=BACKENDS),
     *CUDA,
     Option("visualize", False, "1: draw the error curves into the run folder.", torch="-visualize"),
 )
 
-WHERE = ("datapath", "cache_dir", "backend", "device", "threads")
+WHERE = ("datapath", "cache_dir", "backend", "device", "threads", "processes")
 """Options that say where a run computes and where its data are; to a study they make no difference."""

@@ -1,10 +1,14 @@
 """What a process other than that of rank 0 does of a run: it trains along, and neither writes nor speaks."""
 
+import signal
+from typing import BinaryIO
+
 from bdfa_np.errors import TrainingError, UserError
 from bdfa_np.extensions import blamed, held
 from bdfa_np.model import Model
 from bdfa_np.parallel.commands import BEGIN, END, EPOCH, STATE
 from bdfa_np.parallel.leading import Errand, report
+from bdfa_np.parallel.local import Member
 from bdfa_np.parallel.share import Team
 from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data
 from bdfa_np.runs.loading import model_for
@@ -61,3 +65,9 @@ def _obey(team: Team, model: Model, trainer: Trainer) -> None:
                 trainer.run_epoch()
             except TrainingError:
                 continue  # which rank 0 tells
+
+
+def main(heard: BinaryIO, said: BinaryIO) -> None:
+    """Follow the process that has started this one; Ctrl-C, which all of a terminal hear, is for that one to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    follow(Member(heard, said))

@@ -1,6 +1,7 @@
 """Starting a run, or going on with one, from its options to its last epoch; without a terminal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from bdfa_np.options.config import Config
 from bdfa_np.options.machine import AUTO, cuda_defaults, usable_cores
 from bdfa_np.options.precedence import whole
 from bdfa_np.options.tracking import NONE
-from bdfa_np.parallel.leading import Errand, agree, check_batches, send, send_state
+from bdfa_np.parallel.leading import Errand, agree, check_batches, leading, send, send_state
+from bdfa_np.parallel.local import started
 from bdfa_np.parallel.share import Team
 from bdfa_np.rules.adding import check_adds_up
 from bdfa_np.runs.checkpoint import Checkpoint
@@ -95,12 +97,13 @@ def start_run(
     """
     listener = listener or Listener()
     files = named(config) if files is None else files
-    with held(files):
+    with held(files), ExitStack() as stack:
         config, capped = within_cores(whole(config.resolve()))
         folder = RunFolder(Path(save), numbered=numbered)
         folder.check_free(force=force)
         check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
+        team = stack.enter_context(_teamed(team, config))
         config = _sent(team, config)
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
@@ -180,12 +183,13 @@ def resume_run(
     folder = RunFolder(Path(save))
     files = named(Config.from_mapping(changes)) if files is None else files
     noted: list[str] = []
-    with folder.resumed(given=files, trust=trust) as (before, document, checkpoint, said):
+    with folder.resumed(given=files, trust=trust) as (before, document, checkpoint, said), ExitStack() as stack:
         own = {**(changes.get("rule_options") or {}), **parsed(before.gradient, rule_options)}
         if own:
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config, capped = within_cores(moved(before, _changes(before, changes)))
         check_extras(config)
+        team = stack.enter_context(_teamed(team, config))
         config = _sent(team, config, document)
         kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
@@ -218,6 +222,18 @@ def resume_run(
     return session
 
 
+@contextmanager
+def _teamed(team: Team | None, config: Config) -> Iterator[Team | None]:
+    """Start as many processes as the options say, and end them at the end of this context; else keep to a team."""
+    if config.processes == 1:
+        yield team
+        return
+    if team is not None:
+        raise ConfigError("--processes starts processes itself: under mpirun, its -n says how many")
+    with started(config.processes) as first, leading(first):
+        yield first
+
+
 def _sent(team: Team | None, config: Config, document: Mapping[str, Any] | None = None) -> Config:
     """Have the others make ready for a run, or for one that goes on; return its options, with a number of threads.
 
@@ -228,7 +244,7 @@ def _sent(team: Team | None, config: Config, document: Mapping[str, Any] | None 
     backend = configured_backend(config).name
     if backend != "numpy":
         raise ConfigError(
-            f"{team.size} processes cannot share a batch on {backend}: give --backend numpy, or train without mpirun"
+            f"{team.size} processes cannot share a batch on {backend}: give --backend numpy, or train in one process"
         )
     if config.threads == AUTO:
         config = config.replace(threads=max(1, usable_cores() // team.here))

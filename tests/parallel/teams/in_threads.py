@@ -26,6 +26,7 @@ class Member(Team):
         self.meeting.slots[self.rank] = copy.deepcopy(value)
         self.meeting.barrier.wait()
         found = list(self.meeting.slots)
+        found[self.rank] = value  # as where it is not pickled
         self.meeting.barrier.wait()
         return found
 

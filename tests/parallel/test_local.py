@@ -1,0 +1,223 @@
+"""``--processes P``: the same without an MPI, from the command line, from Python and in a study."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bdfa_np import train
+from bdfa_np.errors import ConfigError, RunError
+from bdfa_np.parallel.local import Neighbours, mapped, started
+from bdfa_np.runs.checkpoint import read_checkpoint
+
+SMALL = {"dataset": "mnist-5k", "num_hidden": 20, "train_limit": 300, "test_limit": 100, "threads": 1}
+SMALL |= {"backend": "numpy", "lr": 1e-2, "optimization": "sgd", "progress": False}
+WORDS = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--threads", "1", "--backend", "numpy"]
+PATIENT = 120
+
+
+def arrays(run):
+    checkpoint = read_checkpoint(run / "checkpoint.h5")
+    return {**checkpoint.weights, **checkpoint.feedback}
+
+
+def same(first, second):
+    one, other = arrays(first), arrays(second)
+    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("rule", ["bp", "bdfa", "ebd"])
+def test_python_trains_in_several_processes_to_what_one_comes_to(tmp_path, rule, size):
+    one = train(**SMALL, gradient=rule, epochs=2)
+    several = train(**SMALL, gradient=rule, epochs=2, processes=size)
+    for ours, theirs in zip(several.history, one.history, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
+        assert ours.test_loss == pytest.approx(theirs.test_loss, rel=1e-4)
+        assert ours.train_error == pytest.approx(theirs.train_error, abs=0.01)
+        assert ours.test_error == pytest.approx(theirs.test_error, abs=0.02)
+    W, expected = several.model.network.weights.values, one.model.network.weights.values
+    np.testing.assert_allclose(W, expected, rtol=0, atol=1e-5)
+
+
+def test_twice_the_same_bits_and_a_resumed_run_has_those_of_one_that_was_not_stopped(tmp_path):
+    for name in ("first", "second"):
+        train(**SMALL, epochs=2, processes=2, save=tmp_path / name)
+    train(**SMALL, epochs=1, processes=2, save=tmp_path / "stopped")
+    resumed = train(epochs=2, save=tmp_path / "stopped", resume=True, progress=False)
+    assert len(resumed.history) == 2
+    assert same(tmp_path / "first", tmp_path / "second")
+    assert same(tmp_path / "first", tmp_path / "stopped")
+    assert resumed.config.processes == 2
+
+
+def test_a_resumed_run_may_have_another_number_of_processes_and_says_so(tmp_path):
+    train(**SMALL, epochs=1, processes=2, save=tmp_path / "run")
+    resumed = train(epochs=2, processes=1, save=tmp_path / "run", resume=True, progress=False)
+    assert len(resumed.history) == 2
+    log = (tmp_path / "run" / "Log.txt").read_text(encoding="utf-8")
+    assert "note: 2 processes trained the run until now, and 1 from here: digits may differ" in log
+
+
+def test_no_process_and_no_file_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("bdfa_np.parallel.local.IN_MEMORY", tmp_path)
+    with started(3) as team:
+        pids = [process.pid for process in team._processes]
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_sums_of_any_size_and_type_are_those_of_numpy(tmp_path):
+    class Pair(Neighbours):
+        def gather(self, value):
+            self._meet()
+            return [value] * self.size
+
+        def copy(self, value):
+            self._meet()
+            return value
+
+        def abandon(self, code):
+            raise AssertionError
+
+        def _look_around(self):
+            pass
+
+    rng = np.random.default_rng(0)
+    cases = [
+        rng.normal(size=(2, *shape)).astype(kind) for kind in ("f4", "f8") for shape in ((1,), (7,), (3, 5), (1000,))
+    ]
+    counted = [(2**40 + rng.integers(0, 9, size=(2, 4))).astype("i8")]
+
+    def add(rank):
+        team = Pair(rank, 2, tmp_path)
+        found = []
+        for case in [*cases, *counted]:
+            array = case[rank].copy()
+            team.sum(array)
+            found.append(array)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [done.result() for done in [pool.submit(add, rank) for rank in (0, 1)]]
+    for case, first, second in zip([*cases, *counted], *both, strict=True):
+        assert (first == case[0] + case[1]).all()
+        assert (second == first).all()
+
+
+def test_memory_is_shared_by_all_who_map_a_file(tmp_path):
+    one, other = (np.frombuffer(mapped(tmp_path / "file", 16), dtype=np.int64) for _ in range(2))
+    one[1] = 7
+    assert other.tolist() == [0, 7]
+
+
+def test_what_the_others_cannot_do_is_refused_by_the_first(tmp_path):
+    with pytest.raises(ConfigError, match=r"a batch of 2 cannot be cut over 3 processes"):
+        train(**SMALL, epochs=1, batch_size=2, processes=3)
+    with pytest.raises(ConfigError, match=r"processes"):
+        train(**SMALL, epochs=1, processes=0)
+
+
+def begun(run, *words, **more):
+    command = [sys.executable, "-m", "bdfa_np", "train", *WORDS, "--processes", "2", "--save", str(run), *words]
+    process = subprocess.Popen(
+        command, env={**os.environ, **more}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + PATIENT
+    while not (run / "metrics.csv").exists() and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    return process
+
+
+def member_of(process):
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            words = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(words[1]) == process.pid:
+                return int(entry.name)
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+class TestDeaths:
+    """A process that dies or hangs, and the first one itself."""
+
+    def test_a_process_that_is_killed_is_named_in_one_line_and_resume_comes_to_the_same_bits(self, tmp_path):
+        rng = random.Random(0)
+        undisturbed = begun(tmp_path / "undisturbed", "--epochs", "8")
+        assert undisturbed.wait(PATIENT) == 0
+        process = begun(tmp_path / "run", "--epochs", "1000")
+        time.sleep(rng.random() * 0.3)
+        member = member_of(process)
+        os.kill(member, signal.SIGKILL)
+        _, err = process.communicate(timeout=PATIENT)
+        assert process.returncode == 2
+        assert err == (
+            f"bdfa: error: rank 1 of 2 (process {member}) was ended by signal 9 (SIGKILL): go on with --resume\n"
+        )
+        long = begun(tmp_path / "long", "--epochs", "1000")
+        time.sleep(0.2)
+        long.send_signal(signal.SIGINT)
+        _, err = long.communicate(timeout=PATIENT)
+        assert long.returncode == 130, err
+        for name in ("run", "long"):
+            done = len((tmp_path / name / "metrics.csv").read_text().splitlines()) - 1
+            again = begun(tmp_path / name, "--resume", "--epochs", str(done + 2))
+            _, err = again.communicate(timeout=PATIENT)
+            assert (again.returncode, err) == (0, "")
+            whole = begun(tmp_path / f"{name}-whole", "--epochs", str(done + 2))
+            assert whole.wait(PATIENT) == 0
+            whole.stderr.close()
+            assert same(tmp_path / name, tmp_path / f"{name}-whole")
+        undisturbed.stderr.close()
+
+    def test_a_process_that_hangs_is_named_and_ended(self, tmp_path):
+        process = begun(tmp_path / "run", "--epochs", "100000", BDFA_PATIENCE="10")
+        member = member_of(process)
+        os.kill(member, signal.SIGSTOP)
+        _, err = process.communicate(timeout=PATIENT)
+        assert process.returncode == 2
+        assert err == (f"bdfa: error: rank 1 of 2 (process {member}) has not answered for 10 s: go on with --resume\n")
+
+    def test_when_the_first_is_killed_the_others_end_too(self, tmp_path):
+        process = begun(tmp_path / "run", "--epochs", "100000")
+        member = member_of(process)
+        process.kill()
+        process.communicate()
+        until = time.monotonic() + PATIENT
+        while Path(f"/proc/{member}").exists() and time.monotonic() < until:
+            if "Z" in Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()[0]:
+                break
+            time.sleep(0.05)
+        else:
+            assert not Path(f"/proc/{member}").exists()
+
+
+def test_a_lost_process_raises_in_python_and_the_session_goes_on(tmp_path):
+    killed = []
+
+    def kill_once(record, measured):
+        if not killed:
+            for entry in Path("/proc").iterdir():
+                with contextlib.suppress(OSError, ValueError):
+                    words = (entry / "stat").read_text().rpartition(")")[2].split()
+                    if int(words[1]) == os.getpid() and b"following" in (entry / "cmdline").read_bytes():
+                        killed.append(int(entry.name))
+                        os.kill(int(entry.name), signal.SIGKILL)
+
+    with pytest.raises(RunError, match=r"rank 1 of 2 \(process \d+\) was ended by signal 9"):
+        train(**SMALL, epochs=3, processes=2, save=tmp_path / "run", callbacks=kill_once)
+    assert killed
+    again = train(epochs=3, save=tmp_path / "run", resume=True, progress=False)
+    assert len(again.history) == 3
