@@ -7,7 +7,7 @@ from typing import Any
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.options.machine import usable_cores
-from bdfa_np.study.engine.base import Engine
+from bdfa_np.study.engine.base import Engine, cores_of
 from bdfa_np.study.engine.sequential import Sequential
 from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.folder import StudyFolder
@@ -112,8 +112,7 @@ class Here:
     def at_once(self, runs: Sequence[PlannedRun], machine: Mapping[str, Any]) -> int:
         """Return how many of these runs, which are not finished, are to be trained at once.
 
-        Unless it was said, there is a core for each of their threads.
+        Unless it was said, there is a core for each of their threads, in each of their processes.
         """
-        threads = [{**run.options, **machine}.get("threads", 1) for run in runs]
-        most = max((one if isinstance(one, int) else usable_cores() for one in threads), default=1)
+        most = max((cores_of({**run.options, **machine}) for run in runs), default=1)
         return min(self.workers or max(usable_cores() // most, 1), len(runs))

@@ -9,6 +9,7 @@ from typing import Any
 
 from bdfa_np.errors import RunError, UserError
 from bdfa_np.options.machine import AUTO, usable_cores
+from bdfa_np.study.engine.base import cores_of
 from bdfa_np.study.engine.local import LocalCluster, gpu_environments, thread_environment
 from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.folder import StudyFolder
@@ -112,12 +113,12 @@ class Cluster:
 
     def _environments(self, runs: Sequence[PlannedRun], machine: Mapping[str, Any]) -> list[dict[str, str]]:
         """Return the environment variables of each worker on this machine."""
-        asked = [{**run.options, **machine}["threads"] for run in runs]
-        threads = max(usable_cores() if one == AUTO else one for one in asked)
+        given = [{**run.options, **machine} for run in runs]
+        threads = max(usable_cores() if one["threads"] == AUTO else one["threads"] for one in given)
         own = thread_environment(threads)
         if self.gpu_workers is not None:
             return [{**own, **gpu} for gpu in gpu_environments(self.gpu_workers, device_count())]
-        return [own] * min(len(runs), self.workers or max(1, usable_cores() // threads))
+        return [own] * min(len(runs), self.workers or max(1, usable_cores() // max(map(cores_of, given))))
 
 
 def with_threads(run: PlannedRun) -> PlannedRun:
