@@ -137,7 +137,9 @@ def translated(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
     if ctx.params.get("torch_device"):
         said["device"] = ctx.params["torch_device"] - 1
     if ctx.params.get("torch_gpus", 1) > 1:
-        raise ConfigError("-nGPU above 1 is not carried over: a run computes on one device")
+        raise ConfigError(
+            "-nGPU above 1 is not carried over: a run computes on one device; on the CPU --processes shares a batch"
+        )
     for name, value in said.items():
         if given.get(name, value) != value:
             raise ConfigError(f"{flag(name)} {given[name]} contradicts the Torch program's option for it: give one")
