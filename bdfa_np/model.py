@@ -17,6 +17,7 @@ from bdfa_np.errors import ConfigError, DataError, RunError
 from bdfa_np.extensions import blamed, told
 from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
+from bdfa_np.layers.batchnorm import BatchNorm
 from bdfa_np.losses import LOSSES, Loss
 from bdfa_np.network import Sequential
 from bdfa_np.networks import build_network
@@ -351,6 +352,9 @@ def assemble(config: Config, network: Sequential) -> Model:
     ConfigError
         If the rule cannot train this network.
     """
+    for layer in network.tree():
+        if isinstance(layer, BatchNorm):
+            layer.local = config.bn_local
     try:
         rule = make_rule(config.gradient, network, config.rule_arguments())
     except ValueError as error:

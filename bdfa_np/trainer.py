@@ -354,6 +354,8 @@ class Trainer:
                     self.on_batch(step)
             if self.team is not None:
                 self.tally.gather(self.team)
+                for layer in self.network.tree():
+                    layer.agree(self.team)
             self._check_loss(epoch, before)
             return self.so_far()
 

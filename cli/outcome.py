@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ import click
 
 from bdfa_np.errors import OutputError, UserError, plain_line
 from bdfa_np.extensions import blamed
-from bdfa_np.parallel.mpi import launched_rank
+from bdfa_np.parallel.mpi import LEAD, launched_rank
 from bdfa_np.system.streams import ReaderGone
 
 DONE = 0
@@ -58,10 +59,11 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
     except (click.ClickException, UserError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
+        elif launched_rank():  # the first of the processes that mpirun has started says it, which takes a moment
+            time.sleep(LEAD)
         else:
             name = next((word for word in arguments if not word.startswith("-")), "")
-            if not launched_rank():  # of processes that mpirun has started with the same words, one says what is wrong
-                click.echo(f"{where(error)}: error: {one_line(error, name)}", err=True)
+            click.echo(f"{where(error)}: error: {one_line(error, name)}", err=True)
         return USAGE
 
 

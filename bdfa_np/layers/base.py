@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NoReturn
 from bdfa_np.backend.base import Array, Backend
 from bdfa_np.errors import ExtensionError
 from bdfa_np.habits import Habits
+from bdfa_np.parallel.share import Team
 from bdfa_np.random_streams import Streams
 from bdfa_np.representation import one_line, passage_text, settings
 from bdfa_np.system.text import counted
@@ -228,6 +229,13 @@ class Layer(Habits):
     def state(self) -> dict[str, Array]:
         """Return what a layer carries from batch to batch besides parameters, as arrays that it goes on to change."""
         return {}
+
+    def agree(self, team: Team) -> None:
+        """Bring what each process of a team carries from batch to batch to one value, where they may differ.
+
+        It is called after the last batch of an epoch. A layer that writes `state` has to write this too, or it is
+        trained by one process alone; nothing is to be done in it where each process saw the whole batch's values.
+        """
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Return the layer's output for a batch (N, ...) and keep what ``backward`` needs."""

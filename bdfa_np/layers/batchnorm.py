@@ -8,6 +8,7 @@ from bdfa_np.backend.base import Array, Backend
 from bdfa_np.backend.formula import formula
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers.base import Layer, ParameterSpec, Shape
+from bdfa_np.parallel.share import WHOLE, Share, Team
 from bdfa_np.random_streams import Streams
 
 
@@ -35,6 +36,8 @@ class BatchNorm(Layer):
     """
 
     kind = "batchnorm"
+    local = False
+    """Whether a process that has a share of a batch takes the statistics of that share, and not of the whole batch."""
     gives_output = True
     gives_signal = True
     x: Array
@@ -72,6 +75,13 @@ class BatchNorm(Layer):
     def state(self) -> dict[str, Array]:
         """Return the running averages."""
         return {"running_mean": self.running_mean, "running_variance": self.running_variance}
+
+    def agree(self, team: Team) -> None:
+        """Take the mean of all processes' running averages, if each has normalised by its own share."""
+        if self.local:
+            for average in self.running_mean, self.running_variance:
+                team.sum(average)
+                average[...] /= team.size
 
     def forward(self, x: Array, train: bool = True) -> Array:
         """Normalise by the batch's statistics in training, by the running averages in use."""
@@ -130,9 +140,14 @@ class BatchNorm(Layer):
         return sum_g, sum_gx
 
     @property
+    def _share(self) -> Share:
+        """What part of the samples whose statistics are taken is here."""
+        return WHOLE if self.local else self.backend.share
+
+    @property
     def _rows(self) -> int:
-        """M: values a channel in the whole batch."""
-        return self.backend.share.whole(self.samples) * math.prod(self.input_shape[:-1])
+        """M: values a channel, of all samples whose statistics are taken."""
+        return self._share.whole(self.samples) * math.prod(self.input_shape[:-1])
 
     def _moments(self, variance: Array) -> None:
         """Write the whole batch's ``μ`` and ``v``, of which other processes may have parts.
@@ -140,7 +155,7 @@ class BatchNorm(Layer):
         With ``m_r`` and ``v_r`` of the M_r values of each, ``M v = Σ M_r (v_r + (m_r - μ)²)`` (Chan, Golub and LeVeque,
         The American Statistician 37, 1983).
         """
-        share = self.backend.share
+        share = self._share
         if share.is_whole:
             self.backend.moments(self.x, self.mean, variance)
             return
@@ -167,10 +182,10 @@ class BatchNorm(Layer):
 
     def _over_the_batch(self, sum_g: Array, sum_gx: Array) -> tuple[Array, Array]:
         """Return the sums over the whole batch; the gradients keep those over this process's samples."""
-        if self.backend.share.is_whole:
+        if self._share.is_whole:
             return sum_g, sum_gx
         both = self.xp.stack((sum_g, sum_gx))
-        self.backend.share.sum(both)
+        self._share.sum(both)
         return both[0], both[1]
 
     def _add(self, gradient: Array, addend: Array) -> None:

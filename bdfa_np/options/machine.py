@@ -72,6 +72,12 @@ OPTIONS = (
         "Processes on this machine that share every batch, each with --threads of its own.",
         check=at_least(1, at_most=1024),
     ),
+    Option(
+        "bn_local",
+        False,
+        "With several processes: normalise batches by the statistics of each one's share, not of the whole batch.",
+        is_flag=True,
+    ),
     Option("backend", "auto", "Where to compute.", choices=BACKENDS),
     *CUDA,
     Option("visualize", False, "1: draw the error curves into the run folder.", torch="-visualize"),

@@ -3,12 +3,10 @@
 import time
 
 from bdfa_np.parallel.commands import Stage
-from bdfa_np.parallel.mpi import MPITeam, launched
+from bdfa_np.parallel.mpi import LEAD, MPITeam, launched
 from bdfa_np.parallel.share import Team
 
 _joined: list[Team] = []
-LEAD = 2.0
-"""Seconds that another process waits before it ends all, in which rank 0 can say why."""
 
 
 def joined() -> Team | None:

@@ -131,19 +131,22 @@ def send_state(team: Team | None, state: Mapping[str, Any], progress: Any) -> No
         tell(team, STATE, (state, progress))
 
 
-def check_batches(team: Team, samples: int, batch_size: int, *, drop_last: bool) -> None:
-    """Refuse batches of which a process would have nothing.
+def check_batches(team: Team, samples: int, batch_size: int, *, drop_last: bool, least: int = 1) -> None:
+    """Refuse batches of which a process would have fewer samples than ``least``.
 
     Raises
     ------
     ConfigError
-        If a batch has fewer samples than there are processes.
+        If a batch is too small.
     """
-    size, last = min(samples, batch_size), samples % batch_size
-    if size < team.size:
-        raise ConfigError(f"a batch of {size} cannot be cut over {team.size} processes: take larger batches, or fewer")
-    if 0 < last < team.size and not drop_last:
+    size, last, needed = min(samples, batch_size), samples % batch_size, least * team.size
+    why = "" if least == 1 else f", each of which normalises by {least} samples or more"
+    if size < needed:
         raise ConfigError(
-            f"the last batch of an epoch has {last} samples, fewer than there are processes ({team.size}): "
+            f"a batch of {size} cannot be cut over {team.size} processes{why}: take larger batches, or fewer processes"
+        )
+    if 0 < last < needed and not drop_last:
+        raise ConfigError(
+            f"the last batch of an epoch has {last} samples, which cannot be cut over {team.size} processes{why}: "
             "--const-batch-size leaves it out"
         )

@@ -20,6 +20,8 @@ SECONDS = 120.0
 """Unless that says otherwise."""
 READ = 0.5
 """Seconds in which mpirun can read the last line: it throws away what is on its way when a job is aborted."""
+LEAD = 2.0
+"""Seconds that another process than the first waits before it ends after an error: the first says what is wrong."""
 STILL_HERE = 7
 """The tag of the messages of those who wait."""
 
@@ -114,7 +116,7 @@ class MPITeam(Team):
 
     def _watch(self) -> None:
         """Look now and then whether this process has been waiting for too long."""
-        said, heard = 0, dict[int, int]()
+        said, heard, under_way = 0, dict[int, int](), list[Any]()
         pause = threading.Event()
         while not pause.wait(min(1.0, self._patience / 8)):
             while self._notes.Iprobe(tag=STILL_HERE):
@@ -126,8 +128,8 @@ class MPITeam(Team):
                 said = call
                 for rank in range(self.size):
                     if rank != self.rank:
-                        self._notes.isend((call, self.rank), dest=rank, tag=STILL_HERE)
-            if waited > self._patience:
+                        under_way.append(self._notes.isend((call, self.rank), dest=rank, tag=STILL_HERE))
+            if waited > self._patience * (1 + min(self.rank, 4) / 4):  # in turns: the first of those who wait speaks
                 self._accuse(call, heard)
 
     def _accuse(self, call: int, heard: dict[int, int]) -> None:

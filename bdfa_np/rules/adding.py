@@ -2,7 +2,6 @@
 
 from bdfa_np.errors import ConfigError
 from bdfa_np.layers.base import Layer
-from bdfa_np.layers.batchnorm import BatchNorm
 from bdfa_np.network import Sequential
 from bdfa_np.rules.base import Rule
 
@@ -26,8 +25,8 @@ def check_adds_up(network: Sequential, rule: Rule) -> None:
             "batch: see Rule.steps, then set across_processes = True; or train with one process"
         )
     for layer in network.tree():
-        if type(layer).state is not Layer.state and not isinstance(layer, BatchNorm):
+        if type(layer).state is not Layer.state and type(layer).agree is Layer.agree:
             raise ConfigError(
                 f"{layer.name} carries something from batch to batch, which processes that share a batch would not "
-                "agree on: train with one process"
+                "agree on: write its method agree, or train with one process"
             )

@@ -104,6 +104,8 @@ def start_run(
         check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
         team = stack.enter_context(_teamed(team, config))
+        if config.bn_local and team is None:
+            raise ConfigError("--bn-local is for several processes, and this is one: leave it out, or give --processes")
         config = _sent(team, config)
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
@@ -256,7 +258,8 @@ def _meet(team: Team | None, model: Model, data: RunData) -> None:
     """Begin to train together, if what is to be trained can be, and all have the same."""
     if team is not None:
         config = model.config
-        check_batches(team, len(data.split.train_labels), config.batch_size, drop_last=bool(config.const_batch_size))
+        samples, least = len(data.split.train_labels), 2 if config.bn_local else 1
+        check_batches(team, samples, config.batch_size, drop_last=bool(config.const_batch_size), least=least)
         check_adds_up(model.network, model.rule)
         agree(team, data.prepared.checksums)
 

@@ -65,7 +65,7 @@ def test_a_resume_with_another_option_is_refused(bdfa, run, options):
     before = everything(run)
     line = bdfa.refused("train", "--save", run, "--resume", *options.split())
     assert "differs from the run's" in line
-    assert "--epochs, --threads, --backend" in line
+    assert "--epochs, --threads, --processes, --backend" in line
     assert everything(run) == before
 
 

@@ -45,7 +45,7 @@ LINES = {
     39: ("bdfa_np/rules/direct/bdfa.py", "a_hat = backend.matmul(Y, B, out=backend.lend(h.shape))"),
     40: PREDICTED,
     41: PREDICTED,
-    42: ("bdfa_np/rules/direct/bdfa.py", "backend.matmul(scaled.T, h, out=B, accumulate=True)"),
+    42: ("bdfa_np/rules/direct/bdfa.py", "backend.matmul(scaled.T, h, out=step, accumulate=True)"),
 }
 """The file and the code of each. A loop over layers, or one class for all of them, computes several."""
 

@@ -150,3 +150,48 @@ def test_batch_normalisation_takes_its_statistics_from_the_whole_batch():
             for name, array in state.items():
                 np.testing.assert_allclose(found[1][name], array, rtol=0, atol=TOLERANCE)
             assert found[2] == pytest.approx(loss, abs=1e-9)
+
+
+def locally_normalised():
+    layers = [Linear(6), BatchNorm(), Tanh(), ErrorFeedback(), Linear(10)]
+    network = Sequential(layers, (64,), rng=1, backend=_float64())
+    network["batchnorm1"].local = True
+    return network
+
+
+def test_batch_normalisation_of_shares_is_that_of_so_many_smaller_batches():
+    x, labels = next(Flat((8, 8, 1)).epoch(1))
+    halves = [(x[:6], labels[:6]), (x[6:], labels[6:])]
+
+    def step(team):
+        network = locally_normalised()
+        loss, rule = CrossEntropy(network.backend), RULES["bp"](network)
+        one = Fixed([(x, labels)])
+        optimizer = SGD(rule.trained, 0.5)
+        trainer = Trainer(network=network, rule=rule, loss=loss, optimizer=optimizer, train=one, test=None, team=team)
+        list(trainer.run(1))
+        return network.weights.values, network.state()
+
+    gradients, states = [], []
+    for half in halves:
+        network = locally_normalised()
+        rule = RULES["bp"](network)
+        rule.backward(CrossEntropy(network.backend)(network.forward(half[0]), half[1]))
+        gradients.append(network.weights.gradients.copy())
+        states.append(network.state())
+    expected = locally_normalised().weights.values - 0.5 * (gradients[0] + gradients[1]) / 2
+    for W, state in together(2, step):
+        np.testing.assert_allclose(W, expected, rtol=0, atol=1e-13)
+        for name, array in state.items():
+            np.testing.assert_allclose(array, (states[0][name] + states[1][name]) / 2, rtol=0, atol=1e-13)
+
+
+class Fixed:
+    def __init__(self, parts):
+        self.parts = parts
+
+    def __len__(self):
+        return len(self.parts)
+
+    def epoch(self, number):
+        yield from self.parts

@@ -37,6 +37,8 @@ def test_a_batch_that_leaves_a_process_without_samples_is_refused():
         check_batches(team, 64, 3, drop_last=False)
     with pytest.raises(ConfigError, match=r"the last batch of an epoch has 3 samples.*--const-batch-size"):
         check_batches(team, 67, 16, drop_last=False)
+    with pytest.raises(ConfigError, match=r"7 cannot be cut over 4 processes, each of which normalises by 2 samples"):
+        check_batches(team, 64, 7, drop_last=False, least=2)
 
 
 class Counting(DFA):

@@ -36,6 +36,7 @@ def test_every_kernel_of_a_backend_is_compared():
         "zeros",
         "lend",
         "handing_over",
+        "sharing",
         "computing",
         "on_device",
         "recorded",

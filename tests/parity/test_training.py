@@ -83,6 +83,8 @@ def test_every_option_that_changes_a_step_is_in_some_case():
         "epoch_step",
         "seed",
         "threads",
+        "processes",
+        "bn_local",
         "backend",
         "device",
         "tf32",
