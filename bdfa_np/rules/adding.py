@@ -18,10 +18,11 @@ def check_adds_up(network: Sequential, rule: Rule) -> None:
         If it does.
     """
     kind = type(rule)
-    written = [name for name in ASKED if getattr(kind, name) is not getattr(Rule, name)]
-    if written and not kind.across_processes:
+    learning = [name for name in ASKED if getattr(kind, name) is not getattr(Rule, name)]
+    learning += ["feedback"] if rule.feedback.gradients is not None else []
+    if learning and not kind.across_processes:
         raise ConfigError(
-            f"{rule.name} does not say that its {written[0]} adds up over processes, each of which has a share of the "
+            f"{rule.name} does not say that its {learning[0]} adds up over processes, each of which has a share of the "
             "batch: see Rule.steps, then set across_processes = True; or train with one process"
         )
     for layer in network.tree():

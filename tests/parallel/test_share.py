@@ -11,6 +11,7 @@ from bdfa_np.errors import ConfigError, RunError, TrainingError
 from bdfa_np.parallel import leading
 from bdfa_np.parallel.leading import check_batches
 from bdfa_np.parallel.share import WHOLE, Share
+from bdfa_np.rules import RULES
 from bdfa_np.rules.adding import check_adds_up
 
 
@@ -48,6 +49,14 @@ class Counting(DFA):
         self.seen = len(result.error)
 
 
+class Trained(DFA):
+    name = "trained"
+
+    def __init__(self, network):
+        super().__init__(network)
+        self.draw_feedback(self.sites, trained=True)
+
+
 class Remembering(Linear):
     def state(self):
         return {"seen": self.W}
@@ -59,6 +68,18 @@ def test_a_rule_of_ones_own_that_may_not_add_up_is_refused_until_it_says_that_it
         check_adds_up(network, Counting(network))
     Counting.across_processes = True
     check_adds_up(network, Counting(network))
+
+
+def test_so_is_one_whose_feedback_has_gradients():
+    network = build_model(Config(num_hidden=5).resolve(), (4, 4, 1), 3).network
+    with pytest.raises(ConfigError, match=r"trained does not say that its feedback adds up"):
+        check_adds_up(network, Trained(network))
+
+
+def test_every_rule_of_the_package_adds_up():
+    for kind in RULES.values():
+        network = build_model(Config(num_hidden=5).resolve(), (4, 4, 1), 3).network
+        check_adds_up(network, kind(network))
 
 
 def test_a_layer_of_ones_own_that_carries_something_is_refused():
