@@ -12,26 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import same
 
 from bdfa_np import train
 from bdfa_np.errors import ConfigError, RunError
 from bdfa_np.parallel.local import Neighbours, mapped, started
-from bdfa_np.runs.checkpoint import read_checkpoint
 
 SMALL = {"dataset": "mnist-5k", "num_hidden": 20, "train_limit": 300, "test_limit": 100, "threads": 1}
 SMALL |= {"backend": "numpy", "lr": 1e-2, "optimization": "sgd", "progress": False}
 WORDS = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--threads", "1", "--backend", "numpy"]
 PATIENT = 120
-
-
-def arrays(run):
-    checkpoint = read_checkpoint(run / "checkpoint.h5")
-    return {**checkpoint.weights, **checkpoint.feedback}
-
-
-def same(first, second):
-    one, other = arrays(first), arrays(second)
-    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -1,7 +1,6 @@
 """``mpirun -n P bdfa train``: real processes, what they come to, and how they end."""
 
 import contextlib
-import csv
 import os
 import random
 import signal
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparing import figures, same
 
-from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.runs.folder import RunFolder
 
 SMALL = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100"]
@@ -32,24 +31,6 @@ def alone(*words):
         [sys.executable, "-m", "bdfa_np", *map(str, words)], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def figures(run):
-    """Return the metrics of a run, without seconds."""
-    with (run / "metrics.csv").open(encoding="utf-8") as file:
-        return [
-            {name: float(value) for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)
-        ]
-
-
-def arrays(run):
-    checkpoint = read_checkpoint(run / "checkpoint.h5")
-    return {**checkpoint.weights, **checkpoint.feedback}
-
-
-def same(first, second):
-    one, other = arrays(first), arrays(second)
-    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
 def processes_of(run):

@@ -1,8 +1,8 @@
 """A cell of a study may ask for several processes, wherever its runs are carried out."""
 
 import pytest
+from comparing import same
 
-from bdfa_np.runs.checkpoint import read_checkpoint
 from bdfa_np.study.engine.base import cores_of
 from bdfa_np.study.engine.choosing import choose_engine
 from bdfa_np.study.engine.cluster import Cluster
@@ -15,20 +15,14 @@ TINY |= {"backend": "numpy", "lr": 1e-3}
 RUN = PlannedRun("x", "two", 0, {**TINY, "processes": 2, "seed": 0}, "two/seed-0")
 
 
-def trained(folder):
-    checkpoint = read_checkpoint(folder / RUN.folder / "checkpoint.h5")
-    config = (folder / RUN.folder / "config.toml").read_text(encoding="utf-8")
-    return {**checkpoint.weights, **checkpoint.feedback}, config
-
-
 def test_one_after_another_and_by_dask_it_comes_to_the_same_bits(tmp_path):
     pytest.importorskip("distributed", reason="runs go to workers by the extra 'cluster'")
     for name, engine in (("here", Sequential()), ("dask", Cluster(workers=1))):
         (outcome,) = engine.run([RUN], tmp_path / name, {}, Watcher())
         assert (outcome.state, outcome.trained) == ("finished", 2), outcome
-    (here, config), (there, other) = trained(tmp_path / "here"), trained(tmp_path / "dask")
-    assert all((here[name] == there[name]).all() for name in here)
-    for text in (config, other):
+    assert same(tmp_path / "here" / RUN.folder, tmp_path / "dask" / RUN.folder)
+    for name in ("here", "dask"):
+        text = (tmp_path / name / RUN.folder / "config.toml").read_text(encoding="utf-8")
         assert text.count("processes = 2") == 2  # as an option, and as what there was
 
 
