@@ -18,6 +18,8 @@ from bdfa_np.runs.folder import RunFolder
 SMALL = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100"]
 SMALL += ["--threads", "1", "--backend", "numpy"]
 PATIENT = 120
+EPOCHS = 60
+"""So many that a process can be killed before they are done."""
 
 
 def ended(process):
@@ -179,13 +181,13 @@ class TestDeaths:
     """A process that dies or hangs, at any moment."""
 
     def begun(self, mpirun, run, size=2, **more):
-        process = mpirun("-n", size, "bdfa", "train", *SMALL, "--epochs", 8, "--save", run, **more)
+        process = mpirun("-n", size, "bdfa", "train", *SMALL, "--epochs", EPOCHS, "--save", run, **more)
         wait_for_epoch(run, process)
         return process
 
     def killed(self, mpirun, run, rng):
         process = self.begun(mpirun, run)
-        time.sleep(rng.random() * 0.5)
+        time.sleep(rng.random())
         ranks = processes_of(run)
         if len(ranks) == 2:  # else it was done before
             os.kill(rng.choice(ranks), signal.SIGKILL)
@@ -195,24 +197,25 @@ class TestDeaths:
         rng = random.Random(seed)
         undisturbed = folder / "undisturbed"
         if not undisturbed.exists():
-            assert ended(mpirun("-n", 2, "bdfa", "train", *SMALL, "--epochs", 8, "--save", undisturbed))[0] == 0
+            assert ended(mpirun("-n", 2, "bdfa", "train", *SMALL, "--epochs", EPOCHS, "--save", undisturbed))[0] == 0
         run = folder / f"run{seed}"
         code, _, err = self.killed(mpirun, run, rng)
-        if code:
+        died = code != 0
+        if died:
             assert "rank" in err
             assert "signal 9" in " ".join(err.split())
-        code, _, err = ended(mpirun("-n", 2, "bdfa", "train", "--save", run, "--resume", "--epochs", 8))
+        code, _, err = ended(mpirun("-n", 2, "bdfa", "train", "--save", run, "--resume", "--epochs", EPOCHS))
         assert (code, err) == (0, "")
         assert same(run, undisturbed)
         assert figures(run) == figures(undisturbed)
+        return died
 
     def test_a_process_that_is_killed_ends_the_job_and_resume_comes_to_the_same_bits(self, mpirun, tmp_path):
         self.check_killed(mpirun, tmp_path, seed=0)
 
     @pytest.mark.slow
     def test_so_it_is_at_ten_random_moments(self, mpirun, tmp_path):
-        for seed in range(1, 11):
-            self.check_killed(mpirun, tmp_path, seed)
+        assert sum(self.check_killed(mpirun, tmp_path, seed) for seed in range(1, 11)) >= 8
 
     def test_a_process_that_hangs_is_named_and_the_job_ended(self, mpirun, tmp_path):
         run = tmp_path / "run"
