@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from bdfa_np.batches import BatchSource
     from bdfa_np.data import Dataset, Preprocessing
+    from bdfa_np.parallel.share import Team
     from bdfa_np.predictions import Evaluation, Predictions
     from bdfa_np.trainer import Augment, Trainer
 
@@ -98,7 +99,11 @@ class Model(Habits):
         return one_line(self, [passage_text(network.input_shape, network.output_shape), size, *kinds])
 
     def trainer(
-        self, train: BatchSource, test: BatchSource | None, on_batch: Callable[[int], None] | None = None
+        self,
+        train: BatchSource,
+        test: BatchSource | None,
+        on_batch: Callable[[int], None] | None = None,
+        team: Team | None = None,
     ) -> Trainer:
         """Return what trains these objects as the options say.
 
@@ -110,6 +115,8 @@ class Model(Habits):
             The test samples; None: nothing is tested on.
         on_batch : callable, optional
             Called after every training step with the number of steps done in this epoch.
+        team : Team, optional
+            The processes that train together, as `Trainer` takes them.
 
         Raises
         ------
@@ -141,6 +148,7 @@ class Model(Habits):
             on_batch=on_batch,
             tested_on=config.tested_on,
             suspects=suspects(config),
+            team=team,
         )
 
     def _augment(self) -> Augment | None:

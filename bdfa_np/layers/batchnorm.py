@@ -160,10 +160,9 @@ class BatchNorm(Layer):
             self.backend.moments(self.x, self.mean, variance)
             return
         C = len(self.mean)
-        own = self.xp.zeros((3, C), "float64")  # M_r, m_r and v_r
-        if len(self.x):
-            own[0] = len(self.x)
-            self.backend.moments(self.x, own[1], own[2])
+        own = self.xp.empty((3, C), "float64")  # M_r, m_r and v_r
+        own[0] = len(self.x)
+        self.backend.moments(self.x, own[1], own[2])
         M, m, v = self.xp.stack(share.gather(own), axis=1)
         self.mean[...] = (M * m).sum(axis=0) / self._rows
         variance[...] = (M * (v + (m - self.mean) ** 2)).sum(axis=0) / self._rows

@@ -29,6 +29,11 @@ class Stage(Enum):
 END, STATE, BEGIN, EPOCH = "end", "state", "begin", "epoch"
 
 
+def tell(team: Team, command: str, value: Any = None) -> None:
+    """Give the others of a team a command."""
+    team.copy((command, value))
+
+
 @contextmanager
 def together(team: Team | None, command: str) -> Iterator[None]:
     """Have all processes do what this context does; they leave it together, by `TrainingError` too."""
@@ -36,7 +41,7 @@ def together(team: Team | None, command: str) -> Iterator[None]:
         yield
         return
     if team.leads:
-        team.copy((command, None))
+        tell(team, command)
     team.stage = Stage.TOGETHER
     try:
         yield
@@ -44,8 +49,3 @@ def together(team: Team | None, command: str) -> Iterator[None]:
         team.stage = Stage.WAITING
         raise
     team.stage = Stage.WAITING
-
-
-def tell(team: Team, command: str, value: Any = None) -> None:
-    """Give the others of a team a command that rank 0 has no part in."""
-    team.copy((command, value))

@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from bdfa_np.errors import RunError
-from bdfa_np.parallel.mpi import patience
+from bdfa_np.parallel.patience import patience
 from bdfa_np.parallel.share import Array, Team
 
 PROGRAM = (
@@ -175,7 +175,7 @@ class First(Neighbours):
         self._patience = patience()
         self._since: float | None = None
         self._listens_to = 0
-        self._hung: dict[int, float] = {}
+        self._hung: set[int] = set()
         for rank in range(1, size):
             self._say(rank, (sys.path, sys.argv))
             self._say(rank, (rank, size, folder))
@@ -256,7 +256,7 @@ class First(Neighbours):
                 continue
             late = [self._listens_to] if self._listens_to else self._behind()
             for rank in late:
-                self._hung[rank] = self._patience
+                self._hung.add(rank)
                 self._processes[rank - 1].kill()
 
     def _behind(self) -> list[int]:
@@ -276,7 +276,7 @@ class First(Neighbours):
             code = 0
         name = f"rank {rank} of {self.size} (process {process.pid})"
         if rank in self._hung:
-            return RunError(f"{name} has not answered for {self._hung[rank]:g} s: go on with --resume")
+            return RunError(f"{name} has not answered for {self._patience:g} s: go on with --resume")
         if code < 0:
             return RunError(f"{name} was ended by signal {-code} ({signal.Signals(-code).name}): go on with --resume")
         return RunError(f"{name} has ended with exit code {code}: go on with --resume")

@@ -1,23 +1,19 @@
 """A team that `mpirun` has started."""
 
 import os
-import socket
 import sys
 import threading
 from time import monotonic, sleep
 from typing import Any, NoReturn
 
 from bdfa_np.errors import ConfigError
+from bdfa_np.parallel.patience import patience
 from bdfa_np.parallel.share import Array, Team
 from bdfa_np.system.extras import install_command
 
 LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")
 """Variables by which Open MPI, MPICH and Intel MPI tell a process that they have started it, among how many."""
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MPI_LOCALRANKID")
-PATIENCE = "BDFA_PATIENCE"
-"""The environment variable that says after how many seconds one who does not answer is taken for dead."""
-SECONDS = 120.0
-"""Unless that says otherwise."""
 READ = 0.5
 """Seconds in which mpirun can read the last line: it throws away what is on its way when a job is aborted."""
 LEAD = 2.0
@@ -36,24 +32,6 @@ def launched_rank() -> int:
     return next((int(os.environ[name]) for name in RANKS if os.environ.get(name, "").isdigit()), 0)
 
 
-def patience() -> float:
-    """Return after how many seconds one who does not answer is taken for dead.
-
-    Raises
-    ------
-    ConfigError
-        If `PATIENCE` is no number of seconds.
-    """
-    said = os.environ.get(PATIENCE, "")
-    try:
-        seconds = float(said or SECONDS)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise ConfigError(f"{PATIENCE}={said!r} is no number of seconds above 0")
-    return seconds
-
-
 class MPITeam(Team):
     """The processes of ``MPI.COMM_WORLD``.
 
@@ -67,6 +45,8 @@ class MPITeam(Team):
     """
 
     def __init__(self) -> None:
+        import socket  # which every command would wait for
+
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:

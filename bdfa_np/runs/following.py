@@ -38,8 +38,7 @@ def follow(team: Team) -> None:
             return
         config = model.config
         train = data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size)
-        trainer = model.trainer(train, data.test_batches(config.batch_size))
-        trainer.team = team
+        trainer = model.trainer(train, data.test_batches(config.batch_size), team=team)
         with blamed():
             _obey(team, model, trainer)
 

@@ -102,8 +102,8 @@ class Session:
             data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size),
             data.test_batches(config.batch_size),
             listener.step,
+            team,
         )
-        self.trainer.team = team
         self.history: list[EpochRecord] = []
         self._standing = Standing()
         self._curves = Curves(f"{config.dataset}, {Path(config.network).stem}, {config.gradient}", config.tested_on)

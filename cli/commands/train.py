@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from bdfa_np.cli.outcome import INTERRUPTED, READER_GONE
 from bdfa_np.cli.paths import FolderPath, InputPath, WeightsPath
 from bdfa_np.cli.repeatable import Repeatable, typed
 from bdfa_np.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bdfa_np.parallel.share import Team
 
 
 @click.command(
@@ -88,9 +85,10 @@ def train(
     if resume and save is None:
         raise ConfigError("--resume needs --save RUN, the run to go on with")
     given = given_options(ctx)
+    from bdfa_np.options.precedence import choose, left_of
+
     if dry_run:
         from bdfa_np.cli.dry_run import show
-        from bdfa_np.options.precedence import choose
 
         show(choose(given, config_file, own, trust=trust), load)
         return
@@ -103,37 +101,8 @@ def train(
 
         follow(team)
         return
-    with leading(team):
-        _train(
-            ctx,
-            given,
-            team=team,
-            save=save,
-            load=load,
-            config_file=config_file,
-            resume=resume,
-            force=force,
-            trust=trust,
-            own=own,
-        )
-
-
-def _train(
-    ctx: click.Context,
-    given: dict[str, Any],
-    *,
-    team: "Team | None",
-    save: Path | None,
-    load: Path | None,
-    config_file: Path | None,
-    resume: bool,
-    force: bool,
-    trust: bool,
-    own: tuple[str, ...],
-) -> None:
-    """Train, or go on, in this process, which alone or as the first of a team writes the run folder."""
+    ctx.with_resource(leading(team))
     from bdfa_np.cli.display import Display
-    from bdfa_np.options.precedence import choose, left_of
     from bdfa_np.runs.folder import RunFolder
     from bdfa_np.runs.starting import resume_run, start_run
     from bdfa_np.system.interrupts import terminate_like_interrupt

@@ -130,11 +130,12 @@ def begun(run, *words, **more):
     return process
 
 
-def member_of(process):
+def member_of(first):
+    """Return the process number of the member that a first process, of this number, has started."""
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
             words = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(words[1]) == process.pid:
+            if int(words[1]) == first and b"following" in (entry / "cmdline").read_bytes():
                 return int(entry.name)
     return None
 
@@ -160,7 +161,7 @@ class TestDeaths:
         assert undisturbed.wait(PATIENT) == 0
         process = begun(tmp_path / "run", "--epochs", "1000")
         time.sleep(rng.random() * 0.3)
-        member = member_of(process)
+        member = member_of(process.pid)
         os.kill(member, signal.SIGKILL)
         _, err = process.communicate(timeout=PATIENT)
         assert process.returncode == 2
@@ -185,7 +186,7 @@ class TestDeaths:
 
     def test_a_process_that_hangs_is_named_and_ended(self, tmp_path):
         process = begun(tmp_path / "run", "--epochs", "100000", BDFA_PATIENCE="10")
-        member = member_of(process)
+        member = member_of(process.pid)
         os.kill(member, signal.SIGSTOP)
         _, err = process.communicate(timeout=PATIENT)
         assert process.returncode == 2
@@ -193,7 +194,7 @@ class TestDeaths:
 
     def test_when_the_first_is_killed_the_others_end_too(self, tmp_path):
         process = begun(tmp_path / "run", "--epochs", "100000")
-        member = member_of(process)
+        member = member_of(process.pid)
         process.kill()
         process.communicate()
         until = time.monotonic() + PATIENT
@@ -208,12 +209,8 @@ def test_a_lost_process_raises_in_python_and_the_session_goes_on(tmp_path):
 
     def kill_once(record, measured):
         if not killed:
-            for entry in Path("/proc").iterdir():
-                with contextlib.suppress(OSError, ValueError):
-                    words = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(words[1]) == os.getpid() and b"following" in (entry / "cmdline").read_bytes():
-                        killed.append(int(entry.name))
-                        os.kill(int(entry.name), signal.SIGKILL)
+            killed.append(member_of(os.getpid()))
+            os.kill(killed[0], signal.SIGKILL)
 
     with pytest.raises(RunError, match=r"rank 1 of 2 \(process \d+\) was ended by signal 9"):
         train(**SMALL, epochs=3, processes=2, save=tmp_path / "run", callbacks=kill_once)
