@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from bdfa_np import schedules
 from bdfa_np.backend import make_backend
 from bdfa_np.backend.base import Backend
+from bdfa_np.backend.cuda.status import missing_of
 from bdfa_np.constraints import MaxNorm
 from bdfa_np.data.augmentation import Augmentation, CropFlip
-from bdfa_np.errors import ConfigError, DataError, RunError
+from bdfa_np.errors import BackendError, ConfigError, DataError, RunError
 from bdfa_np.extensions import blamed, told
 from bdfa_np.habits import Habits
 from bdfa_np.layers.base import Shape
@@ -23,6 +24,7 @@ from bdfa_np.network import Sequential
 from bdfa_np.networks import build_network
 from bdfa_np.optim import OPTIMIZERS, Optimizer
 from bdfa_np.options.config import Config
+from bdfa_np.options.machine import device_numbers, device_of
 from bdfa_np.options.training import milestones
 from bdfa_np.options.usual import suspects
 from bdfa_np.random_streams import Streams
@@ -403,10 +405,15 @@ def configured_backend(config: Config, dtype: str = "float32") -> Backend:
     BackendError
         If it cannot be used.
     """
+    name = config.backend
+    if config.devices is not None:
+        name, missing = "cupy", missing_of(device_numbers(config.devices))
+        if missing:
+            raise BackendError(f"--devices {config.devices} cannot be used: {missing}; or leave it out")
     return make_backend(
-        config.backend,
+        name,
         dtype,
-        device=config.device,
+        device=device_of(config),
         tf32=config.tf32,
         cuda_graph=config.cuda_graph,
         memory_limit=None if config.gpu_memory is None else int(config.gpu_memory * 2**30),

@@ -227,7 +227,9 @@ class Trainer:
         """Let the rule see the training samples before the first step, once; `run` does that too."""
         if self.progress.epoch == 0 and not self._has_begun:
             with together(self.team, BEGIN), self.network.computing():
-                self.rule.before_training(fed(self.network, self.train, 0))
+                self.rule.before_training(self._fed(0))
+                if self.team is not None:
+                    self.team.rest()
         self._has_begun = True
 
     def goes_on(self, epochs: int) -> bool:
@@ -346,7 +348,7 @@ class Trainer:
         backend, before = self.network.backend, self.optimizer.steps
         self.tally.clear()
         with self.network.computing(), backend.non_finite_allowed():
-            for step, (x, labels) in enumerate(fed(self.network, self.train, epoch), start=1):
+            for step, (x, labels) in enumerate(self._fed(epoch), start=1):
                 self.step(self._augmented(x, epoch, step), labels)
                 if backend.waits and self.team is None:
                     self._check_loss(epoch, before)
@@ -354,10 +356,17 @@ class Trainer:
                     self.on_batch(step)
             if self.team is not None:
                 self.tally.gather(self.team)
+                self.team.rest()
                 for layer in self.network.tree():
                     layer.agree(self.team)
             self._check_loss(epoch, before)
             return self.so_far()
+
+    def _fed(self, epoch: int) -> Iterator[tuple[Array, Array]]:
+        for batch in fed(self.network, self.train, epoch):
+            if self.team is not None:
+                self.team.keep_pace()
+            yield batch
 
     def _check_agreement(self, epoch: int) -> None:
         """Raise `TrainingError` where another process has come to other weights: their sums would mean nothing."""

@@ -124,22 +124,22 @@ def torch_aliases(function: Function) -> Function:
 
 
 def translated(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Add what the original's ``-type`` and ``-devid`` say, in the words of `Config`.
+    """Add what the original's ``-type``, ``-devid`` and ``-nGPU`` say, in the words of `Config`.
 
     Raises
     ------
     ConfigError
-        If they contradict ``--backend`` or ``--device``, or more than one GPU is asked for.
+        If they contradict ``--backend``, ``--device`` or ``--devices``.
     """
     said = {}
     if ctx.params.get("torch_type"):
         said["backend"] = {"float": "numpy", "cuda": "cupy"}[ctx.params["torch_type"]]
-    if ctx.params.get("torch_device"):
-        said["device"] = ctx.params["torch_device"] - 1
-    if ctx.params.get("torch_gpus", 1) > 1:
-        raise ConfigError(
-            "-nGPU above 1 is not carried over: a run computes on one device; on the CPU --processes shares a batch"
-        )
+    first, several = ctx.params.get("torch_device"), ctx.params.get("torch_gpus", 1)
+    if several > 1:
+        lowest = (first or 1) - 1
+        said["devices"] = ",".join(map(str, range(lowest, lowest + several)))
+    elif first:
+        said["device"] = first - 1
     for name, value in said.items():
         if given.get(name, value) != value:
             raise ConfigError(f"{flag(name)} {given[name]} contradicts the Torch program's option for it: give one")

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bdfa_np.backend.formula import Formula
-from bdfa_np.parallel.share import WHOLE, Share
+from bdfa_np.parallel.share import WHOLE, Share, Team
 from bdfa_np.representation import one_line, settings
 
 # The names of rules, optimizers and losses are read by `bdfa --help`, which must not wait for NumPy.
@@ -113,6 +113,13 @@ class Backend(ABC):
             yield
         finally:
             self.share = before
+
+    def join(self, team: Team) -> str:
+        """Make ready to add up with the backends of a team's other processes, which all do this at once.
+
+        Returns over what they add up, and by what, where that is to be said.
+        """
+        return ""
 
     @contextmanager
     def handing_over(self, allowed: bool = True) -> Iterator[None]:

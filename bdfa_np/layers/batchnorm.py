@@ -80,7 +80,7 @@ class BatchNorm(Layer):
         """Take the mean of all processes' running averages, if each has normalised by its own share."""
         if self.local:
             for average in self.running_mean, self.running_variance:
-                team.sum(average)
+                team.add_up(average)
                 average[...] /= team.size
 
     def forward(self, x: Array, train: bool = True) -> Array:
@@ -155,15 +155,15 @@ class BatchNorm(Layer):
         With ``m_r`` and ``v_r`` of the M_r values of each, ``M v = Σ M_r (v_r + (m_r - μ)²)`` (Chan, Golub and LeVeque,
         The American Statistician 37, 1983).
         """
-        share = self._share
-        if share.is_whole:
-            self.backend.moments(self.x, self.mean, variance)
+        self.backend.moments(self.x, self.mean, variance)
+        team = self._share.team
+        if team is None:
             return
-        C = len(self.mean)
-        own = self.xp.empty((3, C), "float64")  # M_r, m_r and v_r
-        own[0] = len(self.x)
-        self.backend.moments(self.x, own[1], own[2])
-        M, m, v = self.xp.stack(share.gather(own), axis=1)
+        parts = self.xp.zeros((team.size, 3, len(self.mean)), "float64")  # the others' are added to zeros
+        M_r, m_r, v_r = parts[team.rank]
+        M_r[...], m_r[...], v_r[...] = len(self.x), self.mean, variance
+        team.add_up(parts)
+        M, m, v = parts.swapaxes(0, 1)
         self.mean[...] = (M * m).sum(axis=0) / self._rows
         variance[...] = (M * (v + (m - self.mean) ** 2)).sum(axis=0) / self._rows
 

@@ -1,6 +1,7 @@
 """Options of the machine: where a run computes, and by which seed."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from bdfa_np.backend import BACKENDS
@@ -16,6 +17,51 @@ def usable_cores() -> int:
 AUTO = "auto"
 """What ``threads`` is where the number is still to be found."""
 
+
+def device_numbers(devices: str) -> list[int]:
+    """Return the numbers of CUDA devices, given with commas between them.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+    numbers = [int(word) for word in str(devices).split(",")]
+    if min(numbers) < 0:
+        raise ValueError("not counted from 0")
+    return numbers
+
+
+def _not_devices(devices: str) -> str | None:
+    try:
+        device_numbers(devices)
+    except ValueError:
+        return "must be numbers of CUDA devices with commas between them, such as 0,1"
+    return None
+
+
+def device_of(config: Any, place: int = 0) -> int:
+    """Return the CUDA device of one of the processes that train together on a machine.
+
+    Parameters
+    ----------
+    config : Config
+        The resolved options.
+    place : int, default 0
+        The process's number among those on its machine.
+    """
+    if config.devices is None:
+        return int(config.device) + place
+    numbers = device_numbers(config.devices)
+    return numbers[place % len(numbers)]
+
+
+def processes_of(options: Mapping[str, Any]) -> int:
+    """Return how many processes a run of these options starts; those at their defaults may be left out."""
+    several, devices = int(options.get("processes", 1)), options.get("devices")
+    return len(device_numbers(devices)) if several == 1 and devices is not None else several
+
+
 _FOR_CUDA = (
     Condition(
         "backend",
@@ -25,6 +71,23 @@ _FOR_CUDA = (
 )
 CUDA = (
     Option("device", 0, "CUDA device, counted from 0.", check=at_least(0), conditions=_FOR_CUDA),
+    Option(
+        "devices",
+        None,
+        "CUDA: the devices of processes that share every batch, such as 0,1: so many start unless --processes says.",
+        kind=str,
+        also=(int,),
+        check=_not_devices,
+        canonical=lambda devices: ",".join(map(str, device_numbers(devices))),
+        conditions=(
+            *_FOR_CUDA,
+            Condition(
+                "device",
+                lambda device, _: device == 0,
+                message="{flag} names all devices: leave out --device {decider}",
+            ),
+        ),
+    ),
     Option(
         "tf32",
         False,
@@ -69,7 +132,7 @@ OPTIONS = (
     Option(
         "processes",
         1,
-        "Processes on this machine that share every batch, each with --threads of its own.",
+        "Processes on this machine that share every batch, each with --threads, and on CUDA a device, of its own.",
         check=at_least(1, at_most=1024),
     ),
     Option(
@@ -83,5 +146,5 @@ OPTIONS = (
     Option("visualize", False, "1: draw the error curves into the run folder.", torch="-visualize"),
 )
 
-WHERE = ("datapath", "cache_dir", "backend", "device", "threads", "processes")
+WHERE = ("datapath", "cache_dir", "backend", "device", "devices", "threads", "processes")
 """Options that say where a run computes and where its data are; to a study they make no difference."""

@@ -49,7 +49,7 @@ class Neighbours(Team):
     def __init__(self, rank: int, size: int, folder: Path) -> None:
         import numpy as np
 
-        self.rank, self.size, self.here = rank, size, size
+        self.rank, self.size, self.place, self.here = rank, size, rank, size
         self._folder = folder
         self._counters = np.frombuffer(mapped(folder / "counters", 8 * size), dtype=np.int64)
         self._sets: Array = np.empty((2, size, 0), np.uint8)
@@ -64,12 +64,12 @@ class Neighbours(Team):
         edges = [len(flat) * rank // self.size for rank in range(self.size + 1)]
         own = slice(edges[self.rank], edges[self.rank + 1])
         places[self.rank][: len(flat)] = flat
-        self._meet()
+        self.meet()
         part = places[0][own].copy()
         for place in places[1:]:
             part += place[own]
         places[self.rank][own] = part  # nobody else reads what stood there
-        self._meet()
+        self.meet()
         for rank, place in enumerate(places):
             flat[edges[rank] : edges[rank + 1]] = place[edges[rank] : edges[rank + 1]]
 
@@ -92,7 +92,7 @@ class Neighbours(Team):
         with contextlib.suppress(OSError):  # mapped by all, it is gone when they are
             path.unlink()
 
-    def _meet(self) -> None:
+    def meet(self) -> None:
         """Wait until all are here."""
         with self._fence:  # who sees the counter sees what was written before it
             self._counters[self.rank] += 1
@@ -124,6 +124,7 @@ class Member(Neighbours):
         rank, size, folder = pickle.load(heard)  # noqa: S301 - of the process that has started this one
         self._parent = os.getppid()
         super().__init__(rank, size, folder)
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def gather(self, value: Any) -> list[Any]:
         """Give the first process what this one has, and return what it has of all."""
@@ -146,6 +147,14 @@ class Member(Neighbours):
     def _look_around(self) -> None:
         if os.getppid() != self._parent:
             os._exit(0)
+
+    def _watch(self) -> None:
+        """Look around on behalf of who waits for a device, and not here."""
+        seconds = patience()
+        while True:
+            sleep(min(1.0, seconds / 8))
+            self._look_around()
+            self.give_up_after(seconds)
 
 
 class First(Neighbours):
@@ -176,6 +185,7 @@ class First(Neighbours):
         self._since: float | None = None
         self._listens_to = 0
         self._hung: set[int] = set()
+        self._closed = threading.Event()
         for rank in range(1, size):
             self._say(rank, (sys.path, sys.argv))
             self._say(rank, (rank, size, folder))
@@ -185,6 +195,11 @@ class First(Neighbours):
         """Add up in place; the array must be contiguous."""
         with self._waiting():
             super().sum(array)
+
+    def meet(self) -> None:
+        """Wait until all are here."""
+        with self._waiting():
+            super().meet()
 
     def gather(self, value: Any) -> list[Any]:
         """Hear all, and tell all what was heard."""
@@ -205,12 +220,15 @@ class First(Neighbours):
 
     def abandon(self, code: int) -> None:
         """End the others at once."""
+        if self.adder is not None:
+            self.adder.stop()
         for process in self._processes:
             process.kill()
 
     def close(self) -> None:
         """Let the others end, and end those that do not."""
-        self._since = None
+        self._since = self.adder = None
+        self._closed.set()
         for process in self._processes:
             with contextlib.suppress(OSError):
                 process.stdin.close()  # type: ignore[union-attr]
@@ -249,8 +267,10 @@ class First(Neighbours):
 
     def _watch(self) -> None:
         """End who keeps the others waiting for too long: who waits for it then hears that it is gone."""
-        pause = threading.Event()
-        while not pause.wait(min(1.0, self._patience / 8)):
+        while not self._closed.wait(min(1.0, self._patience / 8)):
+            if self.adder is not None and any(process.poll() is not None for process in self._processes):
+                self.adder.stop()  # or this process could wait on its device for ever, and not come to hear of it
+            self.give_up_after(self._patience)
             since = self._since
             if since is None or monotonic() - since < self._patience:
                 continue

@@ -35,8 +35,8 @@ def launched_rank() -> int:
 class MPITeam(Team):
     """The processes of ``MPI.COMM_WORLD``.
 
-    One that waits longer for the others than half of its patience says so to all; who has said nothing by the end of
-    it is dead or hangs, and the first of those who wait names it and ends the job.
+    One that waits says so to all now and then; who has neither come nor said so by the end of the others' patience is
+    dead or hangs, and the first of those who wait names it and ends the job.
 
     Raises
     ------
@@ -58,29 +58,41 @@ class MPITeam(Team):
         self._world: MPI.Intracomm = MPI.COMM_WORLD
         self._notes: MPI.Intracomm = MPI.COMM_WORLD.Dup()  # or those who wait would disturb what they wait for
         self.rank, self.size = self._world.Get_rank(), self._world.Get_size()
-        self.here = self._world.Split_type(MPI.COMM_TYPE_SHARED).Get_size()
+        machine = self._world.Split_type(MPI.COMM_TYPE_SHARED)
+        self.place, self.here = machine.Get_rank(), machine.Get_size()
         self._names = self._world.allgather(f"{socket.gethostname()}, process {os.getpid()}")
         self._patience = patience()
         self._since: float | None = None
-        self._calls = 0
+        """Since when it waits for the others, who should be as far."""
+        self._hears: float | None = None
+        """Since when it waits for rank 0 to say something, which may take as long as it likes."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def sum(self, array: Array) -> None:
         """Add up in place, by MPI's own way for the size: the same one each time."""
-        self._begin_waiting()
+        self._since = monotonic()
         self._world.Allreduce(self._mpi.IN_PLACE, array, self._mpi.SUM)
+        self._since = None
+
+    def meet(self) -> None:
+        """Wait at MPI's barrier."""
+        self._since = monotonic()
+        self._world.Barrier()
         self._since = None
 
     def gather(self, value: Any) -> list[Any]:
         """Gather by pickle."""
-        self._begin_waiting()
+        self._since = monotonic()
         found = self._world.allgather(value)
         self._since = None
         return found
 
     def copy(self, value: Any) -> Any:
         """Broadcast by pickle."""
-        return self._world.bcast(value, root=0)
+        self._hears = monotonic()
+        found = self._world.bcast(value, root=0)
+        self._hears = None
+        return found
 
     def abandon(self, code: int) -> NoReturn:
         """Have MPI end all processes."""
@@ -90,33 +102,37 @@ class MPITeam(Team):
         self._world.Abort(code)
         os._exit(code)
 
-    def _begin_waiting(self) -> None:
-        self._calls += 1
-        self._since = monotonic()
-
     def _watch(self) -> None:
         """Look now and then whether this process has been waiting for too long."""
-        said, heard, under_way = 0, dict[int, int](), list[Any]()
+        said, heard, under_way = 0.0, dict[int, tuple[float, bool]](), list[Any]()
         pause = threading.Event()
         while not pause.wait(min(1.0, self._patience / 8)):
+            self.give_up_after(self._patience)
             while self._notes.Iprobe(tag=STILL_HERE):
-                call, rank = self._notes.recv(tag=STILL_HERE)
-                heard[rank] = call
-            call, since = self._calls, self._since
-            waited = 0.0 if since is None else monotonic() - since
-            if waited > self._patience / 2 and said != call:
-                said = call
-                for rank in range(self.size):
-                    if rank != self.rank:
-                        under_way.append(self._notes.isend((call, self.rank), dest=rank, tag=STILL_HERE))
-            if waited > self._patience * (1 + min(self.rank, 4) / 4):  # in turns: the first of those who wait speaks
-                self._accuse(call, heard)
+                rank, blames = self._notes.recv(tag=STILL_HERE)
+                heard[rank] = (monotonic(), blames)
+            now, since, hears = monotonic(), self._since, self._hears
+            waits_since = hears if since is None else since
+            if waits_since is not None and now - max(waits_since, said) > self._patience / 4:
+                said, note = now, (self.rank, since is not None)
+                others = [rank for rank in range(self.size) if rank != self.rank]
+                under_way = [one for one in under_way if not one.Test()]
+                under_way += [self._notes.isend(note, dest=rank, tag=STILL_HERE) for rank in others]
+            # In turns: the first of those who wait speaks.
+            if since is not None and now - since > self._patience * (1 + min(self.rank, 4) / 4):
+                lately = {rank: blames for rank, (at, blames) in heard.items() if now - at < self._patience / 2}
+                self._accuse(lately)
 
-    def _accuse(self, call: int, heard: dict[int, int]) -> None:
-        """Name those who do not answer, if this is the first of those who wait, and end the job."""
-        waiting = {self.rank, *(rank for rank, at in heard.items() if at == call)}
-        missing = [rank for rank in range(self.size) if rank not in waiting]
-        if self.rank != min(waiting) or not missing:
+    def _accuse(self, waiting: dict[int, bool]) -> None:
+        """Name those who do not answer, if this is the first of those who wait for them, and end the job.
+
+        Parameters
+        ----------
+        waiting : dict of int to bool
+            Who else has said lately that it waits, and whether it waits for others than for rank 0 to say something.
+        """
+        missing = [rank for rank in range(self.size) if rank not in {self.rank, *waiting}]
+        if not missing or any(rank < self.rank for rank, blames in waiting.items() if blames):
             return
         named = " and ".join(f"rank {rank} of {self.size} ({self._names[rank]})" for rank in missing)
         print(

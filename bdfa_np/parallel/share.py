@@ -2,7 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from bdfa_np.errors import RunError
 
 # Read by the backend, and so by `bdfa --help`, which must not wait for NumPy.
 if TYPE_CHECKING:
@@ -11,6 +14,16 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 else:
     Array = Any
+
+
+class Adder(Protocol):
+    """Adds up over all processes of a team what lies on their devices."""
+
+    def __call__(self, array: Array) -> None:
+        """Put the sum over all processes in place of a contiguous array; nobody need wait for it."""
+
+    def stop(self) -> None:
+        """Let go whoever waits on a device for what is not to come: sums mean nothing from here."""
 
 
 class Team(ABC):
@@ -22,23 +35,66 @@ class Team(ABC):
         This process's number, from 0, which alone writes and speaks.
     size : int
         P, how many there are.
-    here : int
-        How many of them are on this machine.
+    place, here : int
+        This process's number among those on its machine, and how many these are.
     stage : Stage
         What the others are doing, as far as this process knows; see `bdfa_np.parallel.commands`.
     leads : bool
         Whether the others do nothing but what this process tells them; else all come to the same methods by themselves.
+    adder : Adder or None
+        What adds up arrays of a device; None where all arrays are the host's.
     """
 
     rank: int
     size: int
+    place: int
     here: int
     stage: Any = None
     leads: bool = False
+    adder: Adder | None = None
+    _step_since: float | None = None
+    _gave_up: bool = False
+
+    def add_up(self, array: Array) -> None:
+        """Put the sum over all processes in place of an array of the backend's, the same bits in each."""
+        (self.adder or self.sum)(array)
+
+    def keep_pace(self) -> None:
+        """Wait, before a batch, for all to come to it, where what adds up on a device would not notice who is missing.
+
+        Raises
+        ------
+        RunError
+            If the batch before was given up.
+        """
+        if self.adder is None:
+            return
+        self.meet()
+        if self._gave_up and self.rank == 0:
+            raise RunError("a step has taken so long on the devices that it was given up: go on with --resume")
+        self._step_since = monotonic()
+
+    def rest(self) -> None:
+        """Say that the last batch is done, and its device waited for."""
+        self._step_since = None
+
+    def give_up_after(self, seconds: float) -> None:
+        """Let go of who has been at one batch for so long, and may wait on its device for somebody who hangs.
+
+        It then comes to where all meet, and hears who does not. A thread calls this now and then.
+        """
+        since = self._step_since
+        if self.adder is not None and since is not None and monotonic() - since > seconds:
+            self._gave_up, self._step_since = True, None
+            self.adder.stop()
 
     @abstractmethod
     def sum(self, array: Array) -> None:
-        """Put the sum over all processes in place of an array, the same bits in each."""
+        """Put the sum over all processes in place of an array of the host's, the same bits in each."""
+
+    @abstractmethod
+    def meet(self) -> None:
+        """Wait until all processes are here."""
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:
@@ -100,11 +156,7 @@ class Share:
     def sum(self, array: Array) -> None:
         """Put the sum over all shares in place of an array; of a whole batch it is that already."""
         if self.team is not None:
-            self.team.sum(array)
-
-    def gather(self, array: Array) -> list[Array]:
-        """Return what each share has in place of an array, in the order of the samples."""
-        return [array] if self.team is None else self.team.gather(array)
+            self.team.add_up(array)
 
 
 WHOLE = Share()

@@ -3,7 +3,7 @@
 import signal
 from typing import BinaryIO
 
-from bdfa_np.errors import TrainingError, UserError
+from bdfa_np.errors import BackendError, TrainingError, UserError
 from bdfa_np.extensions import blamed, held
 from bdfa_np.model import Model
 from bdfa_np.parallel.commands import BEGIN, END, EPOCH, STATE
@@ -12,6 +12,7 @@ from bdfa_np.parallel.local import Member
 from bdfa_np.parallel.share import Team
 from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data
 from bdfa_np.runs.loading import model_for
+from bdfa_np.runs.teaming import placed
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trainer import Trainer
 
@@ -30,11 +31,15 @@ def follow(team: Team) -> None:
     with held(errand.files), limited_threads(errand.config.threads):
         made, problem, checksums = None, None, dict[str, str]()
         try:
-            data, model = made = _made_ready(errand)
+            data, model = made = _made_ready(team, errand)
             checksums = data.prepared.checksums
         except UserError as error:
             problem = error
         if not report(team, problem, checksums) or made is None:
+            return
+        try:
+            model.backend.join(team)
+        except BackendError:  # which all have, and rank 0 tells
             return
         config = model.config
         train = data.train_batches(config.batch_size, model.streams, drop_last=config.const_batch_size)
@@ -43,8 +48,8 @@ def follow(team: Team) -> None:
             _obey(team, model, trainer)
 
 
-def _made_ready(errand: Errand) -> tuple[RunData, Model]:
-    config, document = errand.config, errand.document
+def _made_ready(team: Team, errand: Errand) -> tuple[RunData, Model]:
+    config, document = placed(team, errand.config), errand.document
     data = load_run_data(config) if document is None else load_data_of_run(config, document, "the run")
     return data, model_for(config, data)
 

@@ -1,7 +1,7 @@
 """Starting a run, or going on with one, from its options to its last epoch; without a terminal."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,33 +11,31 @@ from bdfa_np.data import Dataset, Preprocessing
 from bdfa_np.data.sources.find import is_own
 from bdfa_np.declaration import flag
 from bdfa_np.errors import ConfigError, RunError
-from bdfa_np.extensions import blamed, files_held, held
+from bdfa_np.extensions import blamed, held
 from bdfa_np.layers.batchnorm import lone_samples
-from bdfa_np.model import Model, configured_backend
+from bdfa_np.model import configured_backend
 from bdfa_np.networks import canonical
 from bdfa_np.options.catalogue import OPTIONS, parsed
 from bdfa_np.options.changes import CHANGEABLE
 from bdfa_np.options.config import Config
-from bdfa_np.options.machine import AUTO, cuda_defaults, usable_cores
+from bdfa_np.options.machine import cuda_defaults
 from bdfa_np.options.precedence import whole
 from bdfa_np.options.tracking import NONE
-from bdfa_np.parallel.leading import Errand, agree, check_batches, leading, send, send_state
-from bdfa_np.parallel.local import started
+from bdfa_np.parallel.leading import send_state
 from bdfa_np.parallel.share import Team
-from bdfa_np.rules.adding import check_adds_up
 from bdfa_np.runs.checkpoint import Checkpoint
 from bdfa_np.runs.curves import check_drawing
-from bdfa_np.runs.data import RunData, load_data_of_run, load_run_data
+from bdfa_np.runs.data import load_data_of_run, load_run_data
 from bdfa_np.runs.events import Listener
 from bdfa_np.runs.folder import RunFolder
 from bdfa_np.runs.lines import heading
 from bdfa_np.runs.loading import load_weights, model_for, restore
 from bdfa_np.runs.session import Session
 from bdfa_np.runs.store.document import keeps_its_input, versions_for
+from bdfa_np.runs.teaming import meet, note_of_others, sent, teamed
 from bdfa_np.runs.threads.choosing import settle
 from bdfa_np.runs.threads.cores import within_cores
 from bdfa_np.runs.tracking.events import check_events
-from bdfa_np.system.text import counted
 from bdfa_np.system.threads import limited_threads
 from bdfa_np.trust.gate import Files, named, remember
 
@@ -103,10 +101,10 @@ def start_run(
         folder.check_free(force=force)
         check_extras(config)
         configured_backend(config)  # what cannot be used is refused before any data are read
-        team = stack.enter_context(_teamed(team, config))
+        team = stack.enter_context(teamed(team, config))
         if config.bn_local and team is None:
             raise ConfigError("--bn-local is for several processes, and this is one: leave it out, or give --processes")
-        config = _sent(team, config)
+        config = sent(team, config)
         load_data = partial(load_run_data, config, dataset, progress=listener.progress)
         noted: list[str] = []
         note = _noting(listener, noted)
@@ -118,10 +116,10 @@ def start_run(
             for text in [*([lone] if lone else []), *remember(files)]:
                 note(text)
             lines = [*notes, *(f"note: {text}" for text in capped), *heading(model, data), *timed]
-            lines += [*fallback_notes(config), *_team_lines(team)]
+            lines += fallback_notes(config)
             if load is not None:
                 lines.append(load_weights(model, load))
-            _meet(team, model, data)
+            lines += meet(team, model, data)
             with folder.new(force=force), blamed():
                 session = Session(folder, model, data, listener, final_test=final_test, team=team)
                 session.begin(lines, noted)
@@ -191,8 +189,8 @@ def resume_run(
             changes = {**changes, "rule_options": {**(before.rule_options or {}), **own}}
         config, capped = within_cores(moved(before, _changes(before, changes)))
         check_extras(config)
-        team = stack.enter_context(_teamed(team, config))
-        config = _sent(team, config, document)
+        team = stack.enter_context(teamed(team, config))
+        config = sent(team, config, document)
         kept, unread = _kept_preprocessing(folder, checkpoint)
         load_data = partial(load_data_of_run, config, document, save, dataset, kept=kept, progress=listener.progress)
         config, data, timed = settle(config, load_data, _noting(listener, noted), checkpoint.progress.epoch)
@@ -215,66 +213,12 @@ def resume_run(
                 if then != now:
                     lines.append(f"note: the run was started with {package} {then}, now it is {now}: digits may differ")
             lines += folder.keep_measured(checkpoint, expected=before.track is not None)
-            lines += _team_lines(team, document)
-            _meet(team, model, data)
+            lines += [*meet(team, model, data), *note_of_others(team, document)]
             session = Session(folder, model, data, listener, final_test=final_test, team=team)
             session.go_on_from(checkpoint, lines, noted)
             send_state(team, model.state(), session.trainer.progress)
             session.run()
     return session
-
-
-@contextmanager
-def _teamed(team: Team | None, config: Config) -> Iterator[Team | None]:
-    """Start as many processes as the options say, and end them at the end of this context; else keep to a team."""
-    if config.processes == 1:
-        yield team
-        return
-    if team is not None:
-        raise ConfigError("--processes starts processes itself: under mpirun, its -n says how many")
-    with started(config.processes) as first, leading(first):
-        yield first
-
-
-def _sent(team: Team | None, config: Config, document: Mapping[str, Any] | None = None) -> Config:
-    """Have the others make ready for a run, or for one that goes on; return its options, with a number of threads.
-
-    That is as many as each process has a core for. Without a team the options stay as they are.
-    """
-    if team is None:
-        return config
-    backend = configured_backend(config).name
-    if backend != "numpy":
-        raise ConfigError(
-            f"{team.size} processes cannot share a batch on {backend}: give --backend numpy, or train in one process"
-        )
-    if config.threads == AUTO:
-        config = config.replace(threads=max(1, usable_cores() // team.here))
-    send(team, Errand(config, dict(files_held()), document))
-    return config
-
-
-def _meet(team: Team | None, model: Model, data: RunData) -> None:
-    """Begin to train together, if what is to be trained can be, and all have the same."""
-    if team is not None:
-        config = model.config
-        samples, least = len(data.split.train_labels), 2 if config.bn_local else 1
-        check_batches(team, samples, config.batch_size, drop_last=bool(config.const_batch_size), least=least)
-        check_adds_up(model.network, model.rule)
-        agree(team, data.prepared.checksums)
-
-
-def _team_lines(team: Team | None, document: Mapping[str, Any] | None = None) -> list[str]:
-    """Return what is to be said of how many processes train, and of how many did before."""
-    now = 1 if team is None else team.size
-    before = now if document is None else document["run"].get("processes", 1)
-    lines = [f"{now} processes, each with a share of every batch"] if now > 1 else []
-    if before != now:
-        lines.append(
-            f"note: {counted(before, 'process', 'processes')} trained the run until now, and {now} from here: digits "
-            "may differ"
-        )
-    return lines
 
 
 def check_extras(config: Config) -> None:

@@ -34,7 +34,7 @@ def lines() -> list[tuple[str, str]]:
     from threadpoolctl import threadpool_info
 
     from bdfa_np.backend.cpu.compiling import can_compile
-    from bdfa_np.backend.cuda.status import cupy_status, device_names
+    from bdfa_np.backend.cuda.status import cupy_status, device_names, nccl_status
     from bdfa_np.data.sources.download import default_folder
     from bdfa_np.data.sources.registry import dataset_names
     from bdfa_np.extensions import offered
@@ -63,6 +63,8 @@ def lines() -> list[tuple[str, str]]:
     found.append(("numpy", f"backend works; elementwise loops {loops}"))
     missing = cupy_status()
     found.append(("cupy", f"backend missing: {missing}" if missing else f"backend works: {', '.join(device_names())}"))
+    if missing is None and len(device_names()) > 1:
+        found.append(("nccl", nccl_status()))
     found.append(("rules", ", ".join([*RULES, *offered(RULE_GROUP)])))
     found.append(("networks", ", ".join([*NETWORKS, *offered(NETWORK_GROUP)])))
     found.append(("data sets", ", ".join(dataset_names())))

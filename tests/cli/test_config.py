@@ -257,7 +257,7 @@ def test_a_run_may_be_replaced_by_one_from_its_own_weights(bdfa):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("-nGPU 2", "-nGPU above 1 is not carried over"),
+        ("-nGPU 2 --devices 0,2", "--devices 0,2 contradicts the Torch program's option"),
         ("-type float --backend cupy", "--backend cupy contradicts the Torch program's option"),
         ("-devid 2 --device 0", "--device 0 contradicts the Torch program's option"),
         ("-devid 0", "0 is not in the range"),
@@ -268,9 +268,11 @@ def test_the_torch_programs_choice_of_a_machine_is_refused_where_it_has_no_meani
     assert message in bdfa.refused("train", *options.split())
 
 
-def test_the_torch_programs_device_counts_from_1(bdfa):
+def test_the_torch_programs_devices_count_from_1(bdfa):
     rows = shown(bdfa("train", "-devid", 3, "--dry-run").out)
     assert rows["--device"] == ["2", "command line"]
+    rows = shown(bdfa("train", "-devid", 2, "-nGPU", 3, "--dry-run").out)
+    assert rows["--devices"] == ["1,2,3", "command line"]
 
 
 def test_without_matplotlib_curves_are_refused_before_training_starts(bdfa, tiny, monkeypatch):

@@ -237,16 +237,16 @@ def test_no_device_is_named_and_what_may_hide_it(machine, monkeypatch, count):
 def test_a_device_out_of_range_is_named_with_those_there_are(machine, monkeypatch, device):
     machine(fake_cupy())
     there = "there is one CUDA device, number 0"
-    assert line_of(device) == f"there is no CUDA device {device}: {there}: give one of them as --device"
+    assert line_of(device) == f"there is no CUDA device {device}: {there}"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3\n")
     hidden = "(CUDA_VISIBLE_DEVICES is '3\\n', which may hide others)"
-    assert line_of(device) == f"there is no CUDA device {device}: {there} {hidden}: give one of them as --device"
+    assert line_of(device) == f"there is no CUDA device {device}: {there} {hidden}"
 
 
 def test_the_last_of_several_devices_works_and_the_next_is_out_of_range(machine):
     machine(fake_cupy(devices=4))
     assert line_of(3) is None
-    assert line_of(4) == "there is no CUDA device 4: there are 4, numbers 0 to 3: give one of them as --device"
+    assert line_of(4) == "there is no CUDA device 4: there are 4, numbers 0 to 3"
 
 
 @pytest.mark.parametrize(

@@ -403,7 +403,7 @@ ELSEWHERE = {
     *("dataset", "datapath", "cache_dir", "format", "no_extra", "label", "test_fraction"),  # in test_options_data.py
     *("models_folder", "threads", "backend"),
     *("processes", "bn_local"),  # in test_options_processes.py
-    *("device", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
+    *("device", "devices", "tf32", "cuda_graph", "gpu_memory"),  # in test_options_cuda.py
     "rule_options",  # in test_options_outside.py
     "on_test",
 }

@@ -21,6 +21,30 @@ def test_of_device__auto_without_cuda_refuses_it(bdfa, spelling):
     assert f"--device: {REFUSED_FOR_AUTO}" in bdfa.refused("train", *spelling.split())
 
 
+@pytest.mark.parametrize("spelling", ["--devices 0,1", "-nGPU 2"])
+@pytest.mark.parametrize("backend", ["--backend numpy", "-type float"])
+def test_of_devices__several_cuda_devices_for_numpy_are_refused(bdfa, spelling, backend):
+    assert f"--devices {REFUSED_FOR_NUMPY}" in bdfa.refused("train", *spelling.split(), *backend.split())
+
+
+@WITHOUT_CUDA
+@pytest.mark.parametrize("spelling", ["--devices 0,1", "-nGPU 2", "--devices 0", "--devices 1,0"])
+def test_of_devices__auto_without_cuda_refuses_them(bdfa, spelling):
+    assert " cannot be used: " in bdfa.refused("train", *spelling.split())
+
+
+@pytest.mark.parametrize("value", ["", "0,", "a", "0;1", "0,-1", "1.5"])
+def test_of_devices__what_is_no_list_of_numbers_is_refused(bdfa, value):
+    assert "--devices must be numbers of CUDA devices with commas between them" in bdfa.refused(
+        "train", f"--devices={value}", "--backend", "cupy"
+    )
+
+
+def test_of_devices__one_device_beside_several_is_refused(bdfa):
+    said = bdfa.refused("train", "--devices", "0,1", "--device", 1)
+    assert "--devices names all devices: leave out --device 1" in said
+
+
 @pytest.mark.parametrize("backend", ["--backend numpy", "-type float"])
 def test_of_tf32__with_numpy_it_is_refused(bdfa, backend):
     assert f"--tf32 {REFUSED_FOR_NUMPY}" in bdfa.refused("train", "--tf32", *backend.split())

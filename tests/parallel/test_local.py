@@ -1,18 +1,16 @@
 """``--processes P``: the same without an MPI, from the command line, from Python and in a study."""
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from comparing import same
+from processes import IN_PROC, PATIENT, ends_soon, member_of
 
 from bdfa_np import train
 from bdfa_np.errors import ConfigError, RunError
@@ -21,7 +19,6 @@ from bdfa_np.parallel.local import Neighbours, mapped, started
 SMALL = {"dataset": "mnist-5k", "num_hidden": 20, "train_limit": 300, "test_limit": 100, "threads": 1}
 SMALL |= {"backend": "numpy", "lr": 1e-2, "optimization": "sgd", "progress": False}
 WORDS = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--threads", "1", "--backend", "numpy"]
-PATIENT = 120
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -71,11 +68,11 @@ def test_no_process_and_no_file_is_left_behind(tmp_path, monkeypatch):
 def test_sums_of_any_size_and_type_are_those_of_numpy(tmp_path):
     class Pair(Neighbours):
         def gather(self, value):
-            self._meet()
+            self.meet()
             return [value] * self.size
 
         def copy(self, value):
-            self._meet()
+            self.meet()
             return value
 
         def abandon(self, code):
@@ -120,35 +117,7 @@ def test_what_the_others_cannot_do_is_refused_by_the_first(tmp_path):
 
 
 def begun(run, *words, **more):
-    command = [sys.executable, "-m", "bdfa_np", "train", *WORDS, "--processes", "2", "--save", str(run), *words]
-    process = subprocess.Popen(
-        command, env={**os.environ, **more}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    until = time.monotonic() + PATIENT
-    while not (run / "metrics.csv").exists() and time.monotonic() < until and process.poll() is None:
-        time.sleep(0.02)
-    return process
-
-
-def member_of(first):
-    """Return the process number of the member that a first process, of this number, has started."""
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            words = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(words[1]) == first and b"following" in (entry / "cmdline").read_bytes():
-                return int(entry.name)
-    return None
-
-
-def alive(pid):
-    """Return whether there is such a process, and it is not a dead one that nobody has asked for yet."""
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+    return processes.begun(run, *WORDS, "--processes", "2", *words, **more)
 
 
 @IN_PROC
@@ -197,10 +166,7 @@ class TestDeaths:
         member = member_of(process.pid)
         process.kill()
         process.communicate()
-        until = time.monotonic() + PATIENT
-        while alive(member) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert not alive(member)
+        assert ends_soon(member)
 
 
 @IN_PROC

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparing import figures, same
+from processes import PATIENT, ranks_of, wait_for_epoch
 
 from bdfa_np.runs.folder import RunFolder
 
+pytest_plugins = ["mpi_fixtures"]
+
 SMALL = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100"]
 SMALL += ["--threads", "1", "--backend", "numpy"]
-PATIENT = 120
 EPOCHS = 60
 """So many that a process can be killed before they are done."""
 
@@ -33,30 +35,6 @@ def alone(*words):
         [sys.executable, "-m", "bdfa_np", *map(str, words)], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def processes_of(run):
-    """Return the process numbers of the ranks that train into a run folder, the first one first."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                rank = [word for word in (entry / "environ").read_bytes().split(b"\0") if b"COMM_WORLD_RANK=" in word]
-            except OSError:
-                continue
-            if str(run).encode() in words and rank and b"mpirun" not in words[0] and b"prterun" not in words[0]:
-                found.append((int(rank[0].split(b"=")[1]), int(entry.name)))
-    return [pid for _, pid in sorted(found)]
-
-
-def wait_for_epoch(run, process, epoch=1):
-    until = time.monotonic() + PATIENT
-    while time.monotonic() < until and process.poll() is None:
-        if (run / "metrics.csv").exists() and len(figures(run)) >= epoch:
-            return
-        time.sleep(0.02)
-    raise AssertionError(ended(process))
 
 
 def test_two_processes_come_to_what_one_does_and_twice_to_the_same_bits(mpirun, tmp_path):
@@ -188,7 +166,7 @@ class TestDeaths:
     def killed(self, mpirun, run, rng):
         process = self.begun(mpirun, run)
         time.sleep(rng.random())
-        ranks = processes_of(run)
+        ranks = ranks_of(run)
         if len(ranks) == 2:  # else it was done before
             os.kill(rng.choice(ranks), signal.SIGKILL)
         return ended(process)
@@ -221,7 +199,7 @@ class TestDeaths:
         run = tmp_path / "run"
         process = mpirun("-n", 3, "bdfa", "train", *SMALL, "--epochs", 1000, "--save", run, BDFA_PATIENCE="10")
         wait_for_epoch(run, process)
-        stopped = processes_of(run)[1]
+        stopped = ranks_of(run)[1]
         os.kill(stopped, signal.SIGSTOP)
         try:
             code, _, err = ended(process)

@@ -13,6 +13,7 @@ from bdfa_np.study.engine.cluster import Cluster
 from bdfa_np.study.engine.local import gpu_environments
 from bdfa_np.study.engine.parcel import packed, unpack
 from bdfa_np.study.events import Watcher
+from bdfa_np.study.plan import PlannedRun
 from bdfa_np.study.versions import differences, refusal, versions
 
 
@@ -87,6 +88,14 @@ def test_gpu_workers_compute_on_the_only_device_that_each_sees(monkeypatch):
     assert engine._machine({}) == {"backend": "cupy", "device": 0}
     with pytest.raises(UserError, match="leave out --backend"):
         engine._machine({"backend": "numpy"})
+
+
+@pytest.mark.parametrize("options", [{"processes": 2}, {"devices": "0,1"}])
+def test_gpu_workers_have_no_device_for_a_second_process(tmp_path, options):
+    run = PlannedRun("x", "shared", 0, {"epochs": 1, "seed": 0, **options}, "shared/seed-0")
+    with pytest.raises(UserError, match=r"gives each run one device, and shared asks for 2 processes"):
+        Cluster(gpu_workers=2).run([run], tmp_path, {}, Watcher())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):

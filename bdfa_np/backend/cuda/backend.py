@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bdfa_np.backend.base import Array, Backend, Batch, CountsPasses, Step
+from bdfa_np.backend.cuda.adding import begin_adding
 from bdfa_np.backend.cuda.cublas import Cublas
 from bdfa_np.backend.cuda.feed import Feed
 from bdfa_np.backend.cuda.graph import RecordedStep
 from bdfa_np.backend.cuda.importing import import_cupy
 from bdfa_np.backend.cuda.kernels import THREADS, Kernels
 from bdfa_np.backend.formula import Formula, in_order
+from bdfa_np.parallel.share import Team
 
 COLUMNS_BYTES = 256 * 2**20
 """How large the matrix of windows may grow before the batch is cut."""
@@ -373,6 +375,10 @@ class CupyBackend(Backend):
     def recorded(self, step: Step, network: CountsPasses) -> Step:
         """Return the step itself or, with ``cuda_graph``, what captures and replays it."""
         return RecordedStep(self, step, network) if self.cuda_graph else step
+
+    def join(self, team: Team) -> str:
+        """Give a team what adds up on its devices."""
+        return begin_adding(self, team)
 
     def synchronize(self) -> None:
         """Wait until the device has done everything that was asked for."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from bdfa_np.backend.base import Array, CountsPasses, Step
 from bdfa_np.errors import BackendError
+from bdfa_np.parallel.share import Share
 
 
 class CapturesSteps(Protocol):
@@ -21,12 +22,15 @@ class CapturesSteps(Protocol):
         How many arrays were handed out that last longer than a step.
     later : array (1,)
         Added to the number of a training pass.
+    share : Share
+        What part of a batch is computed here.
     """
 
     xp: Any
     stream: Any
     allocations: int
     later: Array
+    share: Share
 
     def new_pool(self) -> Any:
         """Return a memory pool."""
@@ -86,7 +90,7 @@ def captured(stream: Any, work: Callable[[], None]) -> Any:
 
 
 class RecordedStep:
-    """A step that is recorded when it meets a shape of batches for the second time.
+    """A step that is recorded when it meets a shape of batches, and a share of them, for the second time.
 
     The first time, it runs as it is: kernels are compiled and buffers allocated, which cannot be recorded. A graph
     knows its buffers by their addresses, so whenever the backend has handed out new ones since, all begins anew.
@@ -113,7 +117,7 @@ class RecordedStep:
 
     def __call__(self, x: Array, labels: Array) -> None:
         """Train on one batch, on the device."""
-        shape, allocations = tuple(x.shape), self._backend.allocations
+        shape, allocations = (tuple(x.shape), self._backend.share), self._backend.allocations
         recording = self._recordings.get(shape)
         if recording is None or recording.allocations != allocations:
             self._recordings.pop(shape, None)

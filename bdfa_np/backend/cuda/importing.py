@@ -64,6 +64,35 @@ def import_cublas() -> Any:
     return cublas
 
 
+def import_nccl() -> Any:
+    """Import CuPy's binding of NCCL, which loads the library.
+
+    Returns
+    -------
+    module
+        ``cupy.cuda.nccl``.
+
+    Raises
+    ------
+    BackendError
+        If there is no such library.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is said below
+        nccl = importlib.import_module("cupy.cuda.nccl")  # which looks into NVIDIA's wheels, too
+    if not nccl.available:
+        packages = [f"pip install nvidia-nccl-cu{name[-3:-1]}" for name in cupy_packages() if name.endswith("x")]
+        mend = packages[0] if packages else "install NVIDIA's NCCL 2"
+        raise BackendError(f"devices add up by NVIDIA's NCCL, which cannot be loaded: {mend}")
+    return nccl
+
+
+def nccl_version(nccl: Any) -> str:
+    """Return NCCL's version as people write it: NCCL counts 2.25.1 as 22501."""
+    version = nccl.get_version()
+    return f"{version // 10000}.{version // 100 % 100}.{version % 100}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the line of an error's text that says most: the first with the word error, else the first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from bdfa_np.backend.cuda.driver import (
@@ -12,7 +13,14 @@ from bdfa_np.backend.cuda.driver import (
     install_cupy,
     version_text,
 )
-from bdfa_np.backend.cuda.importing import cupy_packages, first_line, import_cublas, import_cupy
+from bdfa_np.backend.cuda.importing import (
+    cupy_packages,
+    first_line,
+    import_cublas,
+    import_cupy,
+    import_nccl,
+    nccl_version,
+)
 from bdfa_np.errors import BackendError
 from bdfa_np.system.extras import install_command
 
@@ -41,6 +49,19 @@ def cupy_status(device: int = 0) -> str | None:
     if sys.platform == "darwin":
         return "NVIDIA has no driver for macOS: CUDA needs Linux or Windows"
     return "; ".join(_missing(device)) or None
+
+
+def missing_of(devices: Iterable[int]) -> str | None:
+    """Say in one line why one of several devices cannot be used; None where all can."""
+    return next((missing for missing in map(cupy_status, devices) if missing), None)
+
+
+def nccl_status() -> str:
+    """Return the version of NCCL, by which several devices add up, or what is missing for it."""
+    try:
+        return nccl_version(import_nccl())
+    except BackendError as error:
+        return str(error)
 
 
 def auto_note() -> str | None:
@@ -143,7 +164,7 @@ def _device_problem(cupy: Any, device: int) -> str | None:
     if not 0 <= device < count:
         there = "there is one CUDA device, number 0" if count == 1 else f"there are {count}, numbers 0 to {count - 1}"
         hidden = "" if shown is None else f" (CUDA_VISIBLE_DEVICES is {shown!r}, which may hide others)"
-        return f"there is no CUDA device {device}: {there}{hidden}: give one of them as --device"
+        return f"there is no CUDA device {device}: {there}{hidden}"
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bdfa_np.options.machine import usable_cores
+from bdfa_np.options.machine import processes_of, usable_cores
 from bdfa_np.study.events import Outcome, Watcher
 from bdfa_np.study.plan import PlannedRun
 
@@ -13,7 +13,7 @@ def cores_of(options: Mapping[str, Any]) -> int:
     """Return how many cores a run keeps busy: one for each thread of each of its processes."""
     threads = options.get("threads", 1)
     each = threads if isinstance(threads, int) else usable_cores()
-    return each * int(options.get("processes", 1))
+    return each * processes_of(options)
 
 
 class Engine(Protocol):

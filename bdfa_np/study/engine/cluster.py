@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bdfa_np.errors import RunError, UserError
-from bdfa_np.options.machine import AUTO, usable_cores
+from bdfa_np.options.machine import AUTO, processes_of, usable_cores
 from bdfa_np.study.engine.base import cores_of
 from bdfa_np.study.engine.local import LocalCluster, gpu_environments, thread_environment
 from bdfa_np.study.events import Outcome, Watcher
@@ -74,7 +74,8 @@ class Cluster:
         Raises
         ------
         UserError
-            If there is no cluster that can be used, or its scheduler is lost; the same call goes on then.
+            If there is no cluster that can be used, or its scheduler is lost; the same call goes on then. If workers
+            have one device each, and a run is one of several processes.
         """
         from bdfa_np.study.engine.connection import connected
         from bdfa_np.study.engine.handing import Handing
@@ -85,6 +86,12 @@ class Cluster:
         for outcome in outcomes.values():
             watcher.ends(outcome)
         left = [with_threads(run) for run in runs if run.folder not in outcomes]
+        for run in left:
+            if self.gpu_workers is not None and processes_of(run.options) > 1:
+                raise UserError(
+                    f"--gpu-workers gives each run one device, and {run.cell} asks for {processes_of(run.options)} "
+                    "processes: leave out --gpu-workers, or in the study processes and devices"
+                )
         if left:
             with self._cluster(left, machine) as (address, local), connected(address) as client:
                 every = self.collect_every if self.collect else 0

@@ -9,6 +9,7 @@ import pytest
 
 CACHED: tuple[tuple[str, str], ...] = (("bdfa_np.backend.cuda.kernels", "named_source"),)
 """Modules, and functions in them, that remember what they returned and must forget it."""
+BINDING = "cupy_backends.cuda.libs.cublas"
 
 
 class StandIn:
@@ -36,6 +37,16 @@ class StandIn:
         self.machine = stand_in_device.machine
         self.no_host_copies = stand_in_device.no_host_copies
 
+    @property
+    def modules(self) -> dict[str, ModuleType]:
+        """What an import finds."""
+        import fake_nccl
+
+        cuda = self.cupy.cuda
+        found = {"cupy": self.cupy, "cupy.cuda": cuda, "cupy.cuda.runtime": cuda.runtime, "cupy.cuda.nccl": fake_nccl}
+        # A status asks whether CuPy's binding of cuBLAS can be loaded, which needs the library itself.
+        return {**found, BINDING: ModuleType(BINDING)}
+
 
 def _forget() -> None:
     for module, function in CACHED:
@@ -55,15 +66,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
     if host_kernels.compiler() is None:
         pytest.skip("no C++ compiler: kernels cannot be compiled for the host")
     standing = StandIn()
-    cuda = standing.cupy.cuda
-    modules: dict[str, ModuleType] = {"cupy": standing.cupy, "cupy.cuda": cuda, "cupy.cuda.runtime": cuda.runtime}
-    # A status asks whether CuPy's binding of cuBLAS can be loaded, which needs the library itself.
-    binding = ModuleType("cupy_backends.cuda.libs.cublas")
-    modules[binding.__name__] = binding
+    modules = standing.modules
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     package = importlib.import_module("cupy_backends.cuda.libs")
-    monkeypatch.setitem(package.__dict__, "cublas", binding)
+    monkeypatch.setitem(package.__dict__, "cublas", modules[BINDING])
     monkeypatch.setattr("bdfa_np.backend.cuda.cublas.load_library", lambda: standing.cublas)
     _forget()
     yield standing

@@ -6,6 +6,8 @@ no error, but rubbish. Denormals of float32 are 0 in a kernel, as CuPy has it, w
 
 import ctypes
 import functools
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -28,6 +30,8 @@ FLAGS = (
     "-U_FORTIFY_SOURCE",
 )
 MOST_THREADS = 1024
+KEPT_IN = "STAND_IN_LIBRARIES"
+"""The environment variable that names a folder where processes keep what they compile for one another."""
 OUTCOMES = {
     1: "some threads of a block ended, while others wait for them at a barrier",
     2: "threads of a block wait at different barriers",
@@ -134,13 +138,19 @@ def compiled(source: str) -> ctypes.CDLL:
     text = (
         f'{flushes}\n#include "{HEADER}"\n#line 1 "kernels"\n{body}\n#line 1 "entry points"\n{entry_points(source)}\n'
     )
-    with tempfile.TemporaryDirectory() as folder:  # a library that is loaded needs its file no more
+    kept = os.environ.get(KEPT_IN)
+    name = hashlib.sha256("".join([text, *FLAGS]).encode()).hexdigest()
+    if kept and Path(kept, name).exists():
+        return ctypes.CDLL(str(Path(kept, name)))
+    with tempfile.TemporaryDirectory(dir=kept) as folder:  # a library that is loaded needs its file no more
         path, library = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         path.write_text(text, "utf-8")
         command = [program, *FLAGS, str(path), "-o", str(library), "-lm"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise CompilationError(result.stderr)
+        if kept:
+            library = library.replace(Path(kept, name))
         return ctypes.CDLL(str(library))
 
 

@@ -173,22 +173,25 @@ class Device:
     """A device; there are as many as ``machine.devices`` says."""
 
     def __init__(self, device: int | None = None) -> None:
-        self.id = 0 if device is None else device
+        self.id = _current_device() if device is None else device
+        self._outer: list[int] = []
 
     def _check(self) -> None:
         if not 0 <= self.id < device.machine.devices:
             raise device.cuda_error(device.INVALID_DEVICE)
 
     def __enter__(self) -> "Device":
-        self._check()
+        self._outer.append(_current_device())
+        self.use()
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        device.machine.device = self._outer.pop()
 
     def use(self) -> None:
         """Make it the current one."""
         self._check()
+        device.machine.device = self.id
 
     def synchronize(self) -> None:
         """Do the work of all streams."""
@@ -208,6 +211,16 @@ class Device:
         return TOTAL_MEMORY - device.default_pool.used_bytes(), TOTAL_MEMORY
 
 
+def _current_device() -> int:
+    return device.machine.device
+
+
+def pci_bus_id(number: int) -> str:
+    """Return where a device is plugged in, as CUDA writes it."""
+    Device(number)._check()
+    return f"0000:{number:02X}:00.0"
+
+
 def get_device_properties(number: int) -> dict[str, Any]:
     """Return what the engine asks of a device."""
     Device(number)._check()
@@ -225,7 +238,8 @@ def make_cupy() -> StandInModule:
     device.reset()
     runtime = {
         "getDeviceCount": lambda: device.machine.devices,
-        "getDevice": lambda: 0,
+        "getDevice": _current_device,
+        "deviceGetPCIBusId": pci_bus_id,
         "driverGetVersion": lambda: CUDA_VERSION,
         "runtimeGetVersion": lambda: CUDA_VERSION,
         "getDeviceProperties": get_device_properties,

@@ -185,6 +185,8 @@ class Machine:
 
     Attributes
     ----------
+    devices, device : int
+        How many there are, and which is the current one.
     late : {None, "copies", "computing", "everything"}
         Which streams do nothing before somebody waits for them: none, all but the current one, the current one, or all.
     host_copies, uploads : list of str
@@ -195,7 +197,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.late: str | None = None
-        self.devices = 1
+        self.devices, self.device = 1, 0
         self.stream = Stream.__new__(Stream)
         self.stream._begin(0)
         self.null = self.stream

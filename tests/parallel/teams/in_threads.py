@@ -20,7 +20,7 @@ class Meeting:
 class Member(Team):
     def __init__(self, meeting, rank):
         self.meeting, self.rank, self.size = meeting, rank, meeting.size
-        self.here = self.size
+        self.place, self.here = rank, self.size
 
     def gather(self, value):
         self.meeting.slots[self.rank] = copy.deepcopy(value)
@@ -35,6 +35,9 @@ class Member(Team):
             self.meeting.sums += 1
         parts = self.gather(array.copy())
         array[...] = sum(parts[1:], parts[0])
+
+    def meet(self):
+        self.meeting.barrier.wait()
 
     def copy(self, value):
         return self.gather(value)[0]

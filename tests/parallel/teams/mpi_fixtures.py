@@ -1,4 +1,4 @@
-"""Real processes under ``mpirun``, where there is one."""
+"""A fixture for real processes under ``mpirun``, where there is one."""
 
 import os
 import shutil
