@@ -183,7 +183,7 @@ class First(Neighbours):
         ]
         self._patience = patience()
         self._since: float | None = None
-        self._listens_to = 0
+        self._talks_to = 0
         self._hung: set[int] = set()
         self._closed = threading.Event()
         for rank in range(1, size):
@@ -203,12 +203,7 @@ class First(Neighbours):
 
     def gather(self, value: Any) -> list[Any]:
         """Hear all, and tell all what was heard."""
-        found = [value]
-        with self._waiting():
-            for rank in range(1, self.size):
-                self._listens_to = rank
-                found.append(self._hear(rank))
-            self._listens_to = 0
+        found = [value, *(self._hear(rank) for rank in range(1, self.size))]
         self.copy(found)
         return found
 
@@ -244,8 +239,9 @@ class First(Neighbours):
         pipe = self._processes[rank - 1].stdin
         assert pipe is not None
         try:
-            pickle.dump(value, pipe)
-            pipe.flush()
+            with self._waiting(rank):
+                pickle.dump(value, pipe)
+                pipe.flush()
         except OSError:
             raise self._lost(rank) from None
 
@@ -253,17 +249,19 @@ class First(Neighbours):
         pipe = self._processes[rank - 1].stdout
         assert pipe is not None
         try:
-            return pickle.load(pipe)  # noqa: S301 - of a process that this one has started
+            with self._waiting(rank):
+                return pickle.load(pipe)  # noqa: S301 - of a process that this one has started
         except (EOFError, pickle.UnpicklingError):
             raise self._lost(rank) from None
 
     @contextlib.contextmanager
-    def _waiting(self) -> Iterator[None]:
-        before, self._since = self._since, self._since or monotonic()
+    def _waiting(self, rank: int = 0) -> Iterator[None]:
+        """Return a context in which this process waits for one of the others, or unless it is named for all."""
+        before, self._since, self._talks_to = self._since, self._since or monotonic(), rank
         try:
             yield
         finally:
-            self._since = before
+            self._since, self._talks_to = before, 0
 
     def _watch(self) -> None:
         """End who keeps the others waiting for too long: who waits for it then hears that it is gone."""
@@ -274,7 +272,7 @@ class First(Neighbours):
             since = self._since
             if since is None or monotonic() - since < self._patience:
                 continue
-            late = [self._listens_to] if self._listens_to else self._behind()
+            late = [self._talks_to] if self._talks_to else self._behind()
             for rank in late:
                 self._hung.add(rank)
                 self._processes[rank - 1].kill()

@@ -22,7 +22,7 @@ TRAINING = "maxInNorm maxOutNorm eps accGradient batchSize constBatchSize epoch 
 MACHINE = "threads type devid nGPU visualize"
 TORCH = " ".join([DATA, NET, LEARNING, TRAINING, MACHINE]).split()
 """What ``th Main.lua`` takes, typed from its README and, of two that are not in it, from its code."""
-OTHER_NAME = {"-type": "--backend", "-devid": "--device", "-nGPU": "–"}
+OTHER_NAME = {"-type": "--backend", "-devid": "--device", "-nGPU": "--devices"}
 """Those that stand for an option of another kind, or for none."""
 
 

@@ -170,6 +170,19 @@ class TestDeaths:
 
 
 @IN_PROC
+@pytest.mark.parametrize(
+    "speak", [lambda team: team.copy(bytes(10**6)), lambda team: team.gather(None)], ids=["to", "of"]
+)
+def test_a_process_that_does_not_hear_or_does_not_answer_is_named(monkeypatch, speak):
+    monkeypatch.setenv("BDFA_PATIENCE", "1")
+    with started(2) as team:
+        (member,) = team._processes
+        os.kill(member.pid, signal.SIGSTOP)
+        with pytest.raises(RunError, match=rf"rank 1 of 2 \(process {member.pid}\) has not answered for 1 s"):
+            speak(team)
+
+
+@IN_PROC
 def test_a_lost_process_raises_in_python_and_the_session_goes_on(tmp_path):
     killed = []
 
