@@ -178,7 +178,7 @@ class NumberOrWord(click.ParamType[Any]):
 
 
 class DeviceNumber(click.ParamType[int]):
-    """A device's number; who names a kind of device is told which option that is."""
+    """A device's number; who names a kind of device, or several, is told which option that is."""
 
     name = "integer"
 
@@ -190,4 +190,6 @@ class DeviceNumber(click.ParamType[int]):
             kinds = {"cuda": "cupy", "gpu": "cupy", "cpu": "numpy"}
             backend = kinds.get(str(value).lower().partition(":")[0])
             advice = f"; where to compute is --backend {backend}" if backend else ""
+            if "," in str(value) and ctx is not None and any(one.name == "devices" for one in ctx.command.params):
+                advice = f"; several are --devices {value}"
             self.fail(f"{value!r} is not a valid integer{advice}", param, ctx)

@@ -15,6 +15,8 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--keep-best": ("best", "savebest", "checkpointbest", "restorebest"),
     "--validate": ("validation", "val", "valsplit", "validationsplit", "validationfraction", "valfraction"),
     "--backend cupy": ("gpu", "cuda", "usegpu", "usecuda"),
+    "--devices": ("gpus", "ngpus", "numgpus", "gpuids", "deviceids", "numdevices", "dataparallel", "distributed"),
+    "--processes": ("nproc", "numprocesses", "ranks", "worldsize", "dataparallel", "distributed"),
     "--backend numpy": ("cpu", "usecpu", "nocuda", "nogpu"),
     "--batch-size": ("batch", "bs", "minibatch", "trainbatchsize"),
     "--epochs": ("maxepochs", "numepochs", "nepochs", "iterations", "iters", "maxiter"),

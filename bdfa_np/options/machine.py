@@ -74,7 +74,7 @@ CUDA = (
     Option(
         "devices",
         None,
-        "CUDA: the devices of processes that share every batch, such as 0,1: so many start unless --processes says.",
+        "CUDA: train one net on several devices, such as 0,1: a process on each shares every batch.",
         kind=str,
         also=(int,),
         check=_not_devices,

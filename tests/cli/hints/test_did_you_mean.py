@@ -109,6 +109,19 @@ def test_a_kind_of_device_is_answered_with_the_option_for_it(bdfa, device, backe
     assert line.endswith(f"'{device}' is not a valid integer; where to compute is --backend {backend}")
 
 
+def test_several_devices_are_answered_with_the_option_for_them_where_there_is_one(bdfa):
+    assert bdfa.refused("train", "--device", "0,1").endswith("'0,1' is not a valid integer; several are --devices 0,1")
+    assert bdfa.refused("evaluate", "run", "--device", "0,1").endswith("'0,1' is not a valid integer")
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("--gpus", ["--devices"]), ("--nproc", ["--processes"]), ("--distributed", ["--devices", "--processes"])],
+)
+def test_several_devices_or_processes_are_known_by_what_they_are_called_elsewhere(bdfa, typed, wanted):
+    assert offered(bdfa.refused("train", typed, 2)) == wanted
+
+
 @pytest.mark.parametrize("typed", ["init", "create"])
 def test_a_new_study_is_known_by_what_that_is_called_elsewhere(bdfa, typed):
     assert offered(bdfa.refused("study", typed, "sweep.toml")) == ["new"]
