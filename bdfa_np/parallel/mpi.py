@@ -89,9 +89,12 @@ class MPITeam(Team):
 
     def copy(self, value: Any) -> Any:
         """Broadcast by pickle."""
-        self._hears = monotonic()
+        if self.rank == 0:
+            self._since = monotonic()
+        else:
+            self._hears = monotonic()
         found = self._world.bcast(value, root=0)
-        self._hears = None
+        self._since = self._hears = None
         return found
 
     def abandon(self, code: int) -> NoReturn:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,19 @@ pytest_plugins = ["mpi_fixtures"]
 
 SMALL = ["--dataset", "mnist-5k", "--num-hidden", "20", "--train-limit", "300", "--test-limit", "100"]
 SMALL += ["--threads", "1", "--backend", "numpy"]
+SAYING = """
+import os, signal, time
+from bdfa_np.parallel.joining import joined
+
+team = joined()
+team.meet()
+if team.rank == 1:
+    print(os.getpid(), flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+if team.rank == 0:
+    time.sleep(1)
+team.copy(bytes(10**8) if team.rank == 0 else None)
+"""
 EPOCHS = 60
 """So many that a process can be killed before they are done."""
 
@@ -210,3 +224,11 @@ class TestDeaths:
         (line,) = [line for line in err.splitlines() if line.startswith("bdfa: error")]
         assert "rank 1 of 3 (" in line
         assert f"process {stopped}) has not answered for 10 s: the job is ended; go on with --resume" in line
+
+    def test_a_process_that_does_not_hear_what_the_first_one_says_is_named(self, mpirun, tmp_path):
+        (tmp_path / "saying.py").write_text(SAYING)
+        process = mpirun("-n", 3, sys.executable, tmp_path / "saying.py", BDFA_PATIENCE="4")
+        code, out, err = ended(process)
+        stopped = int(out.split()[0])
+        assert code != 0
+        assert f"bdfa: error: rank 1 of 3 ({socket.gethostname()}, process {stopped}) has not answered for 4 s" in err
