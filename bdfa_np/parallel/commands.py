@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any
+from zlib import crc32
 
 from bdfa_np.errors import TrainingError
-from bdfa_np.parallel.share import Team
+from bdfa_np.parallel.share import Array, Team
 
 
 class Stage(Enum):
@@ -32,6 +33,17 @@ END, STATE, BEGIN, EPOCH = "end", "state", "begin", "epoch"
 def tell(team: Team, command: str, value: Any = None) -> None:
     """Give the others of a team a command."""
     team.copy((command, value))
+
+
+def check_alike(team: Team, weights: Array, epoch: int) -> None:
+    """Raise `TrainingError` where another process has come to other weights: their sums would mean nothing."""
+    checksums = team.gather(crc32(weights.tobytes()))
+    for rank, found in enumerate(checksums):
+        if found != checksums[0]:
+            raise TrainingError(
+                f"rank {rank} of {team.size} has come to other weights than rank 0 in epoch {epoch}: "
+                "processors of different kinds round differently: train on machines of one kind"
+            )
 
 
 @contextmanager

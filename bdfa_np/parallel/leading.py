@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -98,20 +98,28 @@ def agree(team: Team, checksums: Mapping[str, str]) -> None:
     RunError
         If one of them cannot train along, or has other data, versions or options.
     """
-    own = facts(checksums)
-    reports = team.gather(Report("", own))
+    reports = team.gather(Report("", facts(checksums)))
     team.stage = Stage.GONE  # of those who are not ready all leave, unless nobody is
-    for rank, report in enumerate(reports):
-        if report.problem:
-            raise RunError(f"rank {rank} of {team.size} cannot train along: {report.problem}")
-        for name, value in own.items():
-            if report.facts[name] != value:
-                found = f": {_said(report.facts[name])}, where rank 0 has {_said(value)}" if name != "data" else ""
-                raise RunError(
-                    f"rank {rank} of {team.size} has another {name}{found}: start all processes alike, "
+    problem = _problem(reports)
+    if problem:
+        raise RunError(problem)
+    team.stage = Stage.WAITING
+
+
+def _problem(reports: Sequence[Report]) -> str | None:
+    """Say what keeps a team from training together, given what each process has told; None if nothing does."""
+    expected = reports[0].facts
+    for rank, told in enumerate(reports):
+        if told.problem:
+            return f"rank {rank} of {len(reports)} cannot train along: {told.problem}"
+        for name, value in expected.items():
+            if told.facts[name] != value:
+                found = f": {_said(told.facts[name])}, where rank 0 has {_said(value)}" if name != "data" else ""
+                return (
+                    f"rank {rank} of {len(reports)} has another {name}{found}: start all processes alike, "
                     "with the same files"
                 )
-    team.stage = Stage.WAITING
+    return None
 
 
 def _said(value: object) -> str:
@@ -120,9 +128,7 @@ def _said(value: object) -> str:
 
 def report(team: Team, problem: UserError | None, checksums: Mapping[str, str]) -> bool:
     """Tell how this process has made ready; return whether all have, and alike."""
-    own = facts(checksums)
-    reports = team.gather(Report("" if problem is None else str(problem), own))
-    return all(not one.problem and one.facts == own for one in reports)
+    return _problem(team.gather(Report("" if problem is None else str(problem), facts(checksums)))) is None
 
 
 def send_state(team: Team | None, state: Mapping[str, Any], progress: Any) -> None:
