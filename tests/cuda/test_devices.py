@@ -183,11 +183,13 @@ class TestDeaths:
         )
 
     def test_when_the_first_is_killed_the_others_end_too(self, environment, tmp_path, how):
-        process = begun(tmp_path / "run", *WORDS, "--epochs", "100000", "--devices", *how, **environment())
+        variables = environment(BDFA_PATIENCE="1000")
+        process = begun(tmp_path / "run", *WORDS, "--epochs", "100000", "--devices", *how, **variables)
         member = member_of(process.pid)
         process.kill()
-        process.communicate()
+        process.wait(PATIENT)
         assert ends_soon(member)
+        process.stderr.close()
 
 
 @IN_PROC

@@ -165,8 +165,9 @@ class TestDeaths:
         process = begun(tmp_path / "run", "--epochs", "100000")
         member = member_of(process.pid)
         process.kill()
-        process.communicate()
+        process.wait(PATIENT)
         assert ends_soon(member)
+        process.stderr.close()
 
 
 @IN_PROC

@@ -7,12 +7,15 @@ import pytest
 from in_threads import together
 
 from bdfa_np import DFA, Config, Linear, Sequential, build_model
+from bdfa_np.backend.cuda.status import cupy_status
 from bdfa_np.errors import ConfigError, RunError, TrainingError
 from bdfa_np.parallel import leading
+from bdfa_np.parallel.commands import Stage
 from bdfa_np.parallel.leading import check_batches
 from bdfa_np.parallel.share import WHOLE, Share
 from bdfa_np.rules import RULES
 from bdfa_np.rules.adding import check_adds_up
+from bdfa_np.runs.teaming import sent
 
 
 @pytest.mark.parametrize(("samples", "size"), [(64, 2), (64, 3), (7, 4), (4, 4), (100, 7)])
@@ -142,3 +145,14 @@ def test_a_process_that_cannot_make_ready_says_why_through_the_first_one():
         return False
 
     assert together(3, ready) == [False, False, False]
+
+
+def test_the_others_are_told_where_to_compute_whatever_auto_would_come_to_there():
+    def task(team):
+        if team.rank:
+            return team.copy(None).config.backend
+        sent(team, Config(backend="auto", threads=1).resolve())
+        return team.stage
+
+    stage, backend = together(2, task)
+    assert (stage, backend) == (Stage.REPORTING, "numpy" if cupy_status() else "cupy")

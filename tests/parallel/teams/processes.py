@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,8 +68,11 @@ def alive(pid):
 
 
 def ends_soon(pid):
-    """Return whether a process ends in time."""
-    until = time.monotonic() + PATIENT
+    """Return whether a process ends in time; kill one that does not."""
+    until = time.monotonic() + PATIENT / 4
     while alive(pid) and time.monotonic() < until:
         time.sleep(0.05)
-    return not alive(pid)
+    ended = not alive(pid)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    return ended
