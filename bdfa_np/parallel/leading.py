@@ -82,6 +82,7 @@ def leading(team: Team | None) -> Iterator[None]:
             elif team.stage is Stage.WAITING:
                 tell(team, END)
                 team.stage = Stage.GONE
+                team.end_sums()
 
 
 def send(team: Team, errand: Errand) -> None:

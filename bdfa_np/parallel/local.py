@@ -11,6 +11,7 @@ import tempfile
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, BinaryIO
@@ -35,8 +36,8 @@ LEAVE = 5.0
 class Neighbours(Team):
     """Processes of one machine, which meet by counters and add up in files that all of them map.
 
-    In a sum each writes what it has into a place of its own, adds up one part of what all have, by rank, and takes the
-    other parts from the others: so all have the same bits.
+    In a sum each process adds up one part of what all have, the others by rank, and takes the other parts from those:
+    so all have the same bits.
 
     Parameters
     ----------
@@ -62,16 +63,18 @@ class Neighbours(Team):
         flat.shape = (-1,)  # which would fail where it had to be copied
         places = self._places(flat.nbytes, flat.dtype)
         edges = [len(flat) * rank // self.size for rank in range(self.size + 1)]
-        own = slice(edges[self.rank], edges[self.rank + 1])
-        places[self.rank][: len(flat)] = flat
+        parts = [slice(start, stop) for start, stop in pairwise(edges)]
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        own, mine = parts[self.rank], places[self.rank]
+        for rank in others:
+            mine[parts[rank]] = flat[parts[rank]]
         self.meet()
-        part = places[0][own].copy()
-        for place in places[1:]:
-            part += place[own]
-        places[self.rank][own] = part  # nobody else reads what stood there
+        for rank in others:
+            flat[own] += places[rank][own]
+        mine[own] = flat[own]
         self.meet()
-        for rank, place in enumerate(places):
-            flat[edges[rank] : edges[rank + 1]] = place[edges[rank] : edges[rank + 1]]
+        for rank in others:
+            flat[parts[rank]] = places[rank][parts[rank]]
 
     def _places(self, nbytes: int, dtype: Any) -> list[Array]:
         """Return where each process writes; two sets take turns, since some read on in one while others begin anew."""
@@ -222,7 +225,7 @@ class First(Neighbours):
 
     def close(self) -> None:
         """Let the others end, and end those that do not."""
-        self._since = self.adder = None
+        self._since = None
         self._closed.set()
         for process in self._processes:
             with contextlib.suppress(OSError):

@@ -25,6 +25,9 @@ class Adder(Protocol):
     def stop(self) -> None:
         """Let go whoever waits on a device for what is not to come: sums mean nothing from here."""
 
+    def close(self) -> None:
+        """Free what is held for sums, once there are no more; all processes do so at once."""
+
 
 class Team(ABC):
     """The processes that train one net together; each holds all of it, and calls the same methods in the same order.
@@ -77,6 +80,12 @@ class Team(ABC):
     def rest(self) -> None:
         """Say that the last batch is done, and its device waited for."""
         self._step_since = None
+
+    def end_sums(self) -> None:
+        """Free what is held for the sums of devices; all processes call it at once, when there are no more."""
+        adder, self.adder = self.adder, None
+        if adder is not None:
+            adder.close()
 
     def give_up_after(self, seconds: float) -> None:
         """Let go of who has been at one batch for so long, and may wait on its device for somebody who hangs.

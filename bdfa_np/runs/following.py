@@ -58,6 +58,7 @@ def _obey(team: Team, model: Model, trainer: Trainer) -> None:
     while True:
         command, value = team.copy(None)
         if command == END:
+            team.end_sums()
             return
         if command == STATE:
             state, trainer.progress = value

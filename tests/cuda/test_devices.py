@@ -63,9 +63,11 @@ def trained(environment, tmp_path):
 
     def train(*runs, **more):
         several = [{**SMALL, "save": tempfile.mkdtemp(dir=tmp_path), **run} for run in runs]
-        subprocess.run(
-            [sys.executable, "-c", TRAIN], input=json.dumps(several), text=True, env=environment(**more), check=True
+        command = [sys.executable, "-c", TRAIN]
+        done = subprocess.run(
+            command, input=json.dumps(several), stderr=subprocess.PIPE, text=True, env=environment(**more), check=False
         )
+        assert (done.returncode, done.stderr) == (0, "")
         return [read_checkpoint(Path(run["save"]) / "checkpoint.h5") for run in several]
 
     return train

@@ -65,8 +65,9 @@ def test_no_process_and_no_file_is_left_behind(tmp_path, monkeypatch):
             os.kill(pid, 0)
 
 
-def test_sums_of_any_size_and_type_are_those_of_numpy(tmp_path):
-    class Pair(Neighbours):
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_sums_of_any_size_and_type_are_those_of_numpy_and_the_same_in_all(tmp_path, size):
+    class Threads(Neighbours):
         def gather(self, value):
             self.meet()
             return [value] * self.size
@@ -82,25 +83,25 @@ def test_sums_of_any_size_and_type_are_those_of_numpy(tmp_path):
             pass
 
     rng = np.random.default_rng(0)
-    cases = [
-        rng.normal(size=(2, *shape)).astype(kind) for kind in ("f4", "f8") for shape in ((1,), (7,), (3, 5), (1000,))
-    ]
-    counted = [(2**40 + rng.integers(0, 9, size=(2, 4))).astype("i8")]
+    shapes = (1,), (7,), (3, 5), (1000,)
+    cases = [rng.normal(size=(size, *shape)).astype(kind) for kind in ("f4", "f8") for shape in shapes]
+    cases.append((2**40 + rng.integers(0, 9, size=(size, 4))).astype("i8"))
 
-    def add(rank):
-        team = Pair(rank, 2, tmp_path)
-        found = []
-        for case in [*cases, *counted]:
-            array = case[rank].copy()
+    def add(team):
+        found = [case[team.rank].copy() for case in cases]
+        for array in found:
             team.sum(array)
-            found.append(array)
         return found
 
-    with ThreadPoolExecutor(2) as pool:
-        both = [done.result() for done in [pool.submit(add, rank) for rank in (0, 1)]]
-    for case, first, second in zip([*cases, *counted], *both, strict=True):
-        assert (first == case[0] + case[1]).all()
-        assert (second == first).all()
+    teams = [Threads(rank, size, tmp_path) for rank in range(size)]
+    with ThreadPoolExecutor(size) as pool:
+        everybody = list(pool.map(add, teams))
+    for number, case in enumerate(cases):
+        expected = case.sum(axis=0)
+        np.testing.assert_allclose(
+            everybody[0][number], expected, rtol=0, atol=4 * size * np.spacing(np.abs(case).max())
+        )
+        assert all((found[number] == everybody[0][number]).all() for found in everybody)
 
 
 def test_memory_is_shared_by_all_who_map_a_file(tmp_path):

@@ -1,6 +1,7 @@
 """Sums over the CUDA devices of a team: by NCCL where each process has one of its own, else through the host."""
 
 import platform
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,9 @@ from bdfa_np.backend.base import Array
 from bdfa_np.backend.cuda.importing import first_line, import_nccl, nccl_version
 from bdfa_np.errors import BackendError
 from bdfa_np.parallel.share import Team
+
+SECONDS = 5.0
+"""How long the end of a run waits for NCCL to free what it holds, which waits for the other processes."""
 
 
 class OnDevice(Protocol):
@@ -73,9 +77,18 @@ class ByNccl:
                 raise BackendError(f"NCCL cannot add up ({first_line(error)}): go on with --resume") from error
 
     def stop(self) -> None:
-        """Abort what NCCL has under way."""
-        self._stopped = True
-        self._communicator.abort()
+        """Abort what NCCL has under way, in a thread of its own: to return, it waits for the others to abort too."""
+        if not self._stopped:
+            self._stopped = True
+            Thread(target=self._communicator.abort, daemon=True).start()
+
+    def close(self) -> None:
+        """Free what NCCL holds."""
+        if not self._stopped:
+            self._stopped = True
+            freeing = Thread(target=self._communicator.destroy, daemon=True)
+            freeing.start()
+            freeing.join(SECONDS)
 
 
 class ThroughHost:
@@ -101,6 +114,9 @@ class ThroughHost:
 
     def stop(self) -> None:
         """Nothing: nobody waits on a device."""
+
+    def close(self) -> None:
+        """Nothing: nothing is held."""
 
 
 def begin_adding(backend: OnDevice, team: Team) -> str:

@@ -4,7 +4,9 @@ Names and arguments are those of CuPy's ``cupy.cuda.nccl``, which cannot be impo
 refused, and that a sum waits for ever for a process that is dead, is of NCCL's documentation.
 """
 
+import atexit
 import ctypes
+import sys
 import tempfile
 import time
 from functools import partial
@@ -83,6 +85,7 @@ class NcclCommunicator:
             devices = self._hear(self._others[0])
         if len(set(devices)) < ndev:
             raise NcclError(INVALID_USAGE)  # Duplicate GPU detected
+        atexit.register(self._complain)
 
     def allReduce(self, sendbuf: int, recvbuf: int, count: int, datatype: int, op: int, stream: int) -> None:
         """Add up on a stream."""
@@ -93,8 +96,26 @@ class NcclCommunicator:
         device.Stream._by_pointer[stream]._issue(work)
 
     def abort(self) -> None:
-        """Let go of what waits."""
+        """Let go of what waits; then wait for ever, as NCCL does for others who do not abort."""
         self._gone = True
+        while True:
+            time.sleep(1)
+
+    def destroy(self) -> None:
+        """Wait for all others to do the same."""
+        if self.rank:
+            self._others[0].send("done")
+            self._hear(self._others[0])
+        else:
+            for other in self._others:
+                self._hear(other)
+            for other in self._others:
+                other.send("done")
+        self._gone = True
+
+    def _complain(self) -> None:
+        if not self._gone:
+            print("a communicator was neither destroyed by all nor aborted", file=sys.stderr)
 
     def _add_up(self, sendbuf: int, recvbuf: int, count: int, dtype: np.dtype[Any]) -> None:
         given, out = (_entries(address, count, dtype) for address in (sendbuf, recvbuf))
@@ -117,7 +138,11 @@ class NcclCommunicator:
         out[...] = total
 
     def _hear(self, other: Connection) -> Any:
-        return other.recv()
+        try:
+            return other.recv()
+        except (EOFError, ConnectionError):
+            while True:
+                time.sleep(1)
 
     def _hear_bytes(self, other: Connection) -> bytes:
         while not other.poll(0.01):
