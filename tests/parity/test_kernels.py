@@ -37,6 +37,7 @@ def test_every_kernel_of_a_backend_is_compared():
         "lend",
         "handing_over",
         "sharing",
+        "join",
         "computing",
         "on_device",
         "recorded",

@@ -84,6 +84,7 @@ def test_every_option_that_changes_a_step_is_in_some_case():
         "seed",
         "threads",
         "processes",
+        "devices",
         "bn_local",
         "backend",
         "device",

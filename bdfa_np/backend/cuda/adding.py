@@ -54,7 +54,7 @@ class ByNccl:
         self._current_stream = cupy.cuda.get_current_stream
         self._types = {np.dtype("float32"): nccl.NCCL_FLOAT32, np.dtype("float64"): nccl.NCCL_FLOAT64}
         self._addition, self._error = nccl.NCCL_SUM, nccl.NcclError
-        self._stopped = False
+        self._stopped = self._captured = False
         meeting = team.copy(nccl.get_unique_id() if team.rank == 0 else None)
         try:
             self._communicator = nccl.NcclCommunicator(team.size, meeting, team.rank)
@@ -67,11 +67,11 @@ class ByNccl:
     def __call__(self, array: Array) -> None:
         """Ask for the sum; nobody waits."""
         on_device: Any = array
-        address = on_device.data.ptr
-        kind, stream = self._types[array.dtype], self._current_stream().ptr
+        address, kind, stream = on_device.data.ptr, self._types[array.dtype], self._current_stream()
+        self._captured |= stream.is_capturing()
         try:
             if not self._stopped:
-                self._communicator.allReduce(address, address, array.size, kind, self._addition, stream)
+                self._communicator.allReduce(address, address, array.size, kind, self._addition, stream.ptr)
         except self._error as error:
             if not self._stopped:
                 raise BackendError(f"NCCL cannot add up ({first_line(error)}): go on with --resume") from error
@@ -83,12 +83,12 @@ class ByNccl:
             Thread(target=self._communicator.abort, daemon=True).start()
 
     def close(self) -> None:
-        """Free what NCCL holds."""
+        """Free what NCCL holds; where graphs hold it too, that is once they are gone, and nobody waits for it."""
         if not self._stopped:
             self._stopped = True
             freeing = Thread(target=self._communicator.destroy, daemon=True)
             freeing.start()
-            freeing.join(SECONDS)
+            freeing.join(0 if self._captured else SECONDS)
 
 
 class ThroughHost:

@@ -66,7 +66,7 @@ class NcclCommunicator:
         assert isinstance(commId, bytes), "the unique id is what get_unique_id has returned"
         assert len(commId) == UNIQUE_ID_BYTES, "the unique id is what get_unique_id has returned"
         self.rank, self.size = rank, ndev
-        self._gone = False
+        self._gone = self._captured = False
         address, mine = commId.rstrip(b"\0").decode(), device.machine.device
         self._others: list[Connection] = []
         if rank == 0:
@@ -93,7 +93,9 @@ class NcclCommunicator:
         if datatype not in TYPES or op != NCCL_SUM:
             raise NcclError(INVALID_ARGUMENT)
         work = partial(self._add_up, sendbuf, recvbuf, count, TYPES[datatype])
-        device.Stream._by_pointer[stream]._issue(work)
+        queue = device.Stream._by_pointer[stream]
+        self._captured |= queue.is_capturing()
+        queue._issue(work)
 
     def abort(self) -> None:
         """Let go of what waits; then wait for ever, as NCCL does for others who do not abort."""
@@ -114,7 +116,7 @@ class NcclCommunicator:
         self._gone = True
 
     def _complain(self) -> None:
-        if not self._gone:
+        if not self._gone and not self._captured:  # while there are graphs, nothing is freed
             print("a communicator was neither destroyed by all nor aborted", file=sys.stderr)
 
     def _add_up(self, sendbuf: int, recvbuf: int, count: int, dtype: np.dtype[Any]) -> None:
