@@ -2,6 +2,8 @@
 
 import csv
 
+import numpy as np
+
 from bdfa_np.runs.checkpoint import read_checkpoint
 
 
@@ -13,9 +15,18 @@ def figures(run):
 
 
 def arrays(run):
-    """Return the weights and the feedback of a run, by name."""
+    """Return the weights, the feedback and what layers carry of a run, by name."""
     checkpoint = read_checkpoint(run / "checkpoint.h5")
-    return {**checkpoint.weights, **checkpoint.feedback}
+    return {**checkpoint.weights, **checkpoint.feedback, **checkpoint.layers}
+
+
+def assert_close(first, second, tolerance=2e-5):
+    """Fail unless two runs have the same but for rounding, each array by its own largest number."""
+    found, expected = arrays(first), arrays(second)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        bound = tolerance * max(1, np.abs(array).max())
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=bound, err_msg=name)
 
 
 def same(first, second):
