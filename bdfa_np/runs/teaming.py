@@ -48,7 +48,7 @@ def sent(team: Team | None, config: Config, document: Mapping[str, Any] | None =
     if config.threads == AUTO:
         config = config.replace(threads=max(1, usable_cores() // team.here))
     backend = configured_backend(config).name
-    if backend != "numpy":
+    if backend != "numpy" and config.devices is None:
         _check_devices(config, team.here)
     alike = config.replace(backend=backend)  # whatever --backend auto would come to there
     send(team, Errand(alike, dict(files_held()), document))
@@ -57,7 +57,7 @@ def sent(team: Team | None, config: Config, document: Mapping[str, Any] | None =
 
 def _check_devices(config: Config, processes: int) -> None:
     devices = [device_of(config, place) for place in range(processes)]
-    missing = missing_of(set(devices))
+    missing = missing_of(devices)
     if missing:
         raise BackendError(
             f"{processes} processes of this machine would have CUDA devices {', '.join(map(str, devices))}: {missing}: "

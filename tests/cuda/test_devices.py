@@ -12,13 +12,12 @@ from pathlib import Path
 
 import host_kernels
 import pytest
-import stand_in_device
 from comparing import assert_close, same
-from processes import IN_PROC, PATIENT, begun, ends_soon, member_of, ranks_of, wait_for_epoch
+from processes import IN_PROC, PATIENT, begun, member_ends_with, member_of, ranks_of, wait_for_epoch
 
 from bdfa_np.rules import RULES
 
-pytest_plugins = ["mpi_fixtures"]
+pytest_plugins = ["cuda_fixtures", "mpi_fixtures"]
 
 HERE = Path(__file__).parent / "stand_in"
 SMALL = {"dataset": "mnist-5k", "num_hidden": 20, "train_limit": 300, "test_limit": 100, "threads": 1, "epochs": 2}
@@ -39,14 +38,8 @@ def libraries(tmp_path_factory):
 
 
 @pytest.fixture
-def environment(libraries):
+def environment(_can_stand_in, libraries):
     """Return the variables by which a process, and all that it starts, has two devices of the stand-in's."""
-    try:
-        stand_in_device.real_cupy()
-    except ImportError as error:
-        pytest.skip(f"CuPy's names and signatures are needed, and it cannot be imported: {error}")
-    if host_kernels.compiler() is None:
-        pytest.skip("no C++ compiler: kernels cannot be compiled for the host")
 
     def variables(**more):
         paths = os.pathsep.join([str(HERE / "child"), str(HERE), os.environ.get("PYTHONPATH", "")])
@@ -171,11 +164,7 @@ class TestDeaths:
     def test_when_the_first_is_killed_the_others_end_too(self, environment, tmp_path, how):
         variables = environment(BDFA_PATIENCE="1000")
         process = begun(tmp_path / "run", *WORDS, "--epochs", "100000", "--devices", *how, **variables)
-        member = member_of(process.pid)
-        process.kill()
-        process.wait(PATIENT)
-        assert ends_soon(member)
-        process.stderr.close()
+        assert member_ends_with(process)
 
 
 @IN_PROC

@@ -249,6 +249,19 @@ def test_the_last_of_several_devices_works_and_the_next_is_out_of_range(machine)
     assert line_of(4) == "there is no CUDA device 4: there are 4, numbers 0 to 3"
 
 
+def test_of_several_devices_the_first_is_tried_and_the_others_need_only_be_there(machine, monkeypatch):
+    machine(fake_cupy(devices=4))
+    tried = []
+    monkeypatch.setattr(status, "_trial_problem", lambda _, device: tried.append(device))
+    assert status.missing_of([2, 0, 3]) is None
+    assert tried == [2]
+    assert (
+        status.missing_of([2, 4])
+        == status.missing_of([4, 2])
+        == "there is no CUDA device 4: there are 4, numbers 0 to 3"
+    )
+
+
 @pytest.mark.parametrize(
     ("package", "other"), [("cupy-cuda12x", ""), ("cupy-cuda13x", f"pip uninstall cupy-cuda13x, then {CUDA_12}, or ")]
 )

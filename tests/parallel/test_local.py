@@ -10,7 +10,7 @@ import numpy as np
 import processes
 import pytest
 from comparing import same
-from processes import IN_PROC, PATIENT, ends_soon, member_of
+from processes import IN_PROC, PATIENT, member_ends_with, member_of
 
 from bdfa_np import train
 from bdfa_np.errors import ConfigError, RunError
@@ -164,11 +164,7 @@ class TestDeaths:
 
     def test_when_the_first_is_killed_the_others_end_too(self, tmp_path):
         process = begun(tmp_path / "run", "--epochs", "100000")
-        member = member_of(process.pid)
-        process.kill()
-        process.wait(PATIENT)
-        assert ends_soon(member)
-        process.stderr.close()
+        assert member_ends_with(process)
 
 
 @IN_PROC

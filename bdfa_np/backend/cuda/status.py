@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from bdfa_np.backend.cuda.driver import (
@@ -51,9 +51,17 @@ def cupy_status(device: int = 0) -> str | None:
     return "; ".join(_missing(device)) or None
 
 
-def missing_of(devices: Iterable[int]) -> str | None:
-    """Say in one line why one of several devices cannot be used; None where all can."""
-    return next((missing for missing in map(cupy_status, devices) if missing), None)
+def missing_of(devices: Sequence[int]) -> str | None:
+    """Say in one line why one of several devices cannot be used, as far as the process of the first can tell.
+
+    That one it tries; the others need only be there: to try them takes memory on each, and is for their own processes.
+    """
+    own, *others = devices
+    missing = cupy_status(own)
+    if missing:
+        return missing
+    cupy = import_cupy()
+    return next((problem for device in others if (problem := _device_problem(cupy, device))), None)
 
 
 def nccl_status() -> str:

@@ -54,8 +54,8 @@ def _forget() -> None:
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give the stand-in, which ``import cupy`` finds too."""
+def _can_stand_in() -> None:
+    """Skip a test where there is nothing to make a stand-in of."""
     import host_kernels
     import stand_in_device
 
@@ -65,6 +65,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
         pytest.skip(f"CuPy's names and signatures are needed, and it cannot be imported: {error}")
     if host_kernels.compiler() is None:
         pytest.skip("no C++ compiler: kernels cannot be compiled for the host")
+
+
+@pytest.fixture
+def stand_in(_can_stand_in: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give the stand-in, which ``import cupy`` finds too."""
     standing = StandIn()
     modules = standing.modules
     for name, module in modules.items():

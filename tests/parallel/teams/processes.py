@@ -67,12 +67,16 @@ def alive(pid):
         return False
 
 
-def ends_soon(pid):
-    """Return whether a process ends in time; kill one that does not."""
+def member_ends_with(process):
+    """Kill a first process; return whether the member that it has started ends in time, and kill one that does not."""
+    member = member_of(process.pid)
+    process.kill()
+    process.wait(PATIENT)
     until = time.monotonic() + PATIENT / 4
-    while alive(pid) and time.monotonic() < until:
+    while alive(member) and time.monotonic() < until:
         time.sleep(0.05)
-    ended = not alive(pid)
+    ended = not alive(member)
     if not ended:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(member, signal.SIGKILL)
+    process.stderr.close()
     return ended
